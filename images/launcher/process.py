@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""Running other programs: output to a log file, progress from its last line, failures that name the cause."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import progress
+from .errors import Exit, LauncherError
+
+_TAIL_LINES = 12
+_DISK_FULL_WORDS = "No space left on device"
+
+
+def run_logged(argv: Sequence[object], title: str, log_name: str, *, code: Exit = Exit.BUILD_FAILED,
+               cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
+    """Run a program as a step that the user sees; return its output (stdout and stderr, as they came).
+
+    On failure the LauncherError has the last lines of the output and the log's path, and `code`, or DISK_FULL where
+    the output says that the disk is full.
+    """
+    log = progress.log_folder() / f"{log_name}.log"
+    lines: list[str] = []
+    with progress.phase(title) as step, open(log, "a", encoding="utf-8", errors="replace") as handle:
+        handle.write(f"+ {' '.join(map(str, argv))}\n")
+        with subprocess.Popen([str(word) for word in argv], cwd=cwd, env=merged_environment(env), text=True,
+                              errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT) as process:
+            for line in process.stdout:
+                handle.write(line)
+                handle.flush()
+                lines.append(line)
+                step.note = line
+        if process.returncode != 0:
+            raise failure(argv, process.returncode, lines, code, log)
+    return "".join(lines)
+
+
+def failure(argv: Sequence[object], status: int, lines: Sequence[str], code: Exit,
+            log: Path | None = None) -> LauncherError:
+    """The LauncherError for a program that ended with `status` after printing `lines`."""
+    tail = "".join(f"  | {line.rstrip()}\n" for line in lines[-_TAIL_LINES:])
+    if any(_DISK_FULL_WORDS in line for line in lines):
+        code = Exit.DISK_FULL
+    how = f"was killed by signal {-status}" if status < 0 else f"failed with status {status}"
+    return LauncherError(code, f"`{' '.join(map(str, argv))}` {how}:\n{tail.rstrip()}", log)
+
+
+def capture(argv: Sequence[object], *, code: Exit = Exit.BUILD_FAILED, env: dict[str, str] | None = None,
+            cwd: Path | None = None) -> str:
+    """Run a short program and return its stdout."""
+    done = subprocess.run([str(word) for word in argv], cwd=cwd, env=merged_environment(env), text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise failure(argv, done.returncode, (done.stdout + done.stderr).splitlines(), code)
+    return done.stdout
+
+
+def merged_environment(changes: dict[str, str] | None) -> dict[str, str]:
+    """This process's environment with `changes`, and messages in English, since some of them are read."""
+    return {**os.environ, "LC_ALL": "C.UTF-8", **(changes or {})}
+
+
+def system_python() -> str:
+    """Debian's own python3: QEMU's build wants the one that Debian's packages serve."""
+    return "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
