@@ -129,6 +129,11 @@ def _apt(tool: str, *arguments: str) -> list[str]:
     return [tool, "-c", str(_configuration()), "-q", *arguments]
 
 
+def index_stamp() -> Path:
+    """A file that is renewed with the package lists."""
+    return _folder() / "index-of"
+
+
 def ensure_index(*, refresh: bool = False) -> None:
     """Have package lists: fetched when there are none, when the sources changed, or when `refresh` is asked for."""
     if not _KEYRING.is_file():
@@ -136,7 +141,7 @@ def ensure_index(*, refresh: bool = False) -> None:
     folder = _folder()
     with cache.lock(folder / ".index.lock"):
         configuration = _configuration()
-        stamp = folder / "index-of"
+        stamp = index_stamp()
         wanted = sources_list()
         if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted and not refresh:
             return

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""The Debian packages that the project needs on the host: one list, and what puts them there."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+from . import process, progress
+from .errors import Exit, LauncherError
+
+# By what needs them. Only what is missing gets installed.
+PACKAGES: dict[str, tuple[str, ...]] = {
+    "launcher": ("python3", "ca-certificates", "debian-archive-keyring", "dpkg-dev"),
+    "native build": ("gcc", "g++", "meson", "ninja-build", "pkg-config", "libcunit1-dev"),
+    "QEMU build": ("make", "flex", "bison", "patch", "python3-venv", "libglib2.0-dev", "libpixman-1-dev",
+                   "libfdt-dev", "zlib1g-dev", "bzip2", "xz-utils"),
+    "kernel module build": ("make", "gcc-12", "libelf1", "libssl3", "binutils", "perl"),
+    "guest image": ("busybox-static",),
+    "checks": ("sparse", "gcovr"),
+}
+
+
+def all_packages() -> list[str]:
+    """Every package of the list, once."""
+    return sorted({name for names in PACKAGES.values() for name in names})
+
+
+def installed_versions(names: list[str]) -> dict[str, str]:
+    """Version by name, of those packages that are installed."""
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status} ${Version}\\n", *names],
+                          capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    versions = {}
+    for line in done.stdout.splitlines():
+        name, status, version = (line.split() + ["", ""])[:3]
+        if status == "installed":
+            versions[name] = version
+    return versions
+
+
+def missing() -> list[str]:
+    """The packages of the list that are not installed."""
+    names = all_packages()
+    present = installed_versions(names)
+    return [name for name in names if name not in present]
+
+
+def install_command(names: list[str]) -> str:
+    """The one line that a person with the rights for it can run."""
+    return f"apt-get install --no-install-recommends -y {' '.join(names)}"
+
+
+def _as_root() -> list[str] | None:
+    """What to put before a command that needs root; None where there is no way to get root from here."""
+    if os.geteuid() == 0:
+        return []
+    if shutil.which("sudo") is None:
+        return None
+    if sys.stdin.isatty():
+        return ["sudo"]
+    probe = subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    return ["sudo", "-n"] if probe.returncode == 0 else None
+
+
+def ensure() -> None:
+    """Install what is missing, or stop with the line that would."""
+    names = missing()
+    if not names:
+        return
+    root = _as_root()
+    if root is None:
+        raise LauncherError(Exit.PACKAGES, "Debian packages are missing, and there is neither root nor sudo to "
+                            f"install them. Have this run once:\n  {install_command(names)}")
+    if root and sys.stdin.isatty():
+        # Ask for the password before the progress display owns the terminal.
+        subprocess.run([*root, "true"], check=False)
+    environment = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"]
+    progress.say(f"missing packages: {' '.join(names)}")
+    process.run_logged([*environment, "update"], "system package lists", "packages", code=Exit.NETWORK)
+    process.run_logged([*environment, "install", "--no-install-recommends", "-y", *names],
+                       f"install {len(names)} packages", "packages", code=Exit.PACKAGES)
+    still = missing()
+    if still:
+        raise LauncherError(Exit.PACKAGES, f"apt-get succeeded, and yet these are missing: {' '.join(still)}")
