@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* Prints every list of kvcpu_hw.h as the compiler sees it, one "list|field|..." a line. */
+#include <stdio.h>
+
+#include "kvcpu_hw.h"
+
+#define REGISTER(name, offset, access, reset, what)                            \
+    printf("registers|" #name "|0x%04x|" #access "|%s|%s\n", (unsigned)(offset), \
+           reset_text(reset), what);
+#define NUMBERED(list, name, number, what) \
+    printf(list "|" #name "|%u|%s\n", (unsigned)(number), what);
+#define COUNTER(name, number, what) NUMBERED("counters", name, number, what)
+#define STATUS(name, number, what) NUMBERED("statuses", name, number, what)
+#define POLICY(name, number, what) NUMBERED("policies", name, number, what)
+#define OUTCOME(name, number, what) NUMBERED("outcomes", name, number, what)
+#define REASON(name, number, what) NUMBERED("reasons", name, number, what)
+#define CLASS(name, number, what) NUMBERED("classes", name, number, what)
+#define STATE(name, number, what) NUMBERED("states", name, number, what)
+#define OCCURRENCE(name, number, what) NUMBERED("occurrences", name, number, what)
+#define EVENT(name, number, what) NUMBERED("events", name, number, what)
+#define COMMAND(name, number, what) NUMBERED("commands", name, number, what)
+#define HINT(name, number, what) NUMBERED("hints", name, number, what)
+
+#define LIMIT(name) printf("limits|" #name "|%llu\n", (unsigned long long)KVCPU_##name);
+#define FIELD(reg, prefix, name)                                      \
+    printf("fields|" #reg "|" #name "|%llu:%u\n",                     \
+           top_bit((unsigned long long)KVCPU_##prefix##_##name##_MASK \
+                   << KVCPU_##prefix##_##name##_SHIFT),               \
+           (unsigned)KVCPU_##prefix##_##name##_SHIFT);
+#define FLAG(name) printf("flags|" #name "|%llu\n", top_bit(KVCPU_BF_##name));
+
+static unsigned long long top_bit(unsigned long long mask)
+{
+    unsigned long long bit = 0;
+
+    while (mask >>= 1)
+        bit++;
+    return bit;
+}
+
+static void dump_layouts(void)
+{
+    FIELD(BLOCK_STATE, BST, STATE)
+    FIELD(BLOCK_STATE, BST, CLASS)
+    FIELD(BLOCK_STATE, BST, OWNER)
+    FIELD(BLOCK_STATE, BST, FLAGS)
+    FIELD(BLOCK_STATE, BST, TIER)
+    FIELD(BLOCK_PLACE, BPL, SLOT)
+    FIELD(BLOCK_PLACE, BPL, CLAIMS)
+    FIELD(BLOCK_PLACE, BPL, SHARERS)
+    FIELD(BLOCK_USE, BUS, R)
+    FIELD(BLOCK_USE, BUS, F)
+    FIELD(BLOCK_USE, BUS, P)
+    FIELD(BLOCK_USE, BUS, GENERATION)
+    FIELD(BLOCK_TAG, TAG, REQUEST)
+    FIELD(BLOCK_TAG, TAG, LAYER)
+    FIELD(BLOCK_TAG, TAG, HEAD)
+    FIELD(BLOCK_TAG, TAG, TOKENS)
+    FIELD(BLOCK_TOKENS, BTK, FIRST)
+    FIELD(BLOCK_TOKENS, BTK, LAST)
+    FIELD(CMD_CONTROL, CTL, OPCODE)
+    FIELD(CMD_CONTROL, CTL, FLAGS)
+    FIELD(CMD_CONTROL, CTL, CONTEXT)
+    FIELD(CMD_EXTENT, EXT, OFFSET)
+    FIELD(CMD_EXTENT, EXT, LENGTH)
+    FIELD(CMD_RESULT, RES, STATUS)
+    FIELD(CMD_RESULT, RES, AUX)
+    FIELD(CMD_RESULT, RES, VALUE)
+    FLAG(ALLOCATED)
+    FLAG(WRITTEN)
+    FLAG(DIRTY)
+    FLAG(SEALED)
+    FLAG(PREFIX)
+    FLAG(QUEUED)
+}
+
+static void dump_limits(void)
+{
+    LIMIT(BLOCK_SIZE_MIN)
+    LIMIT(BLOCK_SIZE_MAX)
+    LIMIT(BLOCKS_MAX)
+    LIMIT(COMMAND_BLOCKS_MAX)
+    LIMIT(PENDING_MAX)
+    LIMIT(CONTEXTS_MAX)
+    LIMIT(DMA_CHANNELS_MAX)
+    LIMIT(PIN_DEADLINE_MAX_NS)
+    LIMIT(HINT_BUDGET)
+    LIMIT(HINT_QUEUE_MAX)
+}
+
+/* A register's reset value as the specification writes it. */
+static const char *reset_text(unsigned long long reset)
+{
+    static char text[32];
+
+    if (reset == KVCPU_RESET_CONFIG)
+        return "configuration";
+    snprintf(text, sizeof(text), "%llu", reset);
+    return text;
+}
+
+int main(void)
+{
+    KVCPU_REGISTERS(REGISTER)
+    KVCPU_COUNTERS(COUNTER)
+    KVCPU_STATUS_CODES(STATUS)
+    KVCPU_POLICIES(POLICY)
+    KVCPU_HINT_OUTCOMES(OUTCOME)
+    KVCPU_HINT_REASONS(REASON)
+    KVCPU_VICTIM_CLASSES(CLASS)
+    KVCPU_BLOCK_STATES(STATE)
+    KVCPU_BLOCK_OCCURRENCES(OCCURRENCE)
+    KVCPU_EVENTS(EVENT)
+    KVCPU_COMMANDS(COMMAND)
+    KVCPU_HINTS(HINT)
+    dump_layouts();
+    dump_limits();
+    return 0;
+}
