@@ -222,19 +222,19 @@ def _fetch(action: list[str], package: str, suite: str | None, kind: str) -> tup
                     raise
             finally:
                 cache.remove(partial)
-    raise LauncherError(Exit.PACKAGES, f"Debian's archive has no {kind[:-1]} package {wanted}; the sources looked at "
+    raise LauncherError(Exit.PACKAGES, f"Debian's archive has no {kind} package {wanted}; the sources looked at "
                         f"are in {_folder() / 'sources.list'}")
 
 
 def download(package: str, suite: str | None = None) -> Path:
     """The .deb of a package, from `suite` where one is given; downloaded if the cache has it not."""
-    folder, files = _fetch(["download"], package, suite, "binaries")
+    folder, files = _fetch(["download"], package, suite, "binary")
     return folder / files[0].name
 
 
 def source(package: str, suite: str | None = None) -> Path:
     """The .dsc of a source package, with its tarballs beside it; downloaded if the cache has them not."""
-    folder, files = _fetch(["source", "--download-only"], package, suite, "sources")
+    folder, files = _fetch(["source", "--download-only"], package, suite, "source")
     return folder / next(remote.name for remote in files if remote.name.endswith(".dsc"))
 
 

@@ -3,7 +3,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -61,8 +60,3 @@ def capture(argv: Sequence[object], *, code: Exit = Exit.BUILD_FAILED, env: dict
 def merged_environment(changes: dict[str, str] | None) -> dict[str, str]:
     """This process's environment with `changes`, and messages in English, since some of them are read."""
     return {**os.environ, "LC_ALL": "C.UTF-8", **(changes or {})}
-
-
-def system_python() -> str:
-    """Debian's own python3: QEMU's build wants the one that Debian's packages serve."""
-    return "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable

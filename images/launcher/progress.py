@@ -16,6 +16,8 @@ from . import cache
 _LOG_RUNS_KEPT = 20
 _PLAIN_INTERVAL_S = 15.0
 _TERMINAL_INTERVAL_S = 0.5
+# A step that is shorter says nothing: a run that rebuilds nothing stays quiet.
+_SILENT_S = 1.0
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 _log_folder: Path | None = None
@@ -51,19 +53,22 @@ class Phase:
         return time.monotonic() - self._started
 
     def start(self) -> None:
-        """Say that the step begins."""
-        if not self._terminal:
-            say(f"{self.title} ...")
+        """Begin the step; it is shown once it has lasted a moment."""
         self._thread.start()
 
-    def finish(self, outcome: str) -> None:
+    def finish(self, *, failed: bool = False) -> None:
         """Say how the step ended, and in what time."""
         self._stop.set()
         self._thread.join()
-        clear = "\r\x1b[K" if self._terminal else ""
-        say(f"{clear}{self.title}: {outcome} ({self.elapsed:.1f} s)")
+        if failed or self.elapsed >= _SILENT_S:
+            clear = "\r\x1b[K" if self._terminal else ""
+            say(f"{clear}{self.title}: {'FAILED' if failed else 'done'} ({self.elapsed:.1f} s)")
 
     def _show_until_stopped(self) -> None:
+        if self._stop.wait(_SILENT_S):
+            return
+        if not self._terminal:
+            say(f"{self.title} ...")
         while not self._stop.wait(_TERMINAL_INTERVAL_S if self._terminal else _PLAIN_INTERVAL_S):
             note = _CONTROL.sub("", self.note).strip()
             line = f"{self.title} [{self.elapsed:.0f} s] {note}"
@@ -84,9 +89,9 @@ def phase(title: str) -> Iterator[Phase]:
     try:
         yield step
     except BaseException:
-        step.finish("FAILED")
+        step.finish(failed=True)
         raise
-    step.finish("done")
+    step.finish()
 
 
 def say(line: str) -> None:

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""Building the project's parts: QEMU with the device, the native tools, the guest images."""
+
+import contextlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import cache, initramfs, process, tree
+from .errors import Exit, LauncherError
+from .kernel import Kernel, kernel
+
+TOOLS = ("kvctl", "kvcpu-replay")
+_JOBS = 2
+_PRODUCTS = tree.BUILD / "kvcpu-products.json"
+
+
+@dataclass(frozen=True)
+class Products:
+    """What a virtual machine is started with, beside a kernel."""
+
+    qemu: Path
+    tools: list[Path]
+
+    def tool(self, name: str) -> Path:
+        """A tool's executable."""
+        return next(path for path in self.tools if path.name == name)
+
+
+@dataclass(frozen=True)
+class Image:
+    """A kernel, and the initramfs made for it."""
+
+    kernel: Kernel
+    initramfs: Path
+
+
+def products() -> Products:
+    """QEMU and the tools, brought up to date."""
+    built = Products(_qemu(), _native_tools())
+    text = json.dumps({"qemu": str(built.qemu), "tools": [str(path) for path in built.tools]}) + "\n"
+    if not _PRODUCTS.is_file() or _PRODUCTS.read_text(encoding="utf-8") != text:
+        _PRODUCTS.write_text(text, encoding="utf-8")
+    return built
+
+
+def products_as_built() -> Products:
+    """What `products` returned last; nothing is built. For tests, which run below a build."""
+    if not _PRODUCTS.is_file():
+        raise LauncherError(Exit.BUILD_FAILED, "nothing is built yet: ./kvcpu build")
+    known = json.loads(_PRODUCTS.read_text(encoding="utf-8"))
+    built = Products(Path(known["qemu"]), [Path(path) for path in known["tools"]])
+    for path in (built.qemu, *built.tools):
+        if not path.is_file():
+            raise LauncherError(Exit.BUILD_FAILED, f"{path} is gone: ./kvcpu build")
+    return built
+
+
+def image(selector: str, built: Products) -> Image:
+    """The guest image for a kernel series."""
+    chosen = kernel(selector)
+    return Image(chosen, initramfs.base(chosen, built.tools))
+
+
+def _qemu() -> Path:
+    output = process.run_logged([tree.BUILD_QEMU], "QEMU with the KV-CPU", "qemu")
+    path = Path(output.rstrip().splitlines()[-1])
+    if not path.is_file():
+        raise LauncherError(Exit.BUILD_FAILED, f"build-qemu named no executable; its last line was: {path}")
+    return path
+
+
+def configure() -> None:
+    """Set up the native build folder if it is not."""
+    with _build_folder_lock():
+        if not (tree.BUILD / "build.ninja").is_file():
+            process.run_logged(["meson", "setup", tree.BUILD, tree.TOP], "configure the native build", "native")
+
+
+def native(*targets: str) -> None:
+    """Build targets of the native build, or all of it."""
+    configure()
+    with _build_folder_lock():
+        process.run_logged(["ninja", "-C", tree.BUILD, f"-j{_JOBS}", *targets], "native build", "native")
+
+
+def _build_folder_lock() -> contextlib.AbstractContextManager[None]:
+    # Two launchers in one tree would run two builds in one folder.
+    return cache.lock(cache.root() / "locks" / cache.key(str(tree.TOP)))
+
+
+def _native_tools() -> list[Path]:
+    paths = [tree.BUILD / "guest-lib" / "tools" / name for name in TOOLS]
+    native(*(str(path.relative_to(tree.BUILD)) for path in paths))
+    return paths

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+"""The command line of ./kvcpu: sub-commands, their options, their help."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from . import demo, doctor, run, setup, testing, tree
+from .errors import exit_code_table
+from .kernel import DEFAULT_SELECTOR, SELECTORS
+from .machine import Time
+
+_DESCRIPTION = """\
+KV-CPU: a PCIe device that keeps an LLM server's KV-cache blocks in two memory tiers, its Linux driver, and a VM that
+boots with both.
+
+  demo and test do all set-up themselves, packages included; a second call rebuilds nothing.
+"""
+_EPILOG = f"""\
+exit codes (run and shell return the guest command's own otherwise):
+{exit_code_table()}
+
+Everything that is fetched or built is kept in $KVCPU_CACHE, $XDG_CACHE_HOME/kvcpu or ~/.cache/kvcpu, in this order;
+the native build folder is build/. Logs are in the cache's folder logs/.
+"""
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str):
+        super().__init__(prog, max_help_position=30, width=118)
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Options of a command line; `run` in them is the function that carries it out."""
+    parser = argparse.ArgumentParser(prog="kvcpu", description=_DESCRIPTION, epilog=_EPILOG,
+                                     formatter_class=_Formatter)
+    commands = parser.add_subparsers(dest="subcommand", required=True, metavar="COMMAND", title="commands")
+    _add_setup(commands)
+    _add_build(commands)
+    _add_demo(commands)
+    _add_test(commands)
+    _add_run(commands)
+    _add_shell(commands)
+    _add_command(commands, "doctor", doctor.doctor, "say what is there, what is missing, and what works",
+                 "./kvcpu doctor")
+    return parser.parse_args(argv)
+
+
+def _add_command(commands: argparse._SubParsersAction, name: str,
+                 function: Callable[[argparse.Namespace], int], summary: str,
+                 examples: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".",
+                                 epilog=f"examples:\n{_indented(examples)}\n\n`./kvcpu --help` lists the exit codes.",
+                                 formatter_class=_Formatter)
+    parser.set_defaults(run=function)
+    return parser
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not positive")
+    return value
+
+
+def _add_setup(commands: argparse._SubParsersAction) -> None:
+    parser = _add_command(commands, "setup", setup.setup,
+                          "install missing Debian packages and fetch the guest kernels",
+                          "./kvcpu setup\n./kvcpu setup --refresh    # newer kernels, if the archive has any")
+    parser.add_argument("--refresh", action="store_true", help="renew the package lists that are kept in the cache")
+
+
+def _add_build(commands: argparse._SubParsersAction) -> None:
+    parser = _add_command(commands, "build", setup.build_all,
+                          "build QEMU with the device, the native parts and the guest images",
+                          "./kvcpu build\n./kvcpu build --kernel 6.12")
+    parser.add_argument("--kernel", choices=SELECTORS, nargs="+", default=list(SELECTORS), metavar="SERIES",
+                        help=f"guest kernels to make images for (default: {' '.join(SELECTORS)})")
+    parser.add_argument("--tools-only", action="store_true", help="of the native parts, build the tools alone")
+
+
+def _add_machine_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the machine")
+    group.add_argument("--kernel", choices=SELECTORS, default=DEFAULT_SELECTOR, help="guest kernel (%(default)s)")
+    group.add_argument("--time", choices=[str(time) for time in Time], default=str(Time.REAL),
+                       help="virtual: repeatable to the nanosecond, one CPU; real: several CPUs (%(default)s)")
+    group.add_argument("--cpus", type=_positive, metavar="N", help="guest CPUs (1 in virtual time, else 2)")
+    group.add_argument("--memory", type=_positive, default=1024, metavar="MIB", help="guest memory (%(default)s)")
+    group.add_argument("--device", action="append", default=[], metavar="KEY=VALUE",
+                       help="a property of the KV-CPU (block-size=64K, policy=hepc, ...); repeatable")
+    group.add_argument("--devices", type=_positive, default=1, metavar="N", help="how many KV-CPUs (%(default)s)")
+    group.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the guest's entropy (%(default)s)")
+    group.add_argument("--no-modules", dest="modules", action="store_false",
+                       help="boot without loading the driver (it is /lib/modules/*/kvcpu.ko)")
+    group.add_argument("--file", action="append", default=[], metavar="HOST[:GUEST]",
+                       help="put a file into the guest, in /root unless GUEST says where; repeatable")
+    group.add_argument("--prebuilt", action="store_true", help="use what was built last; build nothing")
+
+
+def _add_run(commands: argparse._SubParsersAction) -> None:
+    parser = _add_command(
+        commands, "run", run.run, "boot a VM with the driver loaded, run a command in it, return its status",
+        "./kvcpu run -- kvctl info\n"
+        "./kvcpu run --kernel 6.12 --devices 2 -- sh -c 'ls /dev/kvcpu*'\n"
+        "./kvcpu run --time virtual --device policy=hepc --file trace.jsonl -- kvcpu-replay trace.jsonl\n"
+        "./kvcpu run --file ./my-client -- /root/my-client")
+    _add_machine_options(parser)
+    parser.add_argument("--timeout", type=_positive, default=600, metavar="S",
+                        help="seconds of the host's clock after which the guest counts as hung (%(default)s)")
+    parser.add_argument("--console", action="store_true", help="show the guest's console on stderr too")
+    parser.add_argument("command", nargs="+", metavar="CMD", help="the command and its arguments, after --")
+
+
+def _add_shell(commands: argparse._SubParsersAction) -> None:
+    parser = _add_command(commands, "shell", run.shell, "boot a VM with the driver loaded, and a shell on its console",
+                          "./kvcpu shell\n./kvcpu shell --kernel 6.12 --device block-size=64K")
+    _add_machine_options(parser)
+    parser.set_defaults(timeout=0)
+
+
+def _add_test(commands: argparse._SubParsersAction) -> None:
+    parser = _add_command(commands, "test", testing.test, "build everything and run the tests",
+                          "./kvcpu test\n./kvcpu test unit docs\n./kvcpu test --list")
+    parser.add_argument("suite", nargs="*", metavar="SUITE", help="test suites to run (default: all)")
+    parser.add_argument("--list", action="store_true", help="list the suites and their tests, and run none")
+
+
+def _add_demo(commands: argparse._SubParsersAction) -> None:
+    parser = _add_command(
+        commands, "demo", demo.demo,
+        "replay a request trace under several placement policies, a VM each, and compare them",
+        "./kvcpu demo\n"
+        "./kvcpu demo --trace conversation_trace.jsonl --json out.json\n"
+        "./kvcpu demo --requests 200 --fast-blocks 500 --policy hepc")
+    parser.add_argument("--trace", type=Path, default=tree.SAMPLE_TRACE, metavar="FILE",
+                        help="JSON lines of timestamp, input_length, output_length, hash_ids (default: the sample)")
+    parser.add_argument("--requests", type=_positive, metavar="N", help="replay the first N requests alone")
+    parser.add_argument("--policy", action="append", metavar="NAME",
+                        help=f"a policy to replay under, repeatable (default: {', '.join(demo.DEFAULT_POLICIES)})")
+    parser.add_argument("--fast-blocks", type=_positive, metavar="F", help="blocks in the fast tier")
+    parser.add_argument("--slow-blocks", type=_positive, metavar="S",
+                        help="blocks in the slow tier (default: as many as the trace needs)")
+    parser.add_argument("--scale", type=float, metavar="X", help="arrival times are divided by it; more is more load")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the arrivals (%(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures, parameters and versions")
+    parser.add_argument("--kernel", choices=SELECTORS, default=DEFAULT_SELECTOR, help="guest kernel (%(default)s)")
+    parser.add_argument("--timeout", type=_positive, default=3600, metavar="S",
+                        help="seconds of the host's clock after which a guest counts as hung (%(default)s)")

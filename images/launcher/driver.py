@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""The driver's module, built for a guest kernel outside the source tree."""
+
+import re
+import shutil
+from pathlib import Path
+
+from . import cache, process, tree
+from .kernel import Kernel
+
+MODULE = "kvcpu.ko"
+_JOBS = 2
+_KEPT = 8
+
+
+def module(kernel: Kernel) -> Path:
+    """kvcpu.ko for a kernel, built if the cache has none of these sources."""
+    # The driver finds the hardware contract beside itself, so the copy keeps the tree's layout.
+    sources = (tree.DRIVER, tree.HARDWARE_INCLUDE)
+
+    def build(folder: Path) -> None:
+        work = folder / "source"
+        for source in sources:
+            shutil.copytree(source, work / source.relative_to(tree.TOP))
+        copy = work / tree.DRIVER.relative_to(tree.TOP)
+        process.run_logged(["make", "-C", kernel.headers, f"M={copy}", f"-j{_JOBS}", "modules"],
+                           f"driver for Linux {kernel.release}", f"driver-{kernel.selector}")
+        process.capture(["strip", "--strip-debug", "-o", folder / MODULE, copy / MODULE])
+        cache.remove(work)
+
+    folder = cache.entry("driver", cache.key(Path(__file__), kernel.folder.name, *sources), build)
+    cache.keep_newest("driver", _KEPT)
+    return folder / MODULE
+
+
+def load_order(built: Path, kernel: Kernel) -> list[Path]:
+    """The module and what it depends on, in the order to load them."""
+    by_name = {path.stem.replace("-", "_"): path for path in kernel.modules.rglob("*.ko")}
+    order: list[Path] = []
+
+    def visit(path: Path) -> None:
+        depends = re.search(rb"\0depends=([^\0]*)\0", b"\0" + path.read_bytes())
+        for name in filter(None, depends[1].decode().split(",") if depends else []):
+            needed = by_name[name.replace("-", "_")]
+            if needed not in order:
+                visit(needed)
+        order.append(path)
+
+    visit(built)
+    return order

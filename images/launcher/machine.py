@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""What a virtual machine consists of, as QEMU arguments."""
+
+import enum
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_VIRTUAL_EPOCH = "2026-01-01T00:00:00"
+# An oops becomes a panic, and a panic ends the machine at once: a broken guest is told from a slow one.
+# Mitigations would flush the emulated TLB at every system call, and protect nobody here.
+_KERNEL_COMMAND_LINE = "console=ttyS0 panic=-1 oops=panic loglevel=6 nokaslr mitigations=off"
+# Old enough to have no RDRAND, which reads the host's entropy, and no fast `rep movsb`, which TCG copies with byte by
+# byte; new enough for everything that Debian's binaries use.
+_TCG_CPU = "Nehalem"
+MAX_DEVICES = 8
+
+
+class Time(enum.StrEnum):
+    """How guest time passes."""
+
+    VIRTUAL = "virtual"
+    REAL = "real"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine: one or more KV-CPUs behind PCIe root ports, and no other device but serial ports."""
+
+    time: Time = Time.VIRTUAL
+    cpus: int = 1
+    memory_mib: int = 1024
+    seed: int = 1
+    kvm: bool = False
+    # Properties of each device: an entry per device.
+    devices: tuple[dict[str, str], ...] = field(default_factory=lambda: ({},))
+
+
+def device_id(index: int) -> str:
+    """QEMU's id of the index-th KV-CPU; its QOM path is /machine/peripheral/ID."""
+    return f"kvcpu{index}"
+
+
+def arguments(machine: Machine, qemu: Path, kernel: Path, initramfs: Path, channels: list[Path],
+              qmp_descriptor: int, *, console_on_stdio: bool = False) -> list[str]:
+    """The command line. `channels` are the files for the console, stdout, stderr and the status, in this order."""
+    return [
+        str(qemu), "-nodefaults", "-no-user-config", "-display", "none", "-name", "kvcpu",
+        *_time(machine),
+        "-m", f"{machine.memory_mib}M", "-seed", str(machine.seed),
+        # Both ends of a run leave QEMU alive, so that the device can still be asked.
+        "-action", "reboot=shutdown,shutdown=pause",
+        "-chardev", f"socket,id=qmp,fd={qmp_descriptor}", "-mon", "chardev=qmp,mode=control",
+        *_serial_ports(channels, console_on_stdio),
+        *_devices(machine),
+        "-kernel", str(kernel), "-initrd", str(initramfs), "-append", _KERNEL_COMMAND_LINE,
+        # Started by QMP, once somebody listens to the events.
+        "-S",
+    ]
+
+
+def _time(machine: Machine) -> list[str]:
+    if machine.time is Time.VIRTUAL:
+        # What reads the host's clock or its entropy would make two runs differ.
+        return ["-machine", "q35,usb=off,vmport=off", "-accel", "tcg,thread=single",
+                "-icount", "shift=1,sleep=off", "-smp", "1", "-rtc", f"base={_VIRTUAL_EPOCH},clock=vm",
+                "-cpu", _TCG_CPU]
+    accel, cpu = ("kvm", "host") if machine.kvm else ("tcg,thread=multi", _TCG_CPU)
+    return ["-machine", "q35,usb=off,vmport=off", "-accel", accel, "-smp", str(machine.cpus), "-cpu", cpu]
+
+
+def _serial_ports(channels: list[Path], console_on_stdio: bool) -> list[str]:
+    result = []
+    # Interrupts of their own: the ISA bus cannot share them.
+    for index, (path, interrupt) in enumerate(zip(channels, (4, 3, 5, 7), strict=True)):
+        backend = f"file,id=tty{index},path={path}"
+        if index == 0 and console_on_stdio:
+            backend = f"stdio,id=tty0,signal=off,logfile={path}"
+        result += ["-chardev", backend, "-device", f"isa-serial,chardev=tty{index},index={index},irq={interrupt}"]
+    return result
+
+
+def _devices(machine: Machine) -> list[str]:
+    result = []
+    for index, properties in enumerate(machine.devices):
+        port = f"port{index}"
+        settings = "".join(f",{key}={value}" for key, value in properties.items())
+        result += ["-device", f"pcie-root-port,id={port},chassis={index + 1},addr={index + 2:#x}",
+                   "-device", f"kvcpu,id={device_id(index)},bus={port}{settings}"]
+    return result

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""`test`: build everything, run meson's tests, count them."""
+
+import argparse
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree
+from collections import Counter
+from pathlib import Path
+
+from . import build, packages, process, progress, tree
+from .errors import Exit, LauncherError
+from .kernel import SELECTORS
+
+_JUNIT = tree.BUILD / "meson-logs" / "testlog.junit.xml"
+_LOG = tree.BUILD / "meson-logs" / "testlog.txt"
+# What a test needs besides the native build, by the prefix of its suite.
+_NEEDS_GUEST = ("vm", "driver")
+_NEEDS_QEMU = ("qtest", *_NEEDS_GUEST)
+
+
+def test(options: argparse.Namespace) -> int:
+    """`./kvcpu test`: verdict, JUnit file, and the closing line that says how many."""
+    packages.ensure()
+    build.configure()
+    suites = _suites()
+    if options.list:
+        for suite, names in sorted(suites.items()):
+            print(suite + "".join(f"\n  {name}" for name in names))
+        return Exit.OK
+    unknown = [suite for suite in options.suite if suite not in suites]
+    if unknown:
+        raise LauncherError(Exit.USAGE, f"no such suite: {', '.join(unknown)}; there are: {', '.join(sorted(suites))}")
+    wanted = options.suite or list(suites)
+    if any(suite.startswith(_NEEDS_QEMU) for suite in wanted):
+        built = build.products()
+        if any(suite.startswith(_NEEDS_GUEST) for suite in wanted):
+            for selector in SELECTORS:
+                build.image(selector, built)
+    build.native()
+    return _run(options.suite)
+
+
+def _suites() -> dict[str, list[str]]:
+    """Names of the tests by suite, as meson knows them."""
+    listed = json.loads(process.capture(["meson", "introspect", "--tests", tree.BUILD]))
+    suites: dict[str, list[str]] = {}
+    for entry in listed:
+        for suite in entry["suite"]:
+            suites.setdefault(suite.rpartition(":")[2], []).append(entry["name"])
+    return suites
+
+
+def _run(suites: list[str]) -> int:
+    argv = ["meson", "test", "-C", str(tree.BUILD), "--no-rebuild", "--print-errorlogs", "--num-processes", "2"]
+    for suite in suites:
+        argv += ["--suite", suite]
+    _JUNIT.unlink(missing_ok=True)
+    # Straight to the user: meson shows progress itself.
+    status = subprocess.run(argv, stdin=subprocess.DEVNULL, check=False,
+                            env=process.merged_environment(None)).returncode
+    if not _JUNIT.is_file():
+        raise LauncherError(Exit.BUILD_FAILED, f"meson test ended with status {status} and wrote no {_JUNIT}")
+    counts = count_cases(_JUNIT)
+    progress.say(f"JUnit: {_JUNIT}\nlog:   {_LOG}")
+    # A test that dies before its first case counts in meson's status alone.
+    if status != 0 and counts["failed"] == 0:
+        counts["failed"] = 1
+    sys.stderr.flush()
+    print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped", flush=True)
+    if counts["passed"] == 0 and counts["failed"] == 0:
+        raise LauncherError(Exit.TESTS_FAILED, "no test was executed")
+    return Exit.TESTS_FAILED if counts["failed"] else Exit.OK
+
+
+def count_cases(junit: Path) -> Counter[str]:
+    """Test cases of a JUnit file by outcome: passed, failed, skipped."""
+    counts: Counter[str] = Counter()
+    for case in xml.etree.ElementTree.parse(junit).iter("testcase"):
+        outcomes = {child.tag for child in case}
+        if outcomes & {"failure", "error"}:
+            counts["failed"] += 1
+        elif "skipped" in outcomes:
+            counts["skipped"] += 1
+        else:
+            counts["passed"] += 1
+    return counts

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+"""Where things are in the source tree, and what its contract header says."""
+
+import re
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+BUILD = TOP / "build"
+IMAGES = TOP / "images"
+DRIVER = TOP / "guest-driver"
+HARDWARE_INCLUDE = TOP / "qemu-device" / "include"
+BUILD_QEMU = TOP / "qemu-device" / "build-qemu"
+SAMPLE_TRACE = TOP / "tests" / "data" / "sample-trace.jsonl"
+
+
+def policies() -> list[str]:
+    """Names of the placement policies, as the hardware contract lists them."""
+    header = (HARDWARE_INCLUDE / "kvcpu_hw.h").read_text(encoding="utf-8")
+    listed = re.search(r"#define KVCPU_POLICIES\(X\)((?:.*\\\n)*.*)", header)
+    return re.findall(r'X\(\w+, \d+, "([^"]+)"\)', listed[1])

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "event_log.h"
+
+#include <array>
+#include <cstddef>
+
+namespace kvcpu {
+
+void EventLog::restart(uint64_t now) noexcept {
+    origin_ns_ = now;
+    next_ = 0;
+    append(now, {.kind = KVCPU_EV_LOG_RESTART});
+}
+
+void EventLog::append(uint64_t now, const Record &record) noexcept {
+    const kvcpu_event event = {
+        .sequence = next_++,
+        .time_ns = now - origin_ns_,
+        .kind = static_cast<uint16_t>(record.kind),
+        .detail = record.detail,
+        .context = record.context,
+        .status = record.status,
+        .first = record.first,
+        .value = record.value,
+    };
+    host_.event(event);
+}
+
+}  // namespace kvcpu
+
+void kvcpu_event_encode(const struct kvcpu_event *event, uint8_t out[KVCPU_EVENT_BYTES]) {
+    const uint64_t head = event->kind | uint64_t{event->detail} << 16 |
+                          uint64_t{event->context} << 32 | uint64_t{event->status} << 48;
+    const std::array<uint64_t, KVCPU_EVENT_WORDS> words = {event->sequence, event->time_ns, head,
+                                                           event->first, event->value};
+    for (size_t word = 0; word < words.size(); ++word) {
+        for (size_t byte = 0; byte < 8; ++byte) {
+            out[word * 8 + byte] = static_cast<uint8_t>(words[word] >> (8 * byte));
+        }
+    }
+}

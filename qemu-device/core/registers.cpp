@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "registers.h"
+
+namespace kvcpu {
+
+namespace {
+
+enum class Access : uint8_t { RO, RW, WO };
+
+struct Entry {
+    uint32_t offset;
+    Access access;
+    uint64_t reset;
+};
+
+constexpr std::array<Entry, register_count> table = {{
+#define KVCPU_REG_ENTRY_(name, offset, access, reset, what) {offset, Access::access, reset},
+    KVCPU_REGISTERS(KVCPU_REG_ENTRY_)
+#undef KVCPU_REG_ENTRY_
+}};
+
+/* Which entry is at each 8-byte word below the counters. */
+constexpr size_t mapped_words = KVCPU_COUNTER_BASE / 8;
+constexpr uint8_t unmapped = UINT8_MAX;
+static_assert(register_count < unmapped);
+
+constexpr std::array<uint8_t, mapped_words> index_words() {
+    std::array<uint8_t, mapped_words> index{};
+    index.fill(unmapped);
+    for (size_t i = 0; i < table.size(); ++i) {
+        index.at(table.at(i).offset / 8) = static_cast<uint8_t>(i);
+    }
+    return index;
+}
+
+constexpr std::array<uint8_t, mapped_words> word_index = index_words();
+
+constexpr bool refused(Access access, Direction direction) {
+    return access == (direction == Direction::read ? Access::WO : Access::RO);
+}
+
+Decoded decode_counter(uint64_t word, Direction direction) {
+    constexpr uint64_t first = KVCPU_COUNTER_BASE / 8;
+    constexpr uint64_t first_status = KVCPU_STATUS_COUNTER_BASE / 8;
+    Target target;
+
+    if (word >= first && word < first + KVCPU_COUNTER_COUNT) {
+        target = CounterIndex{static_cast<unsigned>(word - first)};
+    } else if (word >= first_status && word < first_status + KVCPU_STATUS_COUNT) {
+        target = StatusCounterIndex{static_cast<unsigned>(word - first_status)};
+    } else {
+        return KVCPU_CNT_BAD_OFFSET;
+    }
+    if (direction == Direction::write) {
+        return KVCPU_CNT_BAD_DIRECTION;
+    }
+    return target;
+}
+
+}  // namespace
+
+Decoded decode_access(uint64_t offset, unsigned bytes, Direction direction) noexcept {
+    if (bytes != 8 && (bytes != 4 || direction == Direction::write)) {
+        return KVCPU_CNT_BAD_SIZE;
+    }
+    if (offset % bytes != 0) {
+        return KVCPU_CNT_BAD_ALIGNMENT;
+    }
+    const uint64_t word = offset / 8;
+    if (word >= mapped_words) {
+        return decode_counter(word, direction);
+    }
+    const uint8_t index = word_index[word];
+    if (index == unmapped) {
+        return KVCPU_CNT_BAD_OFFSET;
+    }
+    if (refused(table[index].access, direction)) {
+        return KVCPU_CNT_BAD_DIRECTION;
+    }
+    return Target{static_cast<Reg>(index)};
+}
+
+void RegisterValues::reset() noexcept {
+    for (size_t i = 0; i < table.size(); ++i) {
+        values_[i] = table[i].reset == KVCPU_RESET_CONFIG ? 0 : table[i].reset;
+    }
+}
+
+}  // namespace kvcpu
