@@ -22,7 +22,7 @@ constexpr PolicyName policy_names[] = {KVCPU_POLICIES(KVCPU_POLICY_NAME_)};
 
 /* Every check writes its message here, so that all of them read alike. */
 class Complaint {
- public:
+  public:
     Complaint(char *message, size_t size) : message_(message), size_(size) {}
 
     bool range(const char *property, uint64_t value, uint64_t low, uint64_t high) const {
@@ -57,7 +57,7 @@ class Complaint {
         return false;
     }
 
- private:
+  private:
     template <typename... Values>
     void print(const char *format, Values... values) const {
         if (size_ > 0) {

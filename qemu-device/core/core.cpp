@@ -1,20 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Entry points, time, and reset; what registers mean is in core_registers.cpp.
 #include "core.h"
+
+#include <algorithm>
 
 namespace kvcpu {
 
-Core::Core(const kvcpu_config &config, const kvcpu_host_ops &ops, void *opaque, void * /*fast*/,
-           void * /*slow*/)
-    : config_(config), host_(ops, opaque), log_(host_) {
+namespace {
+
+kvcpu_config complete(kvcpu_config config) {
+    if (config.scrub_bandwidth == 0) {
+        config.scrub_bandwidth = config.dma_bandwidth > UINT64_MAX / KVCPU_SCRUB_FACTOR
+                                     ? UINT64_MAX
+                                     : config.dma_bandwidth * KVCPU_SCRUB_FACTOR;
+    }
+    return config;
+}
+
+}  // namespace
+
+Core::Core(const kvcpu_config &config, const kvcpu_host_ops &ops, void *opaque, void *fast,
+           void *slow)
+    : d_(complete(config), ops, opaque, fast, slow),
+      placement_(d_),
+      completions_(d_),
+      pins_(d_, placement_, completions_),
+      mover_(d_, placement_, pins_),
+      steps_(d_, placement_, mover_),
+      hints_(d_, placement_, mover_, steps_),
+      commands_(d_, placement_, completions_, pins_, mover_, steps_, hints_) {
     reset(KVCPU_RESET_COLD);
 }
 
 void Core::refuse(kvcpu_counter why, uint64_t offset, uint64_t value) noexcept {
-    counters_.add(why);
-    log_.append(host_.now(), {.kind = KVCPU_EV_GUEST_ERROR,
-                              .detail = static_cast<uint16_t>(why),
-                              .first = offset,
-                              .value = value});
+    d_.count(why);
+    d_.record({.kind = KVCPU_EV_GUEST_ERROR,
+               .detail = static_cast<uint16_t>(why),
+               .first = offset,
+               .value = value});
 }
 
 uint64_t Core::read(uint64_t offset, unsigned bytes) noexcept {
@@ -22,23 +45,20 @@ uint64_t Core::read(uint64_t offset, unsigned bytes) noexcept {
         refuse(KVCPU_CNT_REENTERED, offset, 0);
         return 0;
     }
+    entered_ = true;
+    advance();
+    uint64_t value = 0;
     const Decoded decoded = decode_access(offset, bytes, Direction::read);
     if (const auto *why = std::get_if<kvcpu_counter>(&decoded)) {
         refuse(*why, offset, 0);
-        return 0;
-    }
-    const Target &target = *std::get_if<Target>(&decoded);
-    uint64_t value = 0;
-    if (const auto *reg = std::get_if<Reg>(&target)) {
-        value = read_register(*reg);
-    } else if (const auto *counter = std::get_if<CounterIndex>(&target)) {
-        value = counters_.value(counter->index);
-    } else if (const auto *status = std::get_if<StatusCounterIndex>(&target)) {
-        value = counters_.status(status->index);
+    } else {
+        value = read_target(*std::get_if<Target>(&decoded));
     }
     if (bytes == 4) {
         value = offset % 8 == 0 ? value & UINT32_MAX : value >> 32;
     }
+    arm_timer();
+    entered_ = false;
     return value;
 }
 
@@ -47,55 +67,132 @@ void Core::write(uint64_t offset, uint64_t value, unsigned bytes) noexcept {
         refuse(KVCPU_CNT_REENTERED, offset, value);
         return;
     }
+    entered_ = true;
+    advance();
     const Decoded decoded = decode_access(offset, bytes, Direction::write);
     if (const auto *why = std::get_if<kvcpu_counter>(&decoded)) {
         refuse(*why, offset, value);
-        return;
+    } else {
+        const Reg reg = *std::get_if<Reg>(std::get_if<Target>(&decoded));
+        if (is_acceptable(reg, value)) {
+            write_register(reg, value);
+            take_new_work();
+        } else {
+            refuse(KVCPU_CNT_BAD_VALUE, offset, value);
+        }
     }
-    entered_ = true;
-    write_register(*std::get_if<Reg>(std::get_if<Target>(&decoded)), value);
+    arm_timer();
     entered_ = false;
 }
 
-void Core::timer() noexcept {}
+void Core::timer() noexcept {
+    if (entered_) {
+        return;
+    }
+    entered_ = true;
+    armed_ns_ = KVCPU_TIMER_OFF;
+    advance();
+    arm_timer();
+    entered_ = false;
+}
 
-uint64_t Core::read_register(Reg reg) noexcept {
-    switch (reg) {
-        case Reg::BLOCK_SIZE:
-            return config_.block_size;
-        case Reg::BLOCKS:
-            return config_.slow_size / config_.block_size;
-        case Reg::FAST_SLOTS:
-            return config_.fast_size / config_.block_size;
-        case Reg::CONTEXTS:
-            return config_.max_contexts;
-        case Reg::DMA_CHANNELS:
-            return config_.dma_channels;
-        case Reg::DMA_LATENCY:
-            return config_.dma_latency_ns;
-        case Reg::DMA_BANDWIDTH:
-            return config_.dma_bandwidth;
-        case Reg::TIME:
-            return host_.now();
-        case Reg::LOG_RECORDS:
-            return log_.records();
-        default:
-            return registers_[reg];
+/* -- Time ------------------------------------------------------------------ */
+
+uint64_t Core::next_instant() const noexcept {
+    return std::min({mover_.next_end(), pins_.next_deadline(), hints_.next_portion(),
+                     commands_.next_portion()});
+}
+
+/*
+ * The order within an instant is the specification's (section 10). An instant is dated when it
+ * was due, not when the host got round to it, so that a late timer changes nothing.
+ */
+void Core::advance() noexcept {
+    const uint64_t until = d_.host.now();
+    for (uint64_t next = next_instant(); next <= until; next = next_instant()) {
+        d_.now = next;
+        mover_.finish();
+        pins_.grant_ready();
+        pins_.expire();
+        hints_.resume();
+        commands_.resume_closing();
+        take_new_work();
+    }
+    d_.now = until;
+}
+
+void Core::take_new_work() noexcept {
+    pins_.grant_ready();
+    mover_.take_work();
+}
+
+void Core::arm_timer() noexcept {
+    const uint64_t next = next_instant();
+    if (next != armed_ns_) {
+        armed_ns_ = next;
+        d_.host.set_timer(next);
     }
 }
 
-void Core::write_register(Reg reg, uint64_t value) noexcept { registers_[reg] = value; }
+/* -- Reset ----------------------------------------------------------------- */
 
 void Core::reset(kvcpu_reset_kind kind) noexcept {
-    registers_.reset();
+    d_.now = d_.host.now();
     if (kind == KVCPU_RESET_COLD) {
-        counters_.power_on();
-        log_.restart(host_.now());
+        d_.policy = static_cast<kvcpu_policy>(d_.config.policy);
+        d_.counters.power_on();
+        d_.log.restart(d_.now);
     } else {
-        counters_.reset();
-        counters_.add(KVCPU_CNT_RESETS);
+        d_.counters.reset();
+        d_.count(KVCPU_CNT_RESETS);
     }
-    log_.append(host_.now(), {.kind = KVCPU_EV_RESET, .detail = static_cast<uint16_t>(kind)});
+    d_.record({.kind = KVCPU_EV_RESET, .detail = static_cast<uint16_t>(kind)});
+    d_.registers.reset();
+    d_.registers[Reg::SHARED_CAP] = d_.slot_count / 2;
+    last_result_ = 0;
+    reset_parts();
+    reset_blocks(kind);
+    placement_.score.set_weights({});
+    placement_.rebuild();
+    std::fill(d_.contexts.begin(), d_.contexts.end(), Context{.scored = placement_.generation});
+    take_new_work();
+    arm_timer();
+}
+
+void Core::reset_parts() noexcept {
+    completions_.clear();
+    pins_.clear();
+    mover_.clear();
+    steps_.clear();
+    hints_.clear();
+    commands_.clear();
+    d_.leaving = 0;
+}
+
+/* What somebody owned is scrubbed before anybody else gets it; of a cold reset memory is zero. */
+void Core::reset_blocks(kvcpu_reset_kind kind) noexcept {
+    d_.free_blocks.fill();
+    d_.free_slots.fill();
+    for (uint32_t block = 0; block < d_.block_count(); ++block) {
+        Block &b = d_.at(block);
+        const Block before = b;
+        b = Block{};
+        if (kind == KVCPU_RESET_COLD) {
+            continue;
+        }
+        b.generation = before.generation;
+        if (!before.allocated && before.state != KVCPU_BS_SCRUBBING) {
+            continue;
+        }
+        b.state = KVCPU_BS_SCRUBBING;
+        b.written = before.written;
+        b.slot = before.slot;
+        d_.free_blocks.erase(block);
+        if (b.slot != no_slot) {
+            d_.free_slots.erase(b.slot);
+        }
+        mover_.scrub(block);
+    }
 }
 
 }  // namespace kvcpu

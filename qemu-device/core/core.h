@@ -4,17 +4,22 @@
 
 #include <cstdint>
 
-#include "counters.h"
-#include "event_log.h"
-#include "host.h"
+#include "commands.h"
+#include "completions.h"
+#include "device.h"
+#include "hints.h"
 #include "kvcpu_core.h"
+#include "mover.h"
+#include "pins.h"
+#include "placement.h"
 #include "registers.h"
+#include "steps.h"
 
 namespace kvcpu {
 
-/* The device: entry points of the seam, register semantics, and the course of time. */
+/* The device: entry points of the seam, what registers mean, and the course of time. */
 class Core {
- public:
+  public:
     Core(const kvcpu_config &config, const kvcpu_host_ops &ops, void *opaque, void *fast,
          void *slow);
 
@@ -23,16 +28,38 @@ class Core {
     void timer() noexcept;
     void reset(kvcpu_reset_kind kind) noexcept;
 
- private:
-    uint64_t read_register(Reg reg) noexcept;
-    void write_register(Reg reg, uint64_t value) noexcept;
-    void refuse(kvcpu_counter why, uint64_t offset, uint64_t value) noexcept;
+  private:
+    /* Works off, instant by instant, what virtual time has brought until now. */
+    void advance() noexcept;
+    void take_new_work() noexcept;
+    void arm_timer() noexcept;
+    [[nodiscard]] uint64_t next_instant() const noexcept;
 
-    kvcpu_config config_;
-    Host host_;
-    EventLog log_;
-    Counters counters_;
-    RegisterValues registers_;
+    void reset_blocks(kvcpu_reset_kind kind) noexcept;
+    void reset_parts() noexcept;
+
+    void refuse(kvcpu_counter why, uint64_t offset, uint64_t value) noexcept;
+    [[nodiscard]] uint64_t read_target(const Target &target) const noexcept;
+    [[nodiscard]] uint64_t read_register(Reg reg) const noexcept;
+    [[nodiscard]] uint64_t read_geometry(Reg reg) const noexcept;
+    [[nodiscard]] uint64_t read_block(Reg reg) const noexcept;
+    [[nodiscard]] bool is_acceptable(Reg reg, uint64_t value) const noexcept;
+    void write_register(Reg reg, uint64_t value) noexcept;
+    void hint_bytes(kvcpu_opcode opcode, uint16_t flags, uint64_t address, uint64_t length,
+                    uint64_t arg) noexcept;
+    void control(uint64_t value) noexcept;
+    void set_policy(uint64_t value) noexcept;
+
+    Device d_;
+    Placement placement_;
+    Completions completions_;
+    Pins pins_;
+    Mover mover_;
+    Steps steps_;
+    Hints hints_;
+    Commands commands_;
+    uint64_t last_result_ = 0;
+    uint64_t armed_ns_ = KVCPU_TIMER_OFF;
     bool entered_ = false;
 };
 

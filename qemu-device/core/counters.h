@@ -11,7 +11,7 @@ namespace kvcpu {
 
 /* The counters of KVCPU_COUNTERS, and one a status code. They wrap at 2^64. */
 class Counters {
- public:
+  public:
     void add(kvcpu_counter counter, uint64_t amount = 1) noexcept { values_[counter] += amount; }
     void add_status(kvcpu_status status) noexcept { ++statuses_[status]; }
 
@@ -30,7 +30,7 @@ class Counters {
         statuses_.fill(0);
     }
 
- private:
+  private:
     std::array<uint64_t, KVCPU_COUNTER_COUNT> values_{};
     std::array<uint64_t, KVCPU_STATUS_COUNT> statuses_{};
 };

@@ -11,7 +11,7 @@ namespace kvcpu {
 
 /* Numbers and dates the records of the device event log; the host keeps or digests them. */
 class EventLog {
- public:
+  public:
     struct Record {
         kvcpu_event_kind kind;
         uint16_t detail = 0;
@@ -28,7 +28,7 @@ class EventLog {
     void append(uint64_t now, const Record &record) noexcept;
     [[nodiscard]] uint64_t records() const noexcept { return next_; }
 
- private:
+  private:
     const Host &host_;
     uint64_t origin_ns_ = 0;
     uint64_t next_ = 0;

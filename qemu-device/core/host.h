@@ -11,7 +11,7 @@ namespace kvcpu {
 
 /* The host's operations with their opaque pointer bound. */
 class Host {
- public:
+  public:
     Host(const kvcpu_host_ops &ops, void *opaque) : ops_(ops), opaque_(opaque) {}
 
     [[nodiscard]] uint64_t now() const noexcept { return ops_.now(opaque_); }
@@ -28,7 +28,7 @@ class Host {
     }
     void event(const kvcpu_event &event) const noexcept { ops_.event(opaque_, &event); }
 
- private:
+  private:
     kvcpu_host_ops ops_;
     void *opaque_;
 };

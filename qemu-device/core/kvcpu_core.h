@@ -54,7 +54,8 @@ enum kvcpu_dma_result {
 };
 
 enum kvcpu_reset_kind {
-    KVCPU_RESET_COLD,     /* power-on or bus reset of the whole machine; the host zeroes tier memory itself */
+    KVCPU_RESET_COLD,     /* power-on or bus reset of the whole machine; the host zeroes tier memory
+                             itself */
     KVCPU_RESET_FUNCTION, /* FLR and secondary bus reset */
     KVCPU_RESET_REGISTER, /* KVCPU_CONTROL_RESET; made by the core itself */
 };

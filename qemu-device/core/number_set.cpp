@@ -10,7 +10,9 @@ namespace {
 
 constexpr unsigned word_bits = 64;
 
-constexpr uint64_t bit(uint32_t index) { return uint64_t{1} << (index % word_bits); }
+constexpr uint64_t bit(uint32_t index) {
+    return uint64_t{1} << (index % word_bits);
+}
 
 }  // namespace
 
@@ -35,6 +37,13 @@ void NumberSet::fill() noexcept {
         bits = words.size();
     }
     count_ = size_;
+}
+
+void NumberSet::clear() noexcept {
+    for (unsigned level = 0; level < levels_; ++level) {
+        std::fill(words_[level].begin(), words_[level].end(), 0);
+    }
+    count_ = 0;
 }
 
 void NumberSet::insert(uint32_t number) noexcept {

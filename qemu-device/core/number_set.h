@@ -15,7 +15,7 @@ namespace kvcpu {
  * one word a level, so it does not depend on how full the device is.
  */
 class NumberSet {
- public:
+  public:
     static constexpr uint32_t none = UINT32_MAX;
 
     struct Run {
@@ -35,10 +35,12 @@ class NumberSet {
     [[nodiscard]] uint32_t first() const noexcept;
     // The run that starts at the lowest member, cut at `limit`; count 0 if the set is empty.
     [[nodiscard]] Run lowest_run(uint32_t limit) const noexcept;
-    // As after construction.
+    // Every number is a member, as after construction.
     void fill() noexcept;
+    // None is.
+    void clear() noexcept;
 
- private:
+  private:
     // 64^6 exceeds the 2^32 block numbers there are.
     static constexpr unsigned levels_max = 6;
 

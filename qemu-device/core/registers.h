@@ -39,7 +39,7 @@ using Decoded = std::variant<Target, kvcpu_counter>;
 
 /* What the RW registers hold. */
 class RegisterValues {
- public:
+  public:
     RegisterValues() noexcept { reset(); }
 
     [[nodiscard]] uint64_t operator[](Reg reg) const noexcept {
@@ -50,7 +50,7 @@ class RegisterValues {
     /* Values after reset; 0 where they depend on the configuration. */
     void reset() noexcept;
 
- private:
+  private:
     std::array<uint64_t, register_count> values_{};
 };
 

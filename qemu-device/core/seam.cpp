@@ -7,6 +7,9 @@
 #include "kvcpu_core.h"
 
 struct kvcpu_core {
+    template <typename... Arguments>
+    explicit kvcpu_core(Arguments... arguments) : core(arguments...) {}
+
     kvcpu::Core core;
 };
 
@@ -17,7 +20,7 @@ struct kvcpu_core *kvcpu_core_create(const struct kvcpu_config *config,
         return nullptr;
     }
     try {
-        return new kvcpu_core{kvcpu::Core(*config, *ops, opaque, fast, slow)};
+        return new kvcpu_core(*config, *ops, opaque, fast, slow);
     } catch (const std::bad_alloc &) {
         if (size > 0) {
             (void)std::snprintf(message, size, "slow-size: no memory for a directory of this size");
@@ -26,7 +29,9 @@ struct kvcpu_core *kvcpu_core_create(const struct kvcpu_config *config,
     }
 }
 
-void kvcpu_core_destroy(struct kvcpu_core *core) { delete core; }
+void kvcpu_core_destroy(struct kvcpu_core *core) {
+    delete core;
+}
 
 uint64_t kvcpu_core_read(struct kvcpu_core *core, uint64_t offset, unsigned bytes) {
     return core->core.read(offset, bytes);
@@ -36,7 +41,9 @@ void kvcpu_core_write(struct kvcpu_core *core, uint64_t offset, uint64_t value, 
     core->core.write(offset, value, bytes);
 }
 
-void kvcpu_core_timer(struct kvcpu_core *core) { core->core.timer(); }
+void kvcpu_core_timer(struct kvcpu_core *core) {
+    core->core.timer();
+}
 
 void kvcpu_core_reset(struct kvcpu_core *core, enum kvcpu_reset_kind kind) {
     core->core.reset(kind);

@@ -43,8 +43,8 @@
 
 #define KVCPU_BLOCK_SIZE_MIN 0x1000
 #define KVCPU_BLOCK_SIZE_MAX 0x200000
-/* Block numbers are 32 bits; the last one is "no block" and "no slot". */
-#define KVCPU_BLOCKS_MAX 0xffffffffULL
+/* Block numbers are 32 bits; all ones is "no slot". */
+#define KVCPU_BLOCKS_MAX 0x80000000ULL
 #define KVCPU_NO_SLOT 0xffffffffULL
 /* Blocks one command (not a hint) may name. */
 #define KVCPU_COMMAND_BLOCKS_MAX 4096
@@ -384,7 +384,7 @@ enum kvcpu_hint_reason { KVCPU_HINT_REASONS(KVCPU_REASON_NUMBER_) };
     X(CLEAN_START, 5, "a channel took its write-back, and it stays")                             \
     X(EVICT, 6, "its slot is wanted, or its score or a hint sends it home")                      \
     X(WRITE_BACK_DONE, 7, "its write-back ended")                                                \
-    X(CLAIM, 8, "a PIN was granted")
+    X(CLAIM, 8, "a PIN is granted, or waits for the rest of its range")
 
 #define KVCPU_STATE_NUMBER_(name, number, what) KVCPU_BS_##name = (number),
 enum kvcpu_block_state { KVCPU_BLOCK_STATES(KVCPU_STATE_NUMBER_) KVCPU_BLOCK_STATE_COUNT };

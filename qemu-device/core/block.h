@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef KVCPU_CORE_BLOCK_H
+#define KVCPU_CORE_BLOCK_H
+
+#include <cstdint>
+
+#include "kvcpu_hw.h"
+
+namespace kvcpu {
+
+inline constexpr uint32_t no_block = UINT32_MAX;
+inline constexpr uint32_t no_slot = static_cast<uint32_t>(KVCPU_NO_SLOT);
+
+/* A block has at most one of them; the latest wins. */
+enum class Hint : uint8_t { none, hot, evictable, prefetchable, released };
+
+/*
+ * What the directory keeps of a block. Steps are on its context's clock (context.h), which
+ * goes on counting where a decode step goes back.
+ */
+struct Block {
+    uint64_t stamp = 0;    // order of last use or UNPIN in the whole device; 0: never
+    uint64_t used_at = 0;  // clock at that use
+    uint64_t target = 0;   // clock at which HOT or PREFETCHABLE ends
+    uint64_t asked = 0;    // order in which fetches were asked for
+    uint64_t due = 0;      // clock at which the block is looked at again
+    uint32_t slot = no_slot;
+    uint32_t generation = 0;
+    uint32_t first_token = 0;
+    uint32_t tokens = 0;
+    uint16_t owner = 0;
+    uint16_t claims = 0;
+    uint16_t wanted = 0;  // waiting PINs whose range it is in
+    uint16_t request = 0;
+    uint8_t layer = 0;
+    uint8_t head = 0;
+    uint8_t sharers = 0;
+    uint8_t frequency = 0;  // F of the score
+    kvcpu_block_state state = KVCPU_BS_FREE;
+    kvcpu_victim_class leaving_as = KVCPU_VC_UNHINTED;  // class at the decision to evict it
+    Hint hint = Hint::none;
+    bool allocated : 1 = false;
+    bool written : 1 = false;
+    bool dirty : 1 = false;
+    bool sealed : 1 = false;
+    bool prefix : 1 = false;
+    bool used : 1 = false;        // since it was allocated, or since reset
+    bool moving : 1 = false;      // a channel or the scrubber has it
+    bool prefetched : 1 = false;  // is in its slot for a hint or score, and not used since
+    bool promoted : 1 = false;    // a fetch by score is wanted
+};
+
+[[nodiscard]] inline bool has_slot_copy(const Block &block) noexcept {
+    return block.state == KVCPU_BS_FAST || block.state == KVCPU_BS_WRITING_BACK ||
+           block.state == KVCPU_BS_LEAVING;
+}
+
+/* In the slow tier alone, and not under way. */
+[[nodiscard]] inline bool is_home(const Block &block) noexcept {
+    return block.state == KVCPU_BS_HOME || block.state == KVCPU_BS_FREE;
+}
+
+/* A hint that asks for a place in the fast tier, and protects there. */
+[[nodiscard]] inline bool wants_fast(const Block &block) noexcept {
+    return block.hint == Hint::hot || block.hint == Hint::prefetchable;
+}
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_BLOCK_H

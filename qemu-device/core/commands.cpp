@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "commands.h"
+
+#include <algorithm>
+
+namespace kvcpu {
+
+namespace {
+
+constexpr uint64_t portion_interval_ns = 1000;
+
+constexpr bool is_hint(uint16_t opcode) {
+    return opcode >= KVCPU_OP_STEP && opcode <= KVCPU_OP_CLEAR;
+}
+constexpr bool is_known(uint16_t opcode) {
+    return is_hint(opcode) || (opcode >= KVCPU_OP_ALLOC && opcode <= KVCPU_OP_CLOSE);
+}
+constexpr uint16_t flags_of(uint16_t opcode) {
+    return opcode == KVCPU_OP_EVICTABLE ? KVCPU_F_NOW : 0;
+}
+
+}  // namespace
+
+Command Command::from(const RegisterValues &registers) noexcept {
+    const uint64_t control = registers[Reg::CMD_CONTROL];
+    const uint64_t extent = registers[Reg::CMD_EXTENT];
+    return {
+        .opcode = static_cast<uint16_t>(control >> KVCPU_CTL_OPCODE_SHIFT),
+        .flags = static_cast<uint16_t>(control >> KVCPU_CTL_FLAGS_SHIFT),
+        .reserved = static_cast<uint16_t>(control >> 48),
+        .context = static_cast<uint16_t>(control >> KVCPU_CTL_CONTEXT_SHIFT),
+        .first = registers[Reg::CMD_FIRST],
+        .count = registers[Reg::CMD_COUNT],
+        .arg = registers[Reg::CMD_ARG],
+        .address = registers[Reg::CMD_ADDR],
+        .offset = static_cast<uint32_t>(extent >> KVCPU_EXT_OFFSET_SHIFT),
+        .length = static_cast<uint32_t>(extent >> KVCPU_EXT_LENGTH_SHIFT),
+        .meta = registers[Reg::CMD_META],
+        .tag = registers[Reg::CMD_TAG],
+    };
+}
+
+Commands::Commands(Device &device, Placement &placement, Completions &completions, Pins &pins,
+                   Mover &mover, Steps &steps, Hints &hints)
+    : d_(device),
+      placement_(placement),
+      completions_(completions),
+      pins_(pins),
+      mover_(mover),
+      steps_(steps),
+      hints_(hints) {}
+
+kvcpu_status Commands::check_head(const Command &command) const noexcept {
+    if (!is_known(command.opcode)) {
+        return KVCPU_SC_BAD_OPCODE;
+    }
+    if (command.reserved != 0 || (command.flags & ~flags_of(command.opcode)) != 0) {
+        return KVCPU_SC_BAD_FIELD;
+    }
+    if (command.context >= d_.contexts.size() ||
+        (command.opcode == KVCPU_OP_CLOSE && command.context == 0)) {
+        return KVCPU_SC_BAD_CONTEXT;
+    }
+    return d_.contexts[command.context].closing ? KVCPU_SC_BUSY : KVCPU_SC_SUCCESS;
+}
+
+Result Commands::execute(const Command &command) noexcept {
+    const kvcpu_status head = check_head(command);
+    const Result result = head == KVCPU_SC_SUCCESS ? dispatch(command) : Result{head, 0, 0};
+
+    d_.count(KVCPU_CNT_COMMANDS);
+    d_.counters.add_status(result.status);
+    if (result.status != KVCPU_SC_SUCCESS && result.status != KVCPU_SC_PENDING) {
+        d_.count(KVCPU_CNT_COMMANDS_FAILED);
+        d_.record({.kind = KVCPU_EV_COMMAND_FAILED,
+                   .detail = command.opcode,
+                   .context = command.context,
+                   .status = static_cast<uint16_t>(result.status),
+                   .first = command.first,
+                   .value = command.count});
+    }
+    return result;
+}
+
+Result Commands::dispatch(const Command &command) noexcept {
+    switch (command.opcode) {
+        case KVCPU_OP_ALLOC:
+            return alloc(command);
+        case KVCPU_OP_FREE:
+            return free(command);
+        case KVCPU_OP_PIN:
+            return pin(command);
+        case KVCPU_OP_UNPIN:
+            return unpin(command);
+        case KVCPU_OP_READ:
+        case KVCPU_OP_WRITE:
+            return copy(command);
+        case KVCPU_OP_CANCEL:
+            return {
+                pins_.cancel(command.context, command.arg) ? KVCPU_SC_SUCCESS : KVCPU_SC_NOT_FOUND,
+                0, 0};
+        case KVCPU_OP_CLOSE:
+            return close(command);
+        default:
+            return hints_.execute({.opcode = static_cast<kvcpu_opcode>(command.opcode),
+                                   .flags = command.flags,
+                                   .context = command.context,
+                                   .first = command.first,
+                                   .count = command.count,
+                                   .arg = command.arg});
+    }
+}
+
+/* The range must lie in the space, and every block of it belong to the command's context. */
+kvcpu_status Commands::check_range(const Command &command, uint64_t count,
+                                   Range &range) const noexcept {
+    if (count == 0 || count > KVCPU_COMMAND_BLOCKS_MAX || command.first >= d_.block_count() ||
+        count > d_.block_count() - command.first) {
+        return KVCPU_SC_BAD_RANGE;
+    }
+    range = {static_cast<uint32_t>(command.first), static_cast<uint32_t>(count)};
+    for (uint32_t block = range.first; block < range.end(); ++block) {
+        if (!d_.at(block).allocated || d_.at(block).owner != command.context) {
+            return KVCPU_SC_NOT_OWNER;
+        }
+    }
+    return KVCPU_SC_SUCCESS;
+}
+
+/* -- ALLOC and FREE -------------------------------------------------------- */
+
+Result Commands::alloc(const Command &command) noexcept {
+    if (command.count == 0 || command.count > KVCPU_COMMAND_BLOCKS_MAX) {
+        return {KVCPU_SC_BAD_RANGE, 0, 0};
+    }
+    if (command.arg > KVCPU_TOKEN_MASK) {
+        return {KVCPU_SC_BAD_FIELD, 0, 0};
+    }
+    const NumberSet::Run run = d_.free_blocks.lowest_run(static_cast<uint32_t>(command.count));
+    if (run.count == 0) {
+        return {KVCPU_SC_NO_SPACE, 0, 0};
+    }
+    for (uint32_t i = 0; i < run.count; ++i) {
+        hand_out(command, run.first + i, i);
+    }
+    d_.contexts[command.context].owned += run.count;
+    d_.count(KVCPU_CNT_BLOCKS_ALLOCATED, run.count);
+    d_.record({.kind = KVCPU_EV_ALLOC,
+               .context = command.context,
+               .first = run.first,
+               .value = run.count});
+    return {KVCPU_SC_SUCCESS, static_cast<uint16_t>(run.count), run.first};
+}
+
+void Commands::hand_out(const Command &command, uint32_t block, uint32_t index) noexcept {
+    const auto field = [&command](unsigned shift, uint64_t mask) {
+        return (command.meta >> shift) & mask;
+    };
+    Block &b = d_.at(block);
+    placement_.wheel.forget(block);
+    steps_.forget(block);
+    /* What it keeps: its place, and its turn among the blocks that nobody has used since. */
+    const Block before = b;
+    b = Block{};
+    b.stamp = before.stamp;
+    b.slot = before.slot;
+    b.state = before.state;
+    b.prefetched = before.prefetched;
+    b.generation = before.generation + 1;
+    b.allocated = true;
+    b.owner = command.context;
+    b.request = static_cast<uint16_t>(field(KVCPU_TAG_REQUEST_SHIFT, KVCPU_TAG_REQUEST_MASK));
+    b.layer = static_cast<uint8_t>(field(KVCPU_TAG_LAYER_SHIFT, KVCPU_TAG_LAYER_MASK));
+    b.head = static_cast<uint8_t>(field(KVCPU_TAG_HEAD_SHIFT, KVCPU_TAG_HEAD_MASK));
+    b.tokens = static_cast<uint32_t>(field(KVCPU_TAG_TOKENS_SHIFT, KVCPU_TAG_TOKENS_MASK));
+    b.first_token = static_cast<uint32_t>(command.arg + uint64_t{index} * b.tokens);
+    d_.change(block, KVCPU_BO_ALLOC, before.state == KVCPU_BS_FAST ? KVCPU_BS_FAST : KVCPU_BS_HOME);
+    placement_.changed(block);
+}
+
+Result Commands::free(const Command &command) noexcept {
+    Range range;
+    const kvcpu_status status = check_range(command, command.count, range);
+    if (status != KVCPU_SC_SUCCESS) {
+        return {status, 0, 0};
+    }
+    for (uint32_t block = range.first; block < range.end(); ++block) {
+        if (d_.at(block).claims > 0 || d_.at(block).wanted > 0) {
+            return {KVCPU_SC_PINNED, 0, 0};
+        }
+    }
+    for (uint32_t block = range.first; block < range.end(); ++block) {
+        give_up(block);
+    }
+    d_.record({.kind = KVCPU_EV_FREE,
+               .context = command.context,
+               .first = range.first,
+               .value = range.count});
+    return {};
+}
+
+/* What says how to scrub it stays: state, place, move, and whether there is anything to erase. */
+void Commands::give_up(uint32_t block) noexcept {
+    Block &b = d_.at(block);
+    --d_.contexts[b.owner].owned;
+    d_.count(KVCPU_CNT_BLOCKS_FREED);
+    placement_.wheel.forget(block);
+    steps_.forget(block);
+    const Block before = b;
+    b = Block{};
+    b.slot = before.slot;
+    b.state = before.state;
+    b.generation = before.generation;
+    b.written = before.written;
+    b.moving = before.moving;
+    b.stamp = before.stamp;
+    mover_.give_up(block);
+}
+
+/* -- PIN and UNPIN --------------------------------------------------------- */
+
+Result Commands::pin(const Command &command) noexcept {
+    Range range;
+    const kvcpu_status status = check_range(command, command.count, range);
+    if (status == KVCPU_SC_BAD_RANGE) {
+        return {status, 0, 0};
+    }
+    if (command.arg == 0 || command.arg > KVCPU_PIN_DEADLINE_MAX_NS) {
+        return {KVCPU_SC_BAD_FIELD, 0, 0};
+    }
+    if (status != KVCPU_SC_SUCCESS) {
+        return {status, 0, 0};
+    }
+    if (range.count > d_.slot_count) {
+        return {KVCPU_SC_NO_SLOTS, 0, 0};
+    }
+    return pins_.pin(command.context, range, d_.now + command.arg, command.tag);
+}
+
+Result Commands::unpin(const Command &command) noexcept {
+    Range range;
+    const kvcpu_status status = check_range(command, command.count, range);
+    if (status != KVCPU_SC_SUCCESS) {
+        return {status, 0, 0};
+    }
+    for (uint32_t block = range.first; block < range.end(); ++block) {
+        if (d_.at(block).claims == 0) {
+            return {KVCPU_SC_NOT_PINNED, 0, 0};
+        }
+    }
+    pins_.unpin(command.context, range);
+    return {};
+}
+
+/* -- READ and WRITE -------------------------------------------------------- */
+
+Result Commands::copy(const Command &command) noexcept {
+    Range range;
+    const kvcpu_status status = check_range(command, 1, range);
+    if (status != KVCPU_SC_SUCCESS) {
+        return {status, 0, 0};
+    }
+    const uint64_t size = d_.config.block_size;
+    if (command.length == 0 || command.offset >= size || command.length > size - command.offset) {
+        return {KVCPU_SC_BAD_FIELD, 0, 0};
+    }
+    const bool write = command.opcode == KVCPU_OP_WRITE;
+    const uint32_t block = range.first;
+    const Block &b = d_.at(block);
+    if (write && b.sealed) {
+        return {KVCPU_SC_SEALED, 0, 0};
+    }
+    uint8_t *const bytes =
+        (has_slot_copy(b) ? d_.tiers.slot(b.slot) : d_.tiers.home(block)) + command.offset;
+    const kvcpu_dma_result dma = write ? d_.host.dma_read(command.address, bytes, command.length)
+                                       : d_.host.dma_write(command.address, bytes, command.length);
+    if (write && dma != KVCPU_DMA_OWN_ADDRESS) {
+        written(block); /* even if it failed: part of it may be there */
+    }
+    if (dma != KVCPU_DMA_OK) {
+        d_.count(KVCPU_CNT_DMA_FAULTS);
+        return {dma == KVCPU_DMA_OWN_ADDRESS ? KVCPU_SC_OWN_ADDRESS : KVCPU_SC_DMA_FAULT, 0, 0};
+    }
+    placement_.credit_prefetch(block);
+    placement_.use(block);
+    d_.count(write ? KVCPU_CNT_WRITES : KVCPU_CNT_READS);
+    d_.record({.kind = write ? KVCPU_EV_WRITE : KVCPU_EV_READ,
+               .context = command.context,
+               .first = block,
+               .value = command.length});
+    return {};
+}
+
+void Commands::written(uint32_t block) noexcept {
+    Block &b = d_.at(block);
+    const uint64_t size = d_.config.block_size;
+    if (has_slot_copy(b)) {
+        b.dirty = true;
+        d_.host.tier_written(KVCPU_TIER_FAST, b.slot * size, size);
+    } else {
+        d_.host.tier_written(KVCPU_TIER_SLOW, block * size, size);
+    }
+    if (!b.written) {
+        b.written = true;
+        pins_.first_written(block);
+    }
+}
+
+/* -- CLOSE ----------------------------------------------------------------- */
+
+Result Commands::close(const Command &command) noexcept {
+    if (!completions_.reserve()) {
+        return {KVCPU_SC_BUSY, 0, 0};
+    }
+    Context &context = d_.contexts[command.context];
+    context.closing = true;
+    context.close_tag = command.tag;
+    context.close_next = 0;
+    pins_.cancel_all(command.context);
+    hints_.drop(command.context);
+    if (closing_++ == 0) {
+        due_ns_ = d_.now + portion_interval_ns;
+    }
+    uint32_t budget = KVCPU_HINT_BUDGET;
+    close_portion(command.context, budget);
+    return {KVCPU_SC_PENDING, 0, 0};
+}
+
+void Commands::close_portion(uint16_t context, uint32_t &budget) noexcept {
+    Context &c = d_.contexts[context];
+    for (; c.owned > 0 && budget > 0; --budget, ++c.close_next) {
+        Block &b = d_.at(c.close_next);
+        if (b.allocated && b.owner == context) {
+            b.claims = 0;
+            give_up(c.close_next);
+        }
+    }
+    if (c.owned == 0) {
+        finish_close(context);
+    }
+}
+
+void Commands::finish_close(uint16_t context) noexcept {
+    const uint64_t tag = d_.contexts[context].close_tag;
+    d_.contexts[context] = {.scored = placement_.generation};
+    --closing_;
+    d_.record({.kind = KVCPU_EV_CLOSED, .context = context});
+    completions_.complete(tag, {});
+}
+
+void Commands::resume_closing() noexcept {
+    if (closing_ == 0 || due_ns_ > d_.now) {
+        return;
+    }
+    uint32_t budget = KVCPU_HINT_BUDGET;
+    for (size_t context = 1; context < d_.contexts.size() && budget > 0; ++context) {
+        if (d_.contexts[context].closing) {
+            close_portion(static_cast<uint16_t>(context), budget);
+        }
+    }
+    due_ns_ = d_.now + portion_interval_ns;
+}
+
+}  // namespace kvcpu

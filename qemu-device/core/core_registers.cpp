@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the registers hold, and what writing them does.
+#include <algorithm>
+
+#include "core.h"
+
+namespace kvcpu {
+
+namespace {
+
+constexpr uint64_t control_bits = KVCPU_CONTROL_RESET | KVCPU_CONTROL_LOG_RESTART;
+constexpr uint64_t all_policies = (1U << KVCPU_POLICY_LRU) | (1U << KVCPU_POLICY_HEPC);
+
+uint64_t flags_of(const Block &block, bool queued) {
+    const auto flag = [](bool set, uint64_t bit) { return set ? bit : 0; };
+    return flag(block.allocated, KVCPU_BF_ALLOCATED) | flag(block.written, KVCPU_BF_WRITTEN) |
+           flag(block.dirty, KVCPU_BF_DIRTY) | flag(block.sealed, KVCPU_BF_SEALED) |
+           flag(block.prefix, KVCPU_BF_PREFIX) | flag(queued, KVCPU_BF_QUEUED);
+}
+
+uint64_t state_word(const Block &block, kvcpu_victim_class in_class, bool queued) {
+    const uint64_t tier = has_slot_copy(block) ? KVCPU_TIER_HBM : KVCPU_TIER_DRAM;
+    return uint64_t{block.state} << KVCPU_BST_STATE_SHIFT |
+           uint64_t{in_class} << KVCPU_BST_CLASS_SHIFT |
+           uint64_t{block.owner} << KVCPU_BST_OWNER_SHIFT |
+           flags_of(block, queued) << KVCPU_BST_FLAGS_SHIFT | tier << KVCPU_BST_TIER_SHIFT;
+}
+
+uint64_t tag_word(const Block &block) {
+    return uint64_t{block.request} << KVCPU_TAG_REQUEST_SHIFT |
+           uint64_t{block.layer} << KVCPU_TAG_LAYER_SHIFT |
+           uint64_t{block.head} << KVCPU_TAG_HEAD_SHIFT |
+           uint64_t{block.tokens} << KVCPU_TAG_TOKENS_SHIFT;
+}
+
+uint64_t tokens_word(const Block &block) {
+    const uint32_t last =
+        block.tokens == 0 ? block.first_token : block.first_token + block.tokens - 1;
+    return uint64_t{block.first_token} << KVCPU_BTK_FIRST_SHIFT | uint64_t{last}
+                                                                      << KVCPU_BTK_LAST_SHIFT;
+}
+
+}  // namespace
+
+/* -- Reading --------------------------------------------------------------- */
+
+uint64_t Core::read_target(const Target &target) const noexcept {
+    if (const auto *counter = std::get_if<CounterIndex>(&target)) {
+        return d_.counters.value(counter->index);
+    }
+    if (const auto *status = std::get_if<StatusCounterIndex>(&target)) {
+        return d_.counters.status(status->index);
+    }
+    return read_register(*std::get_if<Reg>(&target));
+}
+
+uint64_t Core::read_register(Reg reg) const noexcept {
+    switch (reg) {
+        case Reg::POLICY:
+            return d_.policy;
+        case Reg::FAST_FREE:
+            return d_.free_slots.count();
+        case Reg::BLOCKS_FREE:
+            return d_.free_blocks.count();
+        case Reg::LOG_RECORDS:
+            return d_.log.records();
+        case Reg::BLOCK_STATE:
+        case Reg::BLOCK_PLACE:
+        case Reg::BLOCK_USE:
+        case Reg::BLOCK_TAG:
+        case Reg::BLOCK_TOKENS:
+        case Reg::BLOCK_LAST_STEP:
+        case Reg::BLOCK_TARGET:
+            return read_block(reg);
+        case Reg::CMD_RESULT:
+            return last_result_;
+        case Reg::CPL_PENDING:
+            return completions_.pending();
+        case Reg::CPL_TAG:
+            return completions_.oldest().tag;
+        case Reg::CPL_RESULT:
+            return completions_.oldest().result;
+        case Reg::CPL_TIME:
+            return completions_.oldest().time_ns;
+        default:
+            return read_geometry(reg);
+    }
+}
+
+uint64_t Core::read_geometry(Reg reg) const noexcept {
+    switch (reg) {
+        case Reg::BLOCK_SIZE:
+            return d_.config.block_size;
+        case Reg::BLOCKS:
+            return d_.block_count();
+        case Reg::FAST_SLOTS:
+            return d_.slot_count;
+        case Reg::CONTEXTS:
+            return d_.contexts.size();
+        case Reg::DMA_CHANNELS:
+            return d_.config.dma_channels;
+        case Reg::DMA_LATENCY:
+            return d_.config.dma_latency_ns;
+        case Reg::DMA_BANDWIDTH:
+            return d_.config.dma_bandwidth;
+        case Reg::SCRUB_BANDWIDTH:
+            return d_.config.scrub_bandwidth;
+        case Reg::POLICIES:
+            return all_policies;
+        case Reg::TIME:
+            return d_.now;
+        default:
+            return d_.registers[reg];
+    }
+}
+
+uint64_t Core::read_block(Reg reg) const noexcept {
+    const auto block = static_cast<uint32_t>(d_.registers[Reg::BLOCK_SELECT]);
+    const Block &b = d_.at(block);
+    const Context &context = d_.contexts[b.owner];
+    const uint64_t age = context.clock - b.used_at;
+
+    switch (reg) {
+        case Reg::BLOCK_STATE:
+            return state_word(b, d_.class_of(b), placement_.is_queued(block));
+        case Reg::BLOCK_PLACE:
+            return uint64_t{has_slot_copy(b) ? b.slot : no_slot} << KVCPU_BPL_SLOT_SHIFT |
+                   uint64_t{b.claims} << KVCPU_BPL_CLAIMS_SHIFT |
+                   uint64_t{b.sharers} << KVCPU_BPL_SHARERS_SHIFT;
+        case Reg::BLOCK_USE:
+            return uint64_t{b.used ? Score::recency(age) : uint8_t{0}} << KVCPU_BUS_R_SHIFT |
+                   uint64_t{b.frequency} << KVCPU_BUS_F_SHIFT |
+                   uint64_t{placement_.score.value(b, context)} << KVCPU_BUS_P_SHIFT |
+                   uint64_t{b.generation} << KVCPU_BUS_GENERATION_SHIFT;
+        case Reg::BLOCK_TAG:
+            return tag_word(b);
+        case Reg::BLOCK_TOKENS:
+            return tokens_word(b);
+        case Reg::BLOCK_LAST_STEP:
+            return b.used ? context.step - std::min(context.step, age) : 0;
+        default:
+            return wants_fast(b) ? context.step_at(b.target) : 0;
+    }
+}
+
+/* -- Writing --------------------------------------------------------------- */
+
+bool Core::is_acceptable(Reg reg, uint64_t value) const noexcept {
+    switch (reg) {
+        case Reg::WEIGHT_R:
+        case Reg::WEIGHT_F:
+        case Reg::WEIGHT_S:
+        case Reg::WEIGHT_D:
+        case Reg::EVICT_THRESH:
+        case Reg::PREFETCH_THRESH:
+            return value <= UINT32_MAX;
+        case Reg::CONTROL:
+            return value != 0 && (value & ~control_bits) == 0;
+        case Reg::POLICY:
+            return value < 64 && ((all_policies >> value) & 1) != 0;
+        case Reg::HOT_LEASE:
+            return value != 0;
+        case Reg::SHARED_CAP:
+            return value <= d_.slot_count;
+        case Reg::BLOCK_SELECT:
+            return value < d_.block_count();
+        case Reg::CPL_POP:
+            return completions_.pending() > 0;
+        default:
+            return true;
+    }
+}
+
+void Core::write_register(Reg reg, uint64_t value) noexcept {
+    d_.registers[reg] = value;
+    switch (reg) {
+        case Reg::STEP_ADVANCE:
+            hints_.execute({.opcode = KVCPU_OP_STEP, .arg = value});
+            break;
+        case Reg::BOOST_LEN:
+            hint_bytes(KVCPU_OP_HOT, 0, d_.registers[Reg::BOOST_ADDR], value, 0);
+            break;
+        case Reg::IMEVICT_LEN:
+            hint_bytes(KVCPU_OP_EVICTABLE, KVCPU_F_NOW, d_.registers[Reg::IMEVICT_ADDR], value, 0);
+            break;
+        case Reg::PREFETCH_STEP:
+            hint_bytes(KVCPU_OP_PREFETCHABLE, 0, d_.registers[Reg::PREFETCH_ADDR],
+                       d_.registers[Reg::PREFETCH_LEN], value);
+            break;
+        case Reg::SHARE_LEN:
+            hint_bytes(KVCPU_OP_SHARE, 0, d_.registers[Reg::SHARE_ADDR], value, 0);
+            break;
+        case Reg::CONTROL:
+            control(value);
+            break;
+        case Reg::POLICY:
+            set_policy(value);
+            break;
+        case Reg::CMD_CONTROL:
+            last_result_ = commands_.execute(Command::from(d_.registers)).encode();
+            break;
+        case Reg::CPL_POP:
+            completions_.pop();
+            break;
+        default:
+            break;
+    }
+}
+
+/* Every block that the bytes touch. A range that wraps past 2^64 ends there. */
+void Core::hint_bytes(kvcpu_opcode opcode, uint16_t flags, uint64_t address, uint64_t length,
+                      uint64_t arg) noexcept {
+    const uint64_t size = d_.config.block_size;
+    const uint64_t first = address / size;
+    uint64_t count = 0;
+    if (length > 0) {
+        const uint64_t last_byte = address + std::min(length - 1, UINT64_MAX - address);
+        count = last_byte / size - first + 1;
+    }
+    hints_.execute({.opcode = opcode, .flags = flags, .first = first, .count = count, .arg = arg});
+}
+
+void Core::control(uint64_t value) noexcept {
+    if ((value & KVCPU_CONTROL_RESET) != 0) {
+        reset(KVCPU_RESET_REGISTER);
+    }
+    if ((value & KVCPU_CONTROL_LOG_RESTART) != 0) {
+        d_.log.restart(d_.now);
+    }
+}
+
+void Core::set_policy(uint64_t value) noexcept {
+    const auto policy = static_cast<kvcpu_policy>(value);
+    if (policy == d_.policy) {
+        return;
+    }
+    d_.policy = policy;
+    d_.record({.kind = KVCPU_EV_POLICY, .value = value});
+    steps_.clear();
+    placement_.rebuild();
+}
+
+}  // namespace kvcpu

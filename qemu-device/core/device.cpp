@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "device.h"
+
+#include <cassert>
+
+#include "life.h"
+
+namespace kvcpu {
+
+Device::Device(const kvcpu_config &cfg, const kvcpu_host_ops &ops, void *opaque, void *fast,
+               void *slow)
+    : config(cfg),
+      host(ops, opaque),
+      log(host),
+      tiers(host, fast, slow, cfg.block_size),
+      policy(static_cast<kvcpu_policy>(cfg.policy)),
+      slot_count(static_cast<uint32_t>(cfg.fast_size / cfg.block_size)),
+      blocks(cfg.slow_size / cfg.block_size),
+      contexts(cfg.max_contexts),
+      free_blocks(block_count()),
+      free_slots(slot_count) {}
+
+void Device::change(uint32_t block, kvcpu_block_occurrence occurrence,
+                    kvcpu_block_state to) noexcept {
+    assert(life_allows(at(block).state, occurrence, to));
+    (void)occurrence;
+    leaving -= at(block).state == KVCPU_BS_LEAVING ? 1 : 0;
+    leaving += to == KVCPU_BS_LEAVING ? 1 : 0;
+    at(block).state = to;
+    update_free(block);
+}
+
+void Device::update_free(uint32_t block) noexcept {
+    const Block &b = at(block);
+    if (!b.allocated && (b.state == KVCPU_BS_FREE || b.state == KVCPU_BS_FAST)) {
+        free_blocks.insert(block);
+    } else {
+        free_blocks.erase(block);
+    }
+}
+
+kvcpu_victim_class Device::class_of(const Block &block) const noexcept {
+    if (block.claims > 0) {
+        return KVCPU_VC_PINNED;
+    }
+    if (!is_hepc()) {
+        return KVCPU_VC_UNHINTED;
+    }
+    if (block.sharers > 0) {
+        return KVCPU_VC_SHARED;
+    }
+    switch (block.hint) {
+        case Hint::none:
+            break;
+        case Hint::hot:
+            return KVCPU_VC_HOT;
+        case Hint::evictable:
+            return KVCPU_VC_EVICTABLE;
+        case Hint::prefetchable:
+            return KVCPU_VC_PREFETCHED;
+        case Hint::released:
+            return KVCPU_VC_RELEASED;
+    }
+    return KVCPU_VC_UNHINTED;
+}
+
+}  // namespace kvcpu

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What every part of the core works on.
+#ifndef KVCPU_CORE_DEVICE_H
+#define KVCPU_CORE_DEVICE_H
+
+#include <cstdint>
+#include <vector>
+
+#include "block.h"
+#include "context.h"
+#include "counters.h"
+#include "event_log.h"
+#include "host.h"
+#include "kvcpu_core.h"
+#include "number_set.h"
+#include "registers.h"
+#include "tiers.h"
+
+namespace kvcpu {
+
+/*
+ * The directory and what surrounds it: state without a will of its own. The parts that decide
+ * (placement, pins, mover, steps, hints, commands) each hold a reference to it.
+ */
+struct Device {
+    Device(const kvcpu_config &cfg, const kvcpu_host_ops &ops, void *opaque, void *fast,
+           void *slow);
+    Device(const Device &) = delete;
+    Device &operator=(const Device &) = delete;
+    Device(Device &&) = delete;
+    Device &operator=(Device &&) = delete;
+    ~Device() = default;
+
+    [[nodiscard]] Block &at(uint32_t block) noexcept { return blocks[block]; }
+    [[nodiscard]] const Block &at(uint32_t block) const noexcept { return blocks[block]; }
+    [[nodiscard]] Context &context_of(uint32_t block) noexcept {
+        return contexts[blocks[block].owner];
+    }
+    [[nodiscard]] uint32_t block_count() const noexcept {
+        return static_cast<uint32_t>(blocks.size());
+    }
+    [[nodiscard]] bool is_hepc() const noexcept { return policy == KVCPU_POLICY_HEPC; }
+
+    /* The only way in which a block's state changes; asserts that the table of life allows it. */
+    void change(uint32_t block, kvcpu_block_occurrence occurrence, kvcpu_block_state to) noexcept;
+    /* To be called when what decides whether ALLOC may hand the block out has changed. */
+    void update_free(uint32_t block) noexcept;
+    /* The state after EVICT without a write-back. */
+    [[nodiscard]] static kvcpu_block_state rest_state(const Block &block) noexcept {
+        return block.allocated ? KVCPU_BS_HOME : KVCPU_BS_FREE;
+    }
+    [[nodiscard]] kvcpu_victim_class class_of(const Block &block) const noexcept;
+
+    void count(kvcpu_counter counter, uint64_t amount = 1) noexcept {
+        counters.add(counter, amount);
+    }
+    void record(const EventLog::Record &record) noexcept { log.append(now, record); }
+
+    const kvcpu_config config;
+    Host host;
+    EventLog log;
+    Counters counters;
+    RegisterValues registers;
+    Tiers tiers;
+    uint64_t now = 0;  // the instant that is being worked at, which may be before host.now()
+    kvcpu_policy policy;
+    const uint32_t slot_count;
+    std::vector<Block> blocks;
+    std::vector<Context> contexts;
+    NumberSet free_blocks;  // ALLOC may hand them out
+    NumberSet free_slots;   // hold, await and still scrub no block
+    uint32_t leaving = 0;   // blocks in LEAVING
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_DEVICE_H

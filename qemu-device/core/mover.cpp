@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "mover.h"
+
+#include <algorithm>
+
+namespace kvcpu {
+
+namespace {
+
+/* Nanoseconds for some bytes, rounded up; 128 bits, as bytes x 10^9 exceeds 64. */
+uint64_t transfer_ns(uint64_t bytes, uint64_t bytes_per_second) {
+    __extension__ using Wide = unsigned __int128;
+    const Wide scaled = Wide{bytes} * 1'000'000'000U;
+    return static_cast<uint64_t>((scaled + bytes_per_second - 1) / bytes_per_second);
+}
+
+}  // namespace
+
+Mover::Mover(Device &device, Placement &placement, Pins &pins)
+    : d_(device),
+      placement_(placement),
+      pins_(pins),
+      jobs_(device.block_count(), job_lists),
+      channels_(device.config.dma_channels),
+      move_ns_(device.config.dma_latency_ns +
+               transfer_ns(device.config.block_size * device.config.dma_channels,
+                           device.config.dma_bandwidth)),
+      scrub_ns_(transfer_ns(device.config.block_size, device.config.scrub_bandwidth)) {}
+
+void Mover::clear() noexcept {
+    jobs_.clear();
+    std::fill(channels_.begin(), channels_.end(), Engine{});
+    scrubber_ = {};
+}
+
+void Mover::record_move(kvcpu_event_kind kind, const Engine &engine) noexcept {
+    d_.record({.kind = kind,
+               .detail = engine.reason,
+               .context = d_.at(engine.block).owner,
+               .first = engine.block,
+               .value = d_.at(engine.block).slot});
+}
+
+/* -- Leaving the fast tier ------------------------------------------------- */
+
+void Mover::evict(uint32_t block, kvcpu_victim_class as) noexcept {
+    Block &b = d_.at(block);
+    b.leaving_as = as;
+    if (!b.dirty) {
+        leave_slot(block, KVCPU_BO_EVICT);
+        return;
+    }
+    d_.change(block, KVCPU_BO_EVICT, KVCPU_BS_LEAVING);
+    if (!b.moving) {
+        jobs_.push_back(leaving_jobs, block);
+    }
+    placement_.changed(block);
+}
+
+void Mover::leave_slot(uint32_t block, kvcpu_block_occurrence occurrence) noexcept {
+    Block &b = d_.at(block);
+    d_.count(static_cast<kvcpu_counter>(KVCPU_CNT_EVICTED_RELEASED + unsigned{b.leaving_as}));
+    d_.record({.kind = KVCPU_EV_EVICTED,
+               .detail = static_cast<uint16_t>(b.leaving_as),
+               .context = b.owner,
+               .first = block,
+               .value = b.slot});
+    if (b.prefetched) {
+        b.prefetched = false;
+        d_.count(KVCPU_CNT_PREFETCH_UNUSED);
+    }
+    jobs_.remove(block);
+    d_.free_slots.insert(b.slot);
+    b.slot = no_slot;
+    d_.change(block, occurrence, Device::rest_state(b));
+    pins_.lost(block);
+    placement_.changed(block);
+}
+
+void Mover::clean(uint32_t block) noexcept {
+    const Block &b = d_.at(block);
+    if (b.dirty && b.state == KVCPU_BS_FAST) {
+        jobs_.push_back(clean_jobs, block);
+    }
+}
+
+void Mover::give_up(uint32_t block) noexcept {
+    const Block &b = d_.at(block);
+    jobs_.remove(block);
+    d_.change(block, KVCPU_BO_FREE, KVCPU_BS_SCRUBBING);
+    placement_.changed(block);
+    if (!b.moving) {
+        scrub(block);
+        return;
+    }
+    const auto abort = [block](Engine &engine) {
+        engine.aborted = engine.aborted || (engine.kind != Kind::idle && engine.block == block);
+    };
+    std::for_each(channels_.begin(), channels_.end(), abort);
+    abort(scrubber_);
+}
+
+Victim Mover::find_victim(uint32_t wanted_by, Room room) const noexcept {
+    Victim victim = placement_.victim(room, placement_.target_key(wanted_by));
+    if (victim.block == no_block && room == Room::pin && pins_.is_oldest(wanted_by)) {
+        victim.block = pins_.take_from_younger();
+        victim.as = KVCPU_VC_UNHINTED;
+        if (victim.block != no_block) {
+            victim.as = d_.class_of(d_.at(victim.block));
+            victim.displaced = victim.as == KVCPU_VC_HOT || victim.as == KVCPU_VC_SHARED;
+        }
+    }
+    return victim;
+}
+
+/*
+ * True if a slot is free now. A dirty victim starts on its way instead, unless as many are on
+ * their way already as there is work for.
+ */
+bool Mover::make_slot_free(uint32_t wanted_by, Room room) noexcept {
+    const uint32_t slots_wanted = pins_.unstarted() + (room == Room::pin ? 0 : placement_.queued());
+    while (d_.free_slots.count() == 0 && d_.leaving < slots_wanted) {
+        const Victim victim = find_victim(wanted_by, room);
+        if (victim.block == no_block) {
+            return false;
+        }
+        if (victim.displaced) {
+            d_.count(KVCPU_CNT_PINS_DISPLACED);
+            d_.record({.kind = KVCPU_EV_DISPLACED,
+                       .detail = static_cast<uint16_t>(victim.as),
+                       .context = d_.at(victim.block).owner,
+                       .first = victim.block,
+                       .value = d_.at(victim.block).slot});
+        }
+        evict(victim.block, victim.as);
+    }
+    return d_.free_slots.count() > 0;
+}
+
+/* -- Taking work ----------------------------------------------------------- */
+
+void Mover::begin(Engine &engine, Kind kind, uint32_t block, uint16_t reason) noexcept {
+    const bool scrubbing = kind == Kind::zero_fill || kind == Kind::scrub;
+    engine = {.kind = kind,
+              .reason = reason,
+              .aborted = false,
+              .block = block,
+              .end_ns = d_.now + (scrubbing ? scrub_ns_ : move_ns_)};
+    d_.at(block).moving = true;
+}
+
+void Mover::begin_fetch(Engine &engine, Kind kind, uint32_t block, uint16_t reason) noexcept {
+    Block &b = d_.at(block);
+    b.slot = d_.free_slots.first();
+    d_.free_slots.erase(b.slot);
+    b.prefetched = reason == KVCPU_MOVE_PREFETCH;
+    d_.change(block, KVCPU_BO_FETCH_START, KVCPU_BS_FETCHING);
+    pins_.started(block);
+    begin(engine, kind, block, reason);
+    placement_.changed(block);
+    record_move(KVCPU_EV_FETCH_START, engine);
+}
+
+bool Mover::begin_leaving(Engine &channel, uint16_t reason) noexcept {
+    for (;;) {
+        const uint32_t block = jobs_.front(leaving_jobs);
+        if (block == Rings::none) {
+            return false;
+        }
+        jobs_.remove(block);
+        if (d_.at(block).state == KVCPU_BS_LEAVING) {
+            begin(channel, Kind::write_back, block, reason);
+            record_move(KVCPU_EV_WRITE_BACK_START, channel);
+            return true;
+        }
+        /* A PIN kept it; a sealed block is still to be written home some time. */
+        if (d_.at(block).sealed) {
+            clean(block);
+        }
+    }
+}
+
+uint32_t Mover::leaving_on_channels() const noexcept {
+    return static_cast<uint32_t>(
+        std::count_if(channels_.begin(), channels_.end(), [this](const Engine &channel) {
+            return channel.kind != Kind::idle && d_.at(channel.block).state == KVCPU_BS_LEAVING;
+        }));
+}
+
+bool Mover::take_demand(Engine &channel) noexcept {
+    if (pins_.unstarted() == 0) {
+        return false;
+    }
+    const uint32_t block = pins_.next(true);
+    if (block != no_block && make_slot_free(block, Room::pin)) {
+        begin_fetch(channel, Kind::fetch, block, KVCPU_MOVE_DEMAND);
+        return true;
+    }
+    return d_.free_slots.count() == 0 && leaving_on_channels() < pins_.unstarted() &&
+           begin_leaving(channel, KVCPU_MOVE_DEMAND);
+}
+
+bool Mover::take_prefetch(Engine &channel) noexcept {
+    const uint32_t block = placement_.next_fetch();
+    if (block == no_block) {
+        return false;
+    }
+    const Room room = placement_.room_for(block);
+    if (make_slot_free(block, room)) {
+        begin_fetch(channel, Kind::fetch, block, KVCPU_MOVE_PREFETCH);
+        return true;
+    }
+    return room == Room::hint && leaving_on_channels() < pins_.unstarted() + placement_.queued() &&
+           begin_leaving(channel, KVCPU_MOVE_PREFETCH);
+}
+
+bool Mover::take_clean(Engine &channel) noexcept {
+    if (begin_leaving(channel, KVCPU_MOVE_CLEAN)) {
+        return true;
+    }
+    for (;;) {
+        const uint32_t block = jobs_.front(clean_jobs);
+        if (block == Rings::none) {
+            return false;
+        }
+        jobs_.remove(block);
+        if (d_.at(block).state == KVCPU_BS_FAST && d_.at(block).dirty) {
+            d_.change(block, KVCPU_BO_CLEAN_START, KVCPU_BS_WRITING_BACK);
+            begin(channel, Kind::write_back, block, KVCPU_MOVE_CLEAN);
+            placement_.changed(block);
+            record_move(KVCPU_EV_WRITE_BACK_START, channel);
+            return true;
+        }
+    }
+}
+
+bool Mover::take_zero_fill() noexcept {
+    const uint32_t block = pins_.next(false);
+    if (block == no_block || !make_slot_free(block, Room::pin)) {
+        return false;
+    }
+    begin_fetch(scrubber_, Kind::zero_fill, block, KVCPU_MOVE_DEMAND);
+    return true;
+}
+
+bool Mover::take_scrub() noexcept {
+    const uint32_t block = jobs_.front(scrub_jobs);
+    if (block == Rings::none) {
+        return false;
+    }
+    jobs_.remove(block);
+    begin(scrubber_, Kind::scrub, block, KVCPU_MOVE_DEMAND);
+    return true;
+}
+
+void Mover::take_work() noexcept {
+    if (scrubber_.kind == Kind::idle && !take_zero_fill()) {
+        take_scrub();
+    }
+    for (Engine &channel : channels_) {
+        if (channel.kind == Kind::idle && !take_demand(channel) && !take_prefetch(channel) &&
+            !take_clean(channel)) {
+            return;
+        }
+    }
+}
+
+/* -- Ending it ------------------------------------------------------------- */
+
+void Mover::finish() noexcept {
+    for (Engine &channel : channels_) {
+        if (channel.kind != Kind::idle && channel.end_ns <= d_.now) {
+            end(channel);
+        }
+    }
+    if (scrubber_.kind != Kind::idle && scrubber_.end_ns <= d_.now) {
+        end(scrubber_);
+    }
+}
+
+uint64_t Mover::next_end() const noexcept {
+    const auto end_of = [](const Engine &engine) {
+        return engine.kind == Kind::idle ? KVCPU_TIMER_OFF : engine.end_ns;
+    };
+    uint64_t next = end_of(scrubber_);
+    for (const Engine &channel : channels_) {
+        next = std::min(next, end_of(channel));
+    }
+    return next;
+}
+
+void Mover::end(Engine &engine) noexcept {
+    const Engine done = engine;
+    engine = {};
+    d_.at(done.block).moving = false;
+    if (done.aborted) {
+        end_aborted(done);
+        return;
+    }
+    switch (done.kind) {
+        case Kind::idle:
+            break;
+        case Kind::fetch:
+        case Kind::zero_fill:
+            end_fetch(done);
+            break;
+        case Kind::write_back:
+            end_write_back(done);
+            break;
+        case Kind::scrub:
+            end_scrub(done.block);
+            break;
+    }
+}
+
+void Mover::end_aborted(const Engine &engine) noexcept {
+    d_.count(engine.kind == Kind::write_back ? KVCPU_CNT_WRITE_BACKS_ABORTED
+                                             : KVCPU_CNT_FETCHES_ABORTED);
+    scrub(engine.block);
+}
+
+void Mover::end_fetch(const Engine &engine) noexcept {
+    Block &b = d_.at(engine.block);
+    /* What is zero-filled may have been written, at home, since that began. */
+    if (engine.kind == Kind::fetch || b.written) {
+        d_.tiers.fetch(engine.block, b.slot);
+    } else {
+        d_.tiers.zero_slot(b.slot);
+    }
+    b.dirty = false;
+    if (engine.kind == Kind::zero_fill) {
+        d_.count(KVCPU_CNT_ZERO_FILLS);
+        record_move(KVCPU_EV_ZERO_FILLED, engine);
+    } else {
+        d_.count(engine.reason == KVCPU_MOVE_DEMAND ? KVCPU_CNT_FETCHES_DEMAND
+                                                    : KVCPU_CNT_FETCHES_PREFETCH);
+        d_.count(KVCPU_CNT_LINK_BUSY_NS, move_ns_);
+        record_move(KVCPU_EV_FETCH_DONE, engine);
+    }
+    d_.change(engine.block, KVCPU_BO_FETCH_DONE, KVCPU_BS_FAST);
+    placement_.changed(engine.block);
+    pins_.arrived(engine.block);
+}
+
+void Mover::end_write_back(const Engine &engine) noexcept {
+    Block &b = d_.at(engine.block);
+    d_.tiers.write_back(b.slot, engine.block);
+    b.dirty = false;
+    d_.count(KVCPU_CNT_WRITE_BACKS);
+    d_.count(KVCPU_CNT_LINK_BUSY_NS, move_ns_);
+    record_move(KVCPU_EV_WRITE_BACK_DONE, engine);
+    if (b.state == KVCPU_BS_LEAVING) {
+        leave_slot(engine.block, KVCPU_BO_WRITE_BACK_DONE);
+    } else {
+        d_.change(engine.block, KVCPU_BO_WRITE_BACK_DONE, KVCPU_BS_FAST);
+        placement_.changed(engine.block);
+    }
+}
+
+void Mover::end_scrub(uint32_t block) noexcept {
+    Block &b = d_.at(block);
+    if (b.written) {
+        d_.tiers.zero_home(block);
+    }
+    if (b.slot != no_slot) {
+        d_.tiers.zero_slot(b.slot);
+        d_.free_slots.insert(b.slot);
+        b.slot = no_slot;
+    }
+    b.written = false;
+    b.dirty = false;
+    d_.count(KVCPU_CNT_SCRUBS);
+    d_.record({.kind = KVCPU_EV_SCRUBBED, .first = block});
+    d_.change(block, KVCPU_BO_SCRUBBED, KVCPU_BS_FREE);
+}
+
+}  // namespace kvcpu

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef KVCPU_CORE_MOVER_H
+#define KVCPU_CORE_MOVER_H
+
+#include <cstdint>
+#include <vector>
+
+#include "device.h"
+#include "pins.h"
+#include "placement.h"
+#include "rings.h"
+
+namespace kvcpu {
+
+/*
+ * Carries blocks between the tiers: channels that share the link, and the scrubber. Takes the most
+ * urgent work known whenever one of them is idle; bytes move when a move ends.
+ */
+class Mover {
+  public:
+    Mover(Device &device, Placement &placement, Pins &pins);
+
+    /* As after power-on, or after a reset: nothing moves, nothing is queued. */
+    void clear() noexcept;
+
+    /* Sends a block that is in FAST or WRITING_BACK home; at once if it is clean. */
+    void evict(uint32_t block, kvcpu_victim_class as) noexcept;
+    /* Writes a dirty block home when the link has nothing better to do; the block stays. */
+    void clean(uint32_t block) noexcept;
+    /* The block's owner gives it up: whatever it is doing ends, and it is scrubbed. */
+    void give_up(uint32_t block) noexcept;
+    /* Puts a block that is SCRUBBING into the scrubber's queue. */
+    void scrub(uint32_t block) noexcept { jobs_.push_back(scrub_jobs, block); }
+
+    /* Ends what ends by now: channels by number, then the scrubber. */
+    void finish() noexcept;
+    void take_work() noexcept;
+    /* When the next move or scrub ends. */
+    [[nodiscard]] uint64_t next_end() const noexcept;
+
+  private:
+    enum class Kind : uint8_t { idle, fetch, write_back, zero_fill, scrub };
+
+    /* A channel or the scrubber, and what it is at. */
+    struct Engine {
+        Kind kind = Kind::idle;
+        uint16_t reason = KVCPU_MOVE_DEMAND;
+        bool aborted = false;
+        uint32_t block = no_block;
+        uint64_t end_ns = 0;
+    };
+
+    static constexpr uint32_t leaving_jobs = 0;
+    static constexpr uint32_t clean_jobs = 1;
+    static constexpr uint32_t scrub_jobs = 2;
+    static constexpr uint32_t job_lists = 3;
+
+    void leave_slot(uint32_t block, kvcpu_block_occurrence occurrence) noexcept;
+    [[nodiscard]] Victim find_victim(uint32_t wanted_by, Room room) const noexcept;
+    [[nodiscard]] bool make_slot_free(uint32_t wanted_by, Room room) noexcept;
+    [[nodiscard]] uint32_t leaving_on_channels() const noexcept;
+
+    void begin(Engine &engine, Kind kind, uint32_t block, uint16_t reason) noexcept;
+    void begin_fetch(Engine &engine, Kind kind, uint32_t block, uint16_t reason) noexcept;
+    bool begin_leaving(Engine &channel, uint16_t reason) noexcept;
+    bool take_demand(Engine &channel) noexcept;
+    bool take_prefetch(Engine &channel) noexcept;
+    bool take_clean(Engine &channel) noexcept;
+    bool take_zero_fill() noexcept;
+    bool take_scrub() noexcept;
+
+    void end(Engine &engine) noexcept;
+    void end_fetch(const Engine &engine) noexcept;
+    void end_write_back(const Engine &engine) noexcept;
+    void end_scrub(uint32_t block) noexcept;
+    void end_aborted(const Engine &engine) noexcept;
+    void record_move(kvcpu_event_kind kind, const Engine &engine) noexcept;
+
+    Device &d_;
+    Placement &placement_;
+    Pins &pins_;
+    Rings jobs_;
+    std::vector<Engine> channels_;
+    Engine scrubber_;
+    uint64_t move_ns_;
+    uint64_t scrub_ns_;
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_MOVER_H

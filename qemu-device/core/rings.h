@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Lists of blocks that cost nothing to leave: every block has a place in them from the start.
+#ifndef KVCPU_CORE_RINGS_H
+#define KVCPU_CORE_RINGS_H
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace kvcpu {
+
+/*
+ * A fixed number of lists over the same blocks. A block is in at most one of them, and leaves it
+ * without knowing which: each list is a ring closed by a sentinel. Nothing allocates after
+ * construction, and every operation costs the same however long the lists are.
+ */
+class Rings {
+  public:
+    static constexpr uint32_t none = UINT32_MAX;
+
+    Rings(uint32_t blocks, uint32_t lists);
+
+    // Every list empty.
+    void clear() noexcept;
+    void push_back(uint32_t list, uint32_t block) noexcept;
+    // Does nothing if the block is in no list.
+    void remove(uint32_t block) noexcept;
+    // Appends everything in `from` to `to`, which leaves `from` empty.
+    void splice(uint32_t from, uint32_t to) noexcept;
+
+    // The block that is longest in the list, or `none`.
+    [[nodiscard]] uint32_t front(uint32_t list) const noexcept;
+    [[nodiscard]] bool contains(uint32_t block) const noexcept {
+        return nodes_[block].next != block;
+    }
+
+  private:
+    // A node that is linked to itself is in no list; so is the sentinel of an empty one.
+    struct Node {
+        uint32_t previous;
+        uint32_t next;
+    };
+
+    [[nodiscard]] uint32_t sentinel(uint32_t list) const noexcept { return blocks_ + list; }
+    void isolate(uint32_t node) noexcept { nodes_[node] = {node, node}; }
+    void link(uint32_t before, uint32_t after) noexcept;
+
+    uint32_t blocks_;
+    std::vector<Node> nodes_;
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_RINGS_H
