@@ -23,7 +23,6 @@ struct Block {
     uint64_t used_at = 0;  // clock at that use
     uint64_t target = 0;   // clock at which HOT or PREFETCHABLE ends
     uint64_t asked = 0;    // order in which fetches were asked for
-    uint64_t due = 0;      // clock at which the block is looked at again
     uint32_t slot = no_slot;
     uint32_t generation = 0;
     uint32_t first_token = 0;

@@ -20,7 +20,7 @@ void Placement::changed(uint32_t block) noexcept {
     update_victims(block);
     update_fetches(block);
     if (d_.is_hepc() && d_.at(block).state != KVCPU_BS_SCRUBBING) {
-        wheel.at_or_before(block, d_.context_of(block).clock + 1);
+        wheel.at_next_step(block);
     }
 }
 

@@ -3,7 +3,8 @@
 
 namespace kvcpu {
 
-Rings::Rings(uint32_t blocks, uint32_t lists) : blocks_(blocks), nodes_(std::size_t{blocks} + lists) {
+Rings::Rings(uint32_t blocks, uint32_t lists)
+    : blocks_(blocks), nodes_(std::size_t{blocks} + lists) {
     clear();
 }
 

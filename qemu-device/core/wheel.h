@@ -22,18 +22,14 @@ class Wheel {
 
     void clear() noexcept { rings_.clear(); }
 
-    // The block is looked at when its context's clock reaches `clock`, or earlier if it was to be.
-    void at_or_before(uint32_t block, uint64_t clock) noexcept {
-        if (!rings_.contains(block) || d_.at(block).due > clock) {
-            set(block, clock);
-        }
+    // The block is looked at in its context's next STEP, even one that does not turn the clock.
+    void at_next_step(uint32_t block) noexcept {
+        rings_.push_back(due_list(d_.at(block).owner), block);
     }
-    // Exactly then; a clock that is past means at the next step.
+    // It is looked at when the clock reaches this; one that is past means the next there is.
     void set(uint32_t block, uint64_t clock) noexcept {
-        const Context &context = d_.context_of(block);
-        const uint64_t next = context.clock + 1;
+        const uint64_t next = d_.context_of(block).clock + 1;
         const uint64_t due = std::clamp(clock, next, next + reach - 1);
-        d_.at(block).due = due;
         rings_.push_back(list(d_.at(block).owner, due % reach), block);
     }
     // To be called before the block changes owner, too.

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// Prints the core's state x occurrence table as tests/docs compares it with the specification:
+// "life|STATE|OCCURRENCE|STATES", a dash where it cannot happen.
+#include <cstdio>
+#include <string>
+
+#include "life.h"
+
+int main() {
+    const char *const states[] = {
+#define NAME(name, number, what) #name,
+        KVCPU_BLOCK_STATES(NAME)};
+    const char *const occurrences[] = {KVCPU_BLOCK_OCCURRENCES(NAME)
+#undef NAME
+    };
+    /* The specification names HOME first, as most blocks are allocated. */
+    const unsigned order[] = {KVCPU_BS_HOME,     KVCPU_BS_FREE, KVCPU_BS_SCRUBBING,
+                              KVCPU_BS_FETCHING, KVCPU_BS_FAST, KVCPU_BS_WRITING_BACK,
+                              KVCPU_BS_LEAVING};
+    for (unsigned from = 0; from < KVCPU_BLOCK_STATE_COUNT; ++from) {
+        for (unsigned what = 0; what < KVCPU_BLOCK_OCCURRENCE_COUNT; ++what) {
+            const unsigned allowed = kvcpu::life_after(static_cast<kvcpu_block_state>(from),
+                                                       static_cast<kvcpu_block_occurrence>(what));
+            std::string cell;
+            for (const unsigned to : order) {
+                if ((allowed & (1U << to)) != 0) {
+                    cell += (cell.empty() ? "" : ", ") + std::string(states[to]);
+                }
+            }
+            std::printf("life|%s|%s|%s\n", states[from], occurrences[what],
+                        cell.empty() ? "-" : cell.c_str());
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// One function a test file; each adds its suite to CUnit's registry.
+#ifndef KVCPU_TEST_SUITES_H
+#define KVCPU_TEST_SUITES_H
+
+#include <CUnit/CUnit.h>
+
+namespace kvcpu_test {
+
+void add_parts_suite();
+void add_config_suite();
+void add_registers_suite();
+void add_commands_suite();
+void add_pins_suite();
+void add_life_suite();
+void add_moves_suite();
+void add_hints_suite();
+void add_placement_suite();
+void add_reset_suite();
+void add_lru_suite();
+void add_oracle_suite();
+void add_torture_suite();
+
+/* So that a suite reads as a list of sentences. */
+class Suite {
+  public:
+    explicit Suite(const char *name) : suite_(CU_add_suite(name, nullptr, nullptr)) {}
+    Suite &test(const char *says, void (*function)()) {
+        CU_add_test(suite_, says, function);
+        return *this;
+    }
+
+  private:
+    CU_pSuite suite_;
+};
+
+}  // namespace kvcpu_test
+
+#endif  // KVCPU_TEST_SUITES_H

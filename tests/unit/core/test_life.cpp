@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+// Every cell of the state x occurrence table that is not a dash, brought about from outside.
+#include "life.h"
+#include "suites.h"
+#include "test_device.h"
+
+namespace kvcpu_test {
+
+namespace {
+
+/* What a cell is brought about with: block 0, owned by context 1 but where a row says not. */
+struct Scene {
+    kvcpu_block_state from;
+    kvcpu_block_occurrence occurrence;
+    kvcpu_block_state to;
+    void (*set)(TestDevice &);
+    void (*act)(TestDevice &);
+};
+
+void nothing(TestDevice &) {}
+void own(TestDevice &d) {
+    d.alloc(1);
+}
+void own_written(TestDevice &d) {
+    d.alloc(2);
+    d.fill(0, 1);
+}
+void fetching(TestDevice &d) {
+    own_written(d);
+    d.command(KVCPU_OP_HOT, 0, 1);
+}
+void clean(TestDevice &d) {
+    own_written(d);
+    d.demand(0);
+}
+void dirty(TestDevice &d) {
+    clean(d);
+    d.fill(0, 2);
+}
+void writing_back(TestDevice &d) {
+    dirty(d);
+    d.command(KVCPU_OP_SEAL, 0, 1);
+}
+void leaving(TestDevice &d) {
+    dirty(d);
+    d.command(KVCPU_OP_EVICTABLE, 0, 1, 0, KVCPU_F_NOW);
+}
+/* Both channels are busy elsewhere, so that the write-back only waits. */
+void leaving_queued(TestDevice &d) {
+    d.alloc(3);
+    d.demand(0);
+    d.fill(0, 2);
+    d.fill(1, 1);
+    d.fill(2, 1);
+    d.pin(1, 2);
+    d.command(KVCPU_OP_EVICTABLE, 0, 1, 0, KVCPU_F_NOW);
+}
+void unowned_in_slot(TestDevice &d) {
+    d.write(KVCPU_REG_BOOST_LEN, 1);
+    d.run(small_move_ns);
+}
+void evict(TestDevice &d) {
+    d.command(KVCPU_OP_EVICTABLE, 0, 1, 0, KVCPU_F_NOW);
+}
+void free_it(TestDevice &d) {
+    d.free(0);
+}
+void pin_it(TestDevice &d) {
+    d.pin(0);
+}
+void move_time(TestDevice &d) {
+    d.run(small_move_ns);
+}
+
+const Scene scenes[] = {
+    {KVCPU_BS_FREE, KVCPU_BO_ALLOC, KVCPU_BS_HOME, nothing, own},
+    {KVCPU_BS_FREE, KVCPU_BO_FETCH_START, KVCPU_BS_FETCHING, nothing,
+     [](TestDevice &d) { d.write(KVCPU_REG_BOOST_LEN, 1); }},
+    {KVCPU_BS_SCRUBBING, KVCPU_BO_SCRUBBED, KVCPU_BS_FREE,
+     [](TestDevice &d) {
+         own_written(d);
+         d.free(0);
+     },
+     [](TestDevice &d) { d.run(128); }},
+    {KVCPU_BS_HOME, KVCPU_BO_FREE, KVCPU_BS_SCRUBBING, own, free_it},
+    {KVCPU_BS_HOME, KVCPU_BO_FETCH_START, KVCPU_BS_FETCHING, own_written, pin_it},
+    {KVCPU_BS_FETCHING, KVCPU_BO_FREE, KVCPU_BS_SCRUBBING, fetching, free_it},
+    {KVCPU_BS_FETCHING, KVCPU_BO_FETCH_DONE, KVCPU_BS_FAST, fetching, move_time},
+    {KVCPU_BS_FAST, KVCPU_BO_ALLOC, KVCPU_BS_FAST, unowned_in_slot, own},
+    {KVCPU_BS_FAST, KVCPU_BO_FREE, KVCPU_BS_SCRUBBING, clean, free_it},
+    {KVCPU_BS_FAST, KVCPU_BO_CLEAN_START, KVCPU_BS_WRITING_BACK, dirty,
+     [](TestDevice &d) { d.command(KVCPU_OP_SEAL, 0, 1); }},
+    {KVCPU_BS_FAST, KVCPU_BO_EVICT, KVCPU_BS_HOME, clean, evict},
+    {KVCPU_BS_FAST, KVCPU_BO_EVICT, KVCPU_BS_LEAVING, dirty, evict},
+    {KVCPU_BS_FAST, KVCPU_BO_EVICT, KVCPU_BS_FREE, unowned_in_slot,
+     [](TestDevice &d) { d.write(KVCPU_REG_IMEVICT_LEN, 1); }},
+    {KVCPU_BS_FAST, KVCPU_BO_CLAIM, KVCPU_BS_FAST, clean, pin_it},
+    {KVCPU_BS_WRITING_BACK, KVCPU_BO_FREE, KVCPU_BS_SCRUBBING, writing_back, free_it},
+    {KVCPU_BS_WRITING_BACK, KVCPU_BO_EVICT, KVCPU_BS_LEAVING, writing_back, evict},
+    {KVCPU_BS_WRITING_BACK, KVCPU_BO_WRITE_BACK_DONE, KVCPU_BS_FAST, writing_back, move_time},
+    {KVCPU_BS_WRITING_BACK, KVCPU_BO_CLAIM, KVCPU_BS_WRITING_BACK, writing_back, pin_it},
+    {KVCPU_BS_LEAVING, KVCPU_BO_FREE, KVCPU_BS_SCRUBBING, leaving, free_it},
+    {KVCPU_BS_LEAVING, KVCPU_BO_WRITE_BACK_DONE, KVCPU_BS_HOME, leaving, move_time},
+    {KVCPU_BS_LEAVING, KVCPU_BO_CLAIM, KVCPU_BS_WRITING_BACK, leaving, pin_it},
+    {KVCPU_BS_LEAVING, KVCPU_BO_CLAIM, KVCPU_BS_FAST, leaving_queued, pin_it},
+};
+
+void every_cell_comes_about() {
+    unsigned covered[KVCPU_BLOCK_STATE_COUNT][KVCPU_BLOCK_OCCURRENCE_COUNT] = {};
+    for (const Scene &scene : scenes) {
+        TestDevice device;
+        scene.set(device);
+        CU_ASSERT_EQUAL(device.state(0), scene.from);
+        scene.act(device);
+        CU_ASSERT_EQUAL(device.state(0), scene.to);
+        covered[scene.from][scene.occurrence] |= kvcpu::states(scene.to);
+    }
+    for (unsigned state = 0; state < KVCPU_BLOCK_STATE_COUNT; ++state) {
+        for (unsigned occurrence = 0; occurrence < KVCPU_BLOCK_OCCURRENCE_COUNT; ++occurrence) {
+            CU_ASSERT_EQUAL(covered[state][occurrence],
+                            kvcpu::life_after(static_cast<kvcpu_block_state>(state),
+                                              static_cast<kvcpu_block_occurrence>(occurrence)));
+        }
+    }
+}
+
+/* The aborted move keeps its channel, changes no byte, and the scrub comes after it. */
+void a_freed_block_is_scrubbed_after_its_move() {
+    for (void (*const set)(TestDevice &) : {fetching, writing_back, leaving}) {
+        TestDevice device;
+        set(device);
+        const uint64_t busy = device.counter(KVCPU_CNT_LINK_BUSY_NS);
+        const uint64_t scrubs = device.counter(KVCPU_CNT_SCRUBS);
+        device.free(0);
+        device.run(small_move_ns - 1);
+        CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_SCRUBBING);
+        CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_SCRUBS), scrubs);
+        device.run(1 + 128);
+        CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_FREE);
+        CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_LINK_BUSY_NS), busy);
+        CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_FETCHES_ABORTED) +
+                            device.counter(KVCPU_CNT_WRITE_BACKS_ABORTED),
+                        1);
+        CU_ASSERT_EQUAL(device.read(KVCPU_REG_FAST_FREE), 4);
+        for (const uint8_t byte : device.slow) {
+            CU_ASSERT_FALSE(byte != 0);
+        }
+    }
+}
+
+}  // namespace
+
+void add_life_suite() {
+    Suite("life")
+        .test("every cell of the table comes about", every_cell_comes_about)
+        .test("a freed block is scrubbed after its move", a_freed_block_is_scrubbed_after_its_move);
+}
+
+}  // namespace kvcpu_test
