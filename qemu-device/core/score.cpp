@@ -25,7 +25,7 @@ void Score::set_weights(const Weights &weights) noexcept {
 }
 
 uint8_t Score::recency(uint64_t age) noexcept {
-    return age < 128 ? static_cast<uint8_t>(255U >> (age / 16)) : 0;
+    return static_cast<uint8_t>(age < 128 ? 255U >> (age / 16) : 0U);
 }
 
 uint16_t Score::value(uint64_t age, uint8_t frequency, bool prefix) const noexcept {

@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * KV-CPU: a PCIe device that keeps an LLM server's KV-cache blocks in two
+ * memory tiers, and moves them by the hints it is given.
+ *
+ * What it does is in the core (../core) and specified in docs/device-spec.md.
+ * This file is its host: PCI, interrupts, DMA, virtual time, reset.
+ */
+#include "qemu/osdep.h"
+#include "qemu/module.h"
+#include "qemu/range.h"
+#include "qemu/timer.h"
+#include "qemu/units.h"
+#include "qapi/error.h"
+#include "hw/pci/msix.h"
+#include "migration/vmstate.h"
+#include "system/reset.h"
+#include "system/runstate.h"
+#include "system/system.h"
+#include "kvcpu-compat.h"
+#include "kvcpu.h"
+#include "trace.h"
+
+#define KVCPU_FAST_SIZE_DEFAULT (64 * MiB)
+/* 65,536 blocks of 4 KiB: as many as the published directory has entries. */
+#define KVCPU_SLOW_SIZE_DEFAULT (256 * MiB)
+
+/* -- Registers ------------------------------------------------------------ */
+
+static uint64_t kvcpu_read(void *opaque, hwaddr offset, unsigned bytes)
+{
+    KvcpuState *s = opaque;
+    uint64_t value = kvcpu_core_read(s->core, offset, bytes);
+
+    trace_kvcpu_read(offset, bytes, value);
+    return value;
+}
+
+static void kvcpu_write(void *opaque, hwaddr offset, uint64_t value,
+                        unsigned bytes)
+{
+    KvcpuState *s = opaque;
+
+    trace_kvcpu_write(offset, bytes, value);
+    kvcpu_core_write(s->core, offset, value, bytes);
+}
+
+/* Whatever the guest does is passed on as it is: the core judges it. */
+static const MemoryRegionOps kvcpu_ops = {
+    .read = kvcpu_read,
+    .write = kvcpu_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .valid = { .min_access_size = 1, .max_access_size = 8, .unaligned = true },
+    .impl = { .min_access_size = 1, .max_access_size = 8, .unaligned = true },
+};
+
+/* -- The core's host ------------------------------------------------------ */
+
+static uint64_t kvcpu_host_now(void *opaque)
+{
+    return qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
+}
+
+static void kvcpu_host_set_timer(void *opaque, uint64_t deadline_ns)
+{
+    KvcpuState *s = opaque;
+
+    trace_kvcpu_set_timer(deadline_ns);
+    if (deadline_ns == KVCPU_TIMER_OFF) {
+        timer_del(s->timer);
+    } else {
+        timer_mod_ns(s->timer, MIN(deadline_ns, INT64_MAX));
+    }
+}
+
+static bool kvcpu_is_own_address(KvcpuState *s, uint64_t address,
+                                 uint64_t bytes)
+{
+    static const int bars[] = {
+        KVCPU_BAR_REGISTERS, KVCPU_BAR_FAST, KVCPU_BAR_SLOW
+    };
+
+    for (int i = 0; i < ARRAY_SIZE(bars); i++) {
+        const PCIIORegion *region = &PCI_DEVICE(s)->io_regions[bars[i]];
+
+        if (region->addr != PCI_BAR_UNMAPPED &&
+            ranges_overlap(address, bytes, region->addr, region->size)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum kvcpu_dma_result kvcpu_dma(KvcpuState *s, uint64_t address,
+                                       void *buffer, uint64_t bytes,
+                                       DMADirection direction)
+{
+    const char *verb = direction == DMA_DIRECTION_TO_DEVICE ? "read" : "write";
+
+    if (address > UINT64_MAX - (bytes - 1)) {
+        trace_kvcpu_dma_failed(verb, address, bytes, "wraps");
+        return KVCPU_DMA_FAULT;
+    }
+    if (kvcpu_is_own_address(s, address, bytes)) {
+        trace_kvcpu_dma_failed(verb, address, bytes, "own BAR");
+        return KVCPU_DMA_OWN_ADDRESS;
+    }
+    if (pci_dma_rw(PCI_DEVICE(s), address, buffer, bytes, direction,
+                   MEMTXATTRS_UNSPECIFIED) != MEMTX_OK) {
+        trace_kvcpu_dma_failed(verb, address, bytes, "bus error");
+        return KVCPU_DMA_FAULT;
+    }
+    trace_kvcpu_dma(verb, address, bytes);
+    return KVCPU_DMA_OK;
+}
+
+static enum kvcpu_dma_result kvcpu_host_dma_read(void *opaque,
+                                                 uint64_t address, void *to,
+                                                 uint64_t bytes)
+{
+    return kvcpu_dma(opaque, address, to, bytes, DMA_DIRECTION_TO_DEVICE);
+}
+
+static enum kvcpu_dma_result kvcpu_host_dma_write(void *opaque,
+                                                  uint64_t address,
+                                                  const void *from,
+                                                  uint64_t bytes)
+{
+    return kvcpu_dma(opaque, address, (void *)from, bytes,
+                     DMA_DIRECTION_FROM_DEVICE);
+}
+
+static void kvcpu_host_notify(void *opaque, unsigned vector)
+{
+    PCIDevice *pdev = opaque;
+
+    trace_kvcpu_notify(vector, msix_enabled(pdev));
+    if (msix_enabled(pdev)) {
+        msix_notify(pdev, vector);
+    }
+}
+
+static void kvcpu_host_tier_written(void *opaque, enum kvcpu_tier tier,
+                                    uint64_t offset, uint64_t bytes)
+{
+    KvcpuState *s = opaque;
+
+    memory_region_set_dirty(tier == KVCPU_TIER_FAST ? s->fast.ram : s->slow.ram,
+                            offset, bytes);
+}
+
+#define KVCPU_NAME_(name, ...) #name,
+static const char *const kvcpu_event_names[] = { KVCPU_EVENTS(KVCPU_NAME_) };
+static const char *const kvcpu_counter_names[] = {
+    KVCPU_COUNTERS(KVCPU_NAME_)
+};
+static const char *const kvcpu_status_names[] = {
+    KVCPU_STATUS_CODES(KVCPU_NAME_)
+};
+#undef KVCPU_NAME_
+
+static void kvcpu_host_event(void *opaque, const struct kvcpu_event *event)
+{
+    KvcpuState *s = opaque;
+
+    kvcpu_log_append(&s->log, event);
+    trace_kvcpu_event(event->sequence, event->time_ns,
+                      kvcpu_event_names[event->kind], event->detail,
+                      event->context, event->status, event->first,
+                      event->value);
+    if (event->kind == KVCPU_EV_GUEST_ERROR) {
+        trace_kvcpu_guest_error(kvcpu_counter_names[event->detail],
+                                event->first, event->value);
+    } else if (event->kind == KVCPU_EV_COMMAND_FAILED) {
+        trace_kvcpu_command_failed(event->detail, event->context,
+                                   kvcpu_status_names[event->status]);
+    }
+}
+
+static const struct kvcpu_host_ops kvcpu_host_ops = {
+    .now = kvcpu_host_now,
+    .set_timer = kvcpu_host_set_timer,
+    .dma_read = kvcpu_host_dma_read,
+    .dma_write = kvcpu_host_dma_write,
+    .notify = kvcpu_host_notify,
+    .tier_written = kvcpu_host_tier_written,
+    .event = kvcpu_host_event,
+};
+
+static void kvcpu_timer(void *opaque)
+{
+    KvcpuState *s = opaque;
+
+    kvcpu_core_timer(s->core);
+}
+
+/* -- The log's end -------------------------------------------------------- */
+
+static void kvcpu_vm_change(void *opaque, bool running, RunState state)
+{
+    KvcpuState *s = opaque;
+
+    if (!running) {
+        kvcpu_log_flush(&s->log);
+    }
+}
+
+static void kvcpu_at_exit(Notifier *notifier, void *data)
+{
+    KvcpuState *s = container_of(notifier, KvcpuState, exit_notifier);
+
+    kvcpu_log_flush(&s->log);
+}
+
+static char *kvcpu_get_digest(Object *obj, Error **errp)
+{
+    KvcpuState *s = KVCPU(obj);
+
+    return s->core ? kvcpu_log_digest(&s->log) : g_strdup("");
+}
+
+/* -- Reset ---------------------------------------------------------------- */
+
+static void kvcpu_machine_reset(void *opaque)
+{
+    KvcpuState *s = opaque;
+
+    s->is_machine_reset = true;
+}
+
+/*
+ * QEMU does not tell a device whether the machine is reset or its function
+ * (FLR, secondary bus reset). The machine's reset calls kvcpu_machine_reset()
+ * in its hold phase, so it is known here, in the exit phase that follows.
+ */
+static void kvcpu_reset_exit(Object *obj, ResetType type)
+{
+    KvcpuState *s = KVCPU(obj);
+    bool cold = s->is_machine_reset || !s->was_reset;
+
+    trace_kvcpu_reset(cold ? "cold" : "function");
+    s->is_machine_reset = false;
+    if (cold && s->was_reset) {
+        kvcpu_tier_zero(&s->fast);
+        kvcpu_tier_zero(&s->slow);
+    }
+    s->was_reset = true;
+    kvcpu_core_reset(s->core, cold ? KVCPU_RESET_COLD : KVCPU_RESET_FUNCTION);
+}
+
+static void kvcpu_write_config(PCIDevice *pdev, uint32_t address,
+                               uint32_t value, int bytes)
+{
+    pci_default_write_config(pdev, address, value, bytes);
+    pcie_cap_flr_write_config(pdev, address, value, bytes);
+}
+
+/* -- Life ----------------------------------------------------------------- */
+
+static bool kvcpu_make_core(KvcpuState *s, Error **errp)
+{
+    char message[256];
+    const struct kvcpu_config config = {
+        .block_size = s->block_size,
+        .fast_size = s->fast.size,
+        .slow_size = s->slow.size,
+        .max_contexts = s->max_contexts,
+        .policy = kvcpu_policy_number(s->policy),
+        .dma_channels = s->dma_channels,
+        .dma_latency_ns = s->dma_latency_ns,
+        .dma_bandwidth = s->dma_bandwidth,
+        .scrub_bandwidth = s->scrub_bandwidth,
+    };
+
+    s->core = kvcpu_core_create(&config, &kvcpu_host_ops, s,
+                                kvcpu_tier_ptr(&s->fast),
+                                kvcpu_tier_ptr(&s->slow), message,
+                                sizeof(message));
+    if (!s->core) {
+        error_setg(errp, "%s", message);
+    }
+    return s->core;
+}
+
+/* What the core would say of it, before memory is taken for it. */
+static bool kvcpu_check_properties(KvcpuState *s, Error **errp)
+{
+    char message[256];
+    struct kvcpu_config config = {
+        .block_size = s->block_size,
+        .max_contexts = s->max_contexts,
+        .dma_channels = s->dma_channels,
+        .dma_latency_ns = s->dma_latency_ns,
+        .dma_bandwidth = s->dma_bandwidth,
+    };
+
+    if (!s->policy) {
+        s->policy = g_strdup(kvcpu_policy_name(KVCPU_POLICY_LRU));
+    }
+    if (kvcpu_policy_number(s->policy) < 0) {
+        error_setg(errp, "policy: '%s' is not a policy; there are %s and %s",
+                   s->policy, kvcpu_policy_name(KVCPU_POLICY_LRU),
+                   kvcpu_policy_name(KVCPU_POLICY_HEPC));
+        return false;
+    }
+    config.policy = kvcpu_policy_number(s->policy);
+    config.fast_size = s->fast.memdev ?
+        memory_region_size(host_memory_backend_get_memory(s->fast.memdev)) :
+        s->fast.size ?: KVCPU_FAST_SIZE_DEFAULT;
+    config.slow_size = s->slow.memdev ?
+        memory_region_size(host_memory_backend_get_memory(s->slow.memdev)) :
+        s->slow.size ?: KVCPU_SLOW_SIZE_DEFAULT;
+    if (!kvcpu_config_check(&config, message, sizeof(message))) {
+        error_setg(errp, "%s", message);
+        return false;
+    }
+    return true;
+}
+
+static bool kvcpu_make_pci(PCIDevice *pdev, Error **errp)
+{
+    KvcpuState *s = KVCPU(pdev);
+
+    pci_config_set_vendor_id(pdev->config, s->vendor_id);
+    pci_config_set_device_id(pdev->config, s->device_id);
+    pci_config_set_interrupt_pin(pdev->config, 0);
+    if (pcie_endpoint_cap_init(pdev, 0) < 0) {
+        error_setg(errp, "kvcpu: no room for the PCI Express capability");
+        return false;
+    }
+    pcie_cap_flr_init(pdev);
+
+    memory_region_init(&s->bar0, OBJECT(s), "kvcpu.bar0", KVCPU_BAR0_SIZE);
+    memory_region_init_io(&s->registers, OBJECT(s), &kvcpu_ops, s,
+                          "kvcpu.registers", KVCPU_BAR0_SIZE);
+    /* The core refuses re-entry, and counts it; QEMU would only drop it. */
+    s->registers.disable_reentrancy_guard = true;
+    memory_region_add_subregion_overlap(&s->bar0, 0, &s->registers, -1);
+    pci_register_bar(pdev, KVCPU_BAR_REGISTERS,
+                     PCI_BASE_ADDRESS_SPACE_MEMORY |
+                     PCI_BASE_ADDRESS_MEM_TYPE_64, &s->bar0);
+    kvcpu_tier_register_bar(s, &s->fast, KVCPU_BAR_FAST);
+    kvcpu_tier_register_bar(s, &s->slow, KVCPU_BAR_SLOW);
+
+    if (msix_init(pdev, KVCPU_MSIX_VECTORS, &s->bar0, KVCPU_BAR_REGISTERS,
+                  KVCPU_MSIX_TABLE_OFFSET, &s->bar0, KVCPU_BAR_REGISTERS,
+                  KVCPU_MSIX_PBA_OFFSET, 0, errp)) {
+        return false;
+    }
+    for (int vector = 0; vector < KVCPU_MSIX_VECTORS; vector++) {
+        msix_vector_use(pdev, vector);
+    }
+    return true;
+}
+
+static void kvcpu_exit(PCIDevice *pdev)
+{
+    KvcpuState *s = KVCPU(pdev);
+
+    if (s->vm_change) {
+        qemu_del_vm_change_state_handler(s->vm_change);
+        qemu_remove_exit_notifier(&s->exit_notifier);
+        qemu_unregister_reset(kvcpu_machine_reset, s);
+        s->vm_change = NULL;
+    }
+    if (msix_present(pdev)) {
+        msix_uninit(pdev, &s->bar0, &s->bar0);
+    }
+    if (pdev->exp.exp_cap) {
+        pcie_cap_exit(pdev);
+    }
+    if (s->timer) {
+        timer_free(s->timer);
+        s->timer = NULL;
+    }
+    kvcpu_core_destroy(s->core);
+    s->core = NULL;
+    kvcpu_log_close(&s->log);
+    kvcpu_tier_exit(&s->fast);
+    kvcpu_tier_exit(&s->slow);
+}
+
+static void kvcpu_realize(PCIDevice *pdev, Error **errp)
+{
+    KvcpuState *s = KVCPU(pdev);
+
+    if (!kvcpu_check_properties(s, errp)) {
+        return;
+    }
+    s->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, kvcpu_timer, s);
+    if (!kvcpu_log_open(&s->log, errp) ||
+        !kvcpu_tier_realize(s, &s->fast, "fast", KVCPU_FAST_SIZE_DEFAULT,
+                            errp) ||
+        !kvcpu_tier_realize(s, &s->slow, "slow", KVCPU_SLOW_SIZE_DEFAULT,
+                            errp) ||
+        !kvcpu_make_core(s, errp) || !kvcpu_make_pci(pdev, errp)) {
+        kvcpu_exit(pdev);
+        return;
+    }
+    s->was_reset = false;
+    s->vm_change = qemu_add_vm_change_state_handler(kvcpu_vm_change, s);
+    s->exit_notifier.notify = kvcpu_at_exit;
+    qemu_add_exit_notifier(&s->exit_notifier);
+    qemu_register_reset(kvcpu_machine_reset, s);
+}
+
+static const VMStateDescription kvcpu_vmstate = {
+    .name = TYPE_KVCPU,
+    .unmigratable = 1,
+};
+
+static const Property kvcpu_properties[] = {
+    DEFINE_PROP_UINT16("vendor-id", KvcpuState, vendor_id,
+                       KVCPU_PCI_VENDOR_ID),
+    DEFINE_PROP_UINT16("device-id", KvcpuState, device_id,
+                       KVCPU_PCI_DEVICE_ID),
+    DEFINE_PROP_LINK("fast-memdev", KvcpuState, fast.memdev,
+                     TYPE_MEMORY_BACKEND, HostMemoryBackend *),
+    DEFINE_PROP_LINK("slow-memdev", KvcpuState, slow.memdev,
+                     TYPE_MEMORY_BACKEND, HostMemoryBackend *),
+    DEFINE_PROP_SIZE("fast-size", KvcpuState, fast.size, 0),
+    DEFINE_PROP_SIZE("slow-size", KvcpuState, slow.size, 0),
+    DEFINE_PROP_SIZE("block-size", KvcpuState, block_size, 4 * KiB),
+    DEFINE_PROP_UINT32("max-contexts", KvcpuState, max_contexts, 64),
+    DEFINE_PROP_STRING("policy", KvcpuState, policy),
+    DEFINE_PROP_UINT32("dma-channels", KvcpuState, dma_channels, 2),
+    DEFINE_PROP_UINT64("dma-latency-ns", KvcpuState, dma_latency_ns, 1000),
+    DEFINE_PROP_UINT64("dma-bandwidth", KvcpuState, dma_bandwidth,
+                       64000000000),
+    DEFINE_PROP_UINT64("scrub-bandwidth", KvcpuState, scrub_bandwidth, 0),
+    DEFINE_PROP_STRING("event-log", KvcpuState, log.path),
+};
+
+static void kvcpu_class_init(ObjectClass *klass, KVCPU_CLASS_DATA *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(klass);
+    PCIDeviceClass *pc = PCI_DEVICE_CLASS(klass);
+    ResettableClass *rc = RESETTABLE_CLASS(klass);
+
+    pc->realize = kvcpu_realize;
+    pc->exit = kvcpu_exit;
+    pc->config_write = kvcpu_write_config;
+    pc->vendor_id = KVCPU_PCI_VENDOR_ID;
+    pc->device_id = KVCPU_PCI_DEVICE_ID;
+    pc->revision = KVCPU_PCI_REVISION;
+    pc->class_id = KVCPU_PCI_CLASS;
+    rc->phases.exit = kvcpu_reset_exit;
+    dc->desc = "KV-CPU: two-tier store for KV-cache blocks";
+    dc->vmsd = &kvcpu_vmstate;
+    device_class_set_props(dc, kvcpu_properties);
+    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+    object_class_property_add_str(klass, "event-log-sha256", kvcpu_get_digest,
+                                  NULL);
+    object_class_property_set_description(klass, "event-log-sha256",
+        "SHA-256 of the event log's records since its restart");
+}
+
+static void kvcpu_register_types(void)
+{
+    static KVCPU_INTERFACES interfaces[] = {
+        { INTERFACE_PCIE_DEVICE },
+        { },
+    };
+    static const TypeInfo info = {
+        .name = TYPE_KVCPU,
+        .parent = TYPE_PCI_DEVICE,
+        .instance_size = sizeof(KvcpuState),
+        .class_init = kvcpu_class_init,
+        .interfaces = interfaces,
+    };
+
+    type_register_static(&info);
+}
+type_init(kvcpu_register_types)

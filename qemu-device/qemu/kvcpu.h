@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * KV-CPU: the parts of its QEMU device. The device itself is the core behind
+ * kvcpu_core.h; what is here makes QEMU its host.
+ */
+#ifndef HW_KVCPU_H
+#define HW_KVCPU_H
+
+#include "hw/pci/pci_device.h"
+#include "system/hostmem.h"
+#include "qom/object.h"
+#include "../core/kvcpu_core.h"
+#include "../include/kvcpu_hw.h"
+
+#define TYPE_KVCPU "kvcpu"
+OBJECT_DECLARE_SIMPLE_TYPE(KvcpuState, KVCPU)
+
+/* A memory tier: the RAM of BAR 2 or 4. */
+typedef struct KvcpuTier {
+    HostMemoryBackend *memdev;
+    uint64_t size;
+    /* The BAR, a power of two; RAM at 0, and behind it what reads as zeros. */
+    MemoryRegion bar;
+    MemoryRegion pad;
+    MemoryRegion own_ram; /* where there is no memdev */
+    MemoryRegion *ram;
+} KvcpuTier;
+
+/* Makes the tier's memory, and its BAR. `name` is "fast" or "slow". */
+bool kvcpu_tier_realize(KvcpuState *s, KvcpuTier *tier, const char *name,
+                        uint64_t default_size, Error **errp);
+void kvcpu_tier_register_bar(KvcpuState *s, KvcpuTier *tier, int bar);
+void kvcpu_tier_exit(KvcpuTier *tier);
+void *kvcpu_tier_ptr(KvcpuTier *tier);
+void kvcpu_tier_zero(KvcpuTier *tier);
+
+/* The event log on its way to a file and a digest. */
+typedef struct KvcpuLog {
+    char *path; /* property event-log */
+    FILE *file;
+    GChecksum *digest;
+    uint8_t pending[64][KVCPU_EVENT_BYTES];
+    unsigned count;
+} KvcpuLog;
+
+bool kvcpu_log_open(KvcpuLog *log, Error **errp);
+void kvcpu_log_close(KvcpuLog *log);
+void kvcpu_log_append(KvcpuLog *log, const struct kvcpu_event *event);
+void kvcpu_log_flush(KvcpuLog *log);
+/* Hexadecimal SHA-256 of the records since the log's restart; to be freed. */
+char *kvcpu_log_digest(KvcpuLog *log);
+
+struct KvcpuState {
+    PCIDevice parent_obj;
+
+    MemoryRegion bar0;
+    MemoryRegion registers;
+    KvcpuTier fast;
+    KvcpuTier slow;
+    QEMUTimer *timer;
+    VMChangeStateEntry *vm_change;
+    Notifier exit_notifier;
+    KvcpuLog log;
+    struct kvcpu_core *core;
+
+    /* Which reset the next one is; see kvcpu_reset_exit(). */
+    bool is_machine_reset;
+    bool was_reset;
+
+    /*
+     * Properties, beside the tiers' and the log's:
+     * fast-memdev, slow-memdev: a memory backend each, or
+     * fast-size, slow-size:     bytes of memory of the device's own
+     * event-log:                file that gets the event log's records
+     */
+    uint16_t vendor_id;
+    uint16_t device_id;
+    uint64_t block_size;
+    uint32_t max_contexts;
+    char *policy;
+    uint32_t dma_channels;
+    uint64_t dma_latency_ns;
+    uint64_t dma_bandwidth;
+    uint64_t scrub_bandwidth;
+};
+
+#endif /* HW_KVCPU_H */
