@@ -16,6 +16,7 @@ from pathlib import Path
 from . import cache, process, progress
 from .errors import Exit, LauncherError
 
+NEXT_RELEASE = "trixie"
 _DEFAULT_MIRROR = "http://deb.debian.org/debian"
 _DEFAULT_SECURITY_MIRROR = "http://deb.debian.org/debian-security"
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -80,8 +81,10 @@ def sources_list() -> str:
     security = known.get(f"{release}-security", _DEFAULT_SECURITY_MIRROR)
     suites = [(mirror, release), (mirror, f"{release}-updates"), (security, f"{release}-security"),
               (mirror, backports())]
-    return "".join(f"{kind} [signed-by={_KEYRING}] {uri} {suite} main\n"
-                   for uri, suite in suites for kind in ("deb", "deb-src"))
+    lines = [f"{kind} [signed-by={_KEYRING}] {uri} {suite} main\n"
+             for uri, suite in suites for kind in ("deb", "deb-src")]
+    # Of the next release only sources: backports are made from them, and at times lack a file.
+    return "".join(lines) + f"deb-src [signed-by={_KEYRING}] {mirror} {NEXT_RELEASE} main\n"
 
 
 def _folder() -> Path:

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// How commands reach a device: through the kernel driver, or into a device in the same process.
+#ifndef KVCPU_TRANSPORT_H
+#define KVCPU_TRANSPORT_H
+
+#include <linux/kvcpu.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "kvcpu_hw.h"
+
+namespace kvcpu {
+
+/*
+ * One context of one device. The structures are those of <linux/kvcpu.h>, which says what their
+ * fields hold; times are virtual nanoseconds of the device.
+ *
+ * Threads: one transport is used by one thread at a time.
+ * Errors: set-up throws std::system_error. What is called often returns a std::error_code in
+ * std::generic_category(), with the errno values that <linux/kvcpu.h> gives; the status of a
+ * command is no error of the call but in its `result`.
+ */
+class Transport {
+ public:
+    Transport() = default;
+    virtual ~Transport() = default;
+    Transport(const Transport &) = delete;
+    Transport &operator=(const Transport &) = delete;
+
+    /* Throws std::system_error. */
+    virtual kvcpu_info info() = 0;
+
+    /*
+     * Executes commands in order and writes their results back; `done` says how many. Stops
+     * behind the first that ends in an error status, unless `go_on`.
+     */
+    virtual std::error_code submit(std::span<kvcpu_command> commands, bool go_on,
+                                   std::size_t &done) noexcept = 0;
+
+    /*
+     * Takes completions, oldest first. Returns once there are `minimum` of them or the device's
+     * time is `until_ns`; with `minimum` 0 it waits for the time alone, with `until_ns` 0 not at
+     * all. `taken` says how many were written, `time_ns` what time it is then.
+     */
+    virtual std::error_code wait(std::span<kvcpu_completion> into, std::size_t minimum,
+                                 uint64_t until_ns, std::size_t &taken,
+                                 uint64_t &time_ns) noexcept = 0;
+
+    /* What the directory says of a block of this context. Throws std::system_error. */
+    virtual kvcpu_block block(uint64_t number) = 0;
+    /* Values by enum kvcpu_counter, then by enum kvcpu_status. Throws std::system_error. */
+    virtual std::vector<uint64_t> counters() = 0;
+
+    /* Administration of the whole device. Throws std::system_error. */
+    virtual void set_weights(const kv_cpu_weights &weights) = 0;
+    virtual void set_policy(const std::string &name) = 0;
+    virtual void restart_event_log() = 0;
+};
+
+/* Opens /dev/kvcpuN. Throws std::system_error that names the path. */
+std::unique_ptr<Transport> open_kernel_transport(const std::string &path);
+
+/* A device in this process; time passes only in wait(). */
+struct LoopbackConfig {
+    uint64_t block_size = 4096;
+    uint64_t fast_blocks = 1024;
+    uint64_t slow_blocks = 65536;
+    unsigned dma_channels = 2;
+    uint64_t dma_latency_ns = 1000;
+    uint64_t dma_bandwidth = 64'000'000'000;
+    std::string policy = "lru";
+};
+
+/* Throws std::invalid_argument with the message of the device's own check. */
+std::unique_ptr<Transport> make_loopback_transport(const LoopbackConfig &config);
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_TRANSPORT_H
