@@ -98,8 +98,9 @@ void Pins::grant(uint16_t context, Range range) noexcept {
                .value = range.count});
 }
 
+/* Last block first, so that of a prompt's blocks the suffix leaves before the prefix it needs. */
 void Pins::unpin(uint16_t context, Range range) noexcept {
-    for (uint32_t block = range.first; block < range.end(); ++block) {
+    for (uint32_t block = range.end(); block-- > range.first;) {
         --d_.at(block).claims;
         placement_.end_use(block);
     }
