@@ -6,17 +6,19 @@
  * interface, kept bit for bit. Numbers from 0x40 are ours, with these rules:
  *
  *  - Structures grow at their end only. The size in the ioctl number says which version
- *    the caller was built with: a shorter one reads as if zero-extended, a longer one is
- *    accepted if what the driver does not know is zero (E2BIG otherwise).
+ *    the caller was built with: a shorter one reads as if zero-extended (shorter than in
+ *    version 1 is ENOTTY), a longer one is accepted if what the driver does not know is
+ *    zero (E2BIG otherwise).
  *  - Reserved fields must be zero (EINVAL otherwise).
  *  - Opcodes, flags, status codes and hint outcomes are those of kvcpu_hw.h: what the
  *    device says reaches the caller unchanged.
- *  - An open file is one context of the device. It is made by the first ALLOC, PIN or hint
- *    that needs one, owns what it allocates, and only it can name that. Closing it frees all.
+ *  - An open file is one context of the device. It is made by the first SUBMIT, owns what it
+ *    allocates, and only it can name that. Closing it frees all.
  *  - Times are the device's virtual nanoseconds, as in kvcpu_info.time_ns.
  *
  * Errors common to all: EFAULT (a pointer cannot be read or written), ENODEV (the device
- * is gone), ENOTTY (no such number), EINTR (a signal came while waiting).
+ * is gone), ENOTTY (no such number), EINTR (a signal came while waiting), and for SUBMIT and WAIT
+ * EIO (a reset of the function took what the file owned: close it).
  */
 #ifndef _UAPI_LINUX_KVCPU_H
 #define _UAPI_LINUX_KVCPU_H
@@ -87,8 +89,8 @@ struct kv_cpu_telemetry {
 #define KVCPU_UAPI_VERSION 1
 
 /* kvcpu_info.features */
-#define KVCPU_FEATURE_SUBMIT	(1ULL << 0)	/* KVCPU_IOC_SUBMIT, KVCPU_IOC_WAIT, poll */
-#define KVCPU_FEATURE_INSPECT	(1ULL << 1)	/* KVCPU_IOC_BLOCK, KVCPU_IOC_COUNTERS */
+#define KVCPU_FEATURE_SUBMIT	0x1ULL	/* KVCPU_IOC_SUBMIT, KVCPU_IOC_WAIT, poll */
+#define KVCPU_FEATURE_INSPECT	0x2ULL	/* KVCPU_IOC_BLOCK, KVCPU_IOC_COUNTERS */
 
 /**
  * struct kvcpu_info - what the device and the driver are (KVCPU_IOC_INFO)
@@ -169,7 +171,7 @@ struct kvcpu_command {
 };
 
 /* Do not stop at the first command that ends in an error status. */
-#define KVCPU_SUBMIT_CONTINUE	(1U << 0)
+#define KVCPU_SUBMIT_CONTINUE	0x1U
 
 /**
  * struct kvcpu_submit - commands to be executed in order (KVCPU_IOC_SUBMIT)
@@ -185,7 +187,8 @@ struct kvcpu_command {
  * through KVCPU_IOC_WAIT; so every PIN answers exactly once.
  *
  * Returns 0, or: EINVAL (a reserved field, an unknown flag, @count or @command_size out of range,
- * a length above the block size), EMFILE (all contexts of the device are in use), ENOMEM.
+ * a length above the block size, READ or WRITE with a count other than 1), EMFILE (all contexts of
+ * the device are in use), ENOMEM. @done is written then too: those before have been executed.
  */
 struct kvcpu_submit {
 	__u64 commands;
@@ -219,7 +222,8 @@ struct kvcpu_completion {
  * @reserved: zero
  * @time_ns: output: the device's time at return
  *
- * Returns 0, with fewer than @min completions if the time came first, or EINTR, EINVAL.
+ * Returns 0, with fewer than @min completions if the time came first, or EINTR, EINVAL (@min above
+ * @capacity, @reserved set).
  */
 struct kvcpu_wait {
 	__u64 completions;

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/kvcpuN: open files, and which ioctl goes where.
+ */
+#include <linux/fs.h>
+#include <linux/idr.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "kvcpu.h"
+
+#define KVCPU_MINORS 256
+
+static DEFINE_IDA(kvcpu_minors);
+static dev_t kvcpu_first;
+static struct class kvcpu_class = {
+	.name = "kvcpu",
+};
+
+/* -- Structures that grow -------------------------------------------------- */
+
+/**
+ * kvcpu_struct_in() - copy an ioctl's structure from the user, whatever version he has
+ * @to: the driver's version
+ * @known: its size
+ * @from: the user's
+ * @size: its size
+ *
+ * Return: 0; -E2BIG if the user's is longer and not zero there; -EFAULT.
+ */
+int kvcpu_struct_in(void *to, size_t known, const void __user *from, size_t size)
+{
+	return copy_struct_from_user(to, known, from, size);
+}
+
+/**
+ * kvcpu_struct_out() - copy it back, as far as both know it
+ * @to: the user's
+ * @from: the driver's version
+ * @known: its size
+ * @size: size of the user's
+ *
+ * Return: 0 or -EFAULT.
+ */
+int kvcpu_struct_out(void __user *to, const void *from, size_t known, size_t size)
+{
+	return copy_to_user(to, from, min(known, size)) ? -EFAULT : 0;
+}
+
+/* -- Files ----------------------------------------------------------------- */
+
+static int kvcpu_open(struct inode *inode, struct file *filp)
+{
+	struct kvcpu_device *kd = container_of(inode->i_cdev, struct kvcpu_device, cdev);
+	struct kvcpu_file *file;
+	bool gone;
+
+	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
+	if (!file)
+		return -ENOMEM;
+	file->kd = kd;
+	mutex_init(&file->submit);
+	mutex_init(&file->take);
+	init_waitqueue_head(&file->wait);
+	INIT_LIST_HEAD(&file->waiting);
+
+	/* An inode that another file keeps open leads here even when the device is gone. */
+	spin_lock_irq(&kd->lock);
+	gone = kd->gone;
+	if (!gone)
+		list_add_tail(&file->node, &kd->files);
+	spin_unlock_irq(&kd->lock);
+	if (gone) {
+		kfree(file);
+		return -ENODEV;
+	}
+	get_device(&kd->dev);
+	filp->private_data = file;
+	return stream_open(inode, filp);
+}
+
+static int kvcpu_release(struct inode *inode, struct file *filp)
+{
+	struct kvcpu_file *file = filp->private_data;
+	struct kvcpu_device *kd = file->kd;
+
+	kvcpu_context_put(file);
+	kvcpu_file_detach(file);
+	kvcpu_submit_free(file);
+	mutex_destroy(&file->submit);
+	mutex_destroy(&file->take);
+	kfree(file);
+	put_device(&kd->dev);
+	return 0;
+}
+
+static __poll_t kvcpu_poll(struct file *filp, poll_table *table)
+{
+	struct kvcpu_file *file = filp->private_data;
+	__poll_t events = 0;
+
+	poll_wait(filp, &file->wait, table);
+	if (READ_ONCE(file->kd->gone))
+		return EPOLLERR | EPOLLHUP;
+	if (READ_ONCE(file->lost))
+		return EPOLLERR;
+	if (kvcpu_has_completion(file))
+		events |= EPOLLIN | EPOLLRDNORM;
+	return events;
+}
+
+/**
+ * struct kvcpu_ioctl - one ioctl of ours
+ * @cmd: as in version 1. Its structure may be longer than that; shorter it never was
+ * @run: what does it
+ */
+struct kvcpu_ioctl {
+	unsigned int cmd;
+	long (*run)(struct kvcpu_file *file, void __user *argument, size_t size);
+};
+
+static const struct kvcpu_ioctl kvcpu_ioctls[] = {
+	{ KVCPU_IOC_INFO, kvcpu_ioc_info },
+	{ KVCPU_IOC_SUBMIT, kvcpu_ioc_submit },
+	{ KVCPU_IOC_WAIT, kvcpu_ioc_wait },
+	{ KVCPU_IOC_BLOCK, kvcpu_ioc_block },
+	{ KVCPU_IOC_COUNTERS, kvcpu_ioc_counters },
+};
+
+static bool kvcpu_ioctl_is(const struct kvcpu_ioctl *ioctl, unsigned int cmd)
+{
+	return _IOC_NR(cmd) == _IOC_NR(ioctl->cmd) && _IOC_DIR(cmd) == _IOC_DIR(ioctl->cmd) &&
+	       _IOC_SIZE(cmd) >= _IOC_SIZE(ioctl->cmd);
+}
+
+static long kvcpu_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	struct kvcpu_file *file = filp->private_data;
+	void __user *argument = (void __user *)arg;
+	unsigned int i;
+
+	if (READ_ONCE(file->kd->gone))
+		return -ENODEV;
+	if (_IOC_TYPE(cmd) != KVCPU_IOC_MAGIC)
+		return -ENOTTY;
+	for (i = 0; i < ARRAY_SIZE(kvcpu_ioctls); i++) {
+		if (kvcpu_ioctl_is(&kvcpu_ioctls[i], cmd))
+			return kvcpu_ioctls[i].run(file, argument, _IOC_SIZE(cmd));
+	}
+	return kvcpu_ioc_reference(file->kd, cmd, argument);
+}
+
+static const struct file_operations kvcpu_fops = {
+	.owner = THIS_MODULE,
+	.open = kvcpu_open,
+	.release = kvcpu_release,
+	.poll = kvcpu_poll,
+	.unlocked_ioctl = kvcpu_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};
+
+/* -- Devices --------------------------------------------------------------- */
+
+static void kvcpu_device_release(struct device *dev)
+{
+	struct kvcpu_device *kd = container_of(dev, struct kvcpu_device, dev);
+
+	kvfree(kd->requests);
+	mutex_destroy(&kd->window);
+	kfree(kd);
+}
+
+static void kvcpu_device_put(void *data)
+{
+	struct kvcpu_device *kd = data;
+
+	if (kd->minor >= 0)
+		ida_free(&kvcpu_minors, kd->minor);
+	put_device(&kd->dev);
+}
+
+/**
+ * kvcpu_device_alloc() - make a device structure
+ * @pdev: PCI function
+ *
+ * The reference that the driver holds is dropped by devres, after whatever is set up later. Open
+ * files hold their own, so the structure may outlive the binding; its minor number does not.
+ *
+ * Return: the device, or an error pointer: -ENOMEM, -ENOSPC (no minor number is left).
+ */
+struct kvcpu_device *kvcpu_device_alloc(struct pci_dev *pdev)
+{
+	struct kvcpu_device *kd = kzalloc(sizeof(*kd), GFP_KERNEL);
+	int err;
+
+	if (!kd)
+		return ERR_PTR(-ENOMEM);
+	kd->pdev = pdev;
+	mutex_init(&kd->window);
+	spin_lock_init(&kd->lock);
+	init_waitqueue_head(&kd->context_wait);
+	INIT_LIST_HEAD(&kd->files);
+	__set_bit(0, kd->context_map);
+	device_initialize(&kd->dev);
+	kd->dev.class = &kvcpu_class;
+	kd->dev.parent = &pdev->dev;
+	kd->dev.groups = kvcpu_groups;
+	kd->dev.release = kvcpu_device_release;
+	kd->minor = ida_alloc_max(&kvcpu_minors, KVCPU_MINORS - 1, GFP_KERNEL);
+	err = devm_add_action_or_reset(&pdev->dev, kvcpu_device_put, kd);
+	if (err)
+		return ERR_PTR(err);
+	if (kd->minor < 0)
+		return ERR_PTR(kd->minor);
+	return kd;
+}
+
+/**
+ * kvcpu_chardev_add() - show a device that is ready for use
+ * @kd: device
+ *
+ * Return: 0, or why there is no node. cdev_device_del() undoes it.
+ */
+int kvcpu_chardev_add(struct kvcpu_device *kd)
+{
+	int err = dev_set_name(&kd->dev, "kvcpu%d", kd->minor);
+
+	if (err)
+		return err;
+	kd->dev.devt = MKDEV(MAJOR(kvcpu_first), kd->minor);
+	cdev_init(&kd->cdev, &kvcpu_fops);
+	kd->cdev.owner = THIS_MODULE;
+	return cdev_device_add(&kd->cdev, &kd->dev);
+}
+
+/**
+ * kvcpu_wake_all() - wake everybody who waits for something of a device
+ * @kd: device
+ */
+void kvcpu_wake_all(struct kvcpu_device *kd)
+{
+	struct kvcpu_file *file;
+
+	spin_lock_irq(&kd->lock);
+	list_for_each_entry(file, &kd->files, node)
+		wake_up_all(&file->wait);
+	wake_up_all(&kd->context_wait);
+	spin_unlock_irq(&kd->lock);
+}
+
+/**
+ * kvcpu_chardev_init() - get what all devices share
+ *
+ * Return: 0 or a negative errno.
+ */
+int kvcpu_chardev_init(void)
+{
+	int err = alloc_chrdev_region(&kvcpu_first, 0, KVCPU_MINORS, "kvcpu");
+
+	if (err)
+		return err;
+	err = class_register(&kvcpu_class);
+	if (err)
+		unregister_chrdev_region(kvcpu_first, KVCPU_MINORS);
+	return err;
+}
+
+/**
+ * kvcpu_chardev_exit() - give it back
+ */
+void kvcpu_chardev_exit(void)
+{
+	class_unregister(&kvcpu_class);
+	unregister_chrdev_region(kvcpu_first, KVCPU_MINORS);
+	ida_destroy(&kvcpu_minors);
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What can be asked: INFO, BLOCK, COUNTERS.
+ */
+#include <linux/capability.h>
+#include <linux/uaccess.h>
+
+#include "kvcpu.h"
+
+/**
+ * kvcpu_ioc_info() - KVCPU_IOC_INFO
+ * @file: open file
+ * @argument: struct kvcpu_info of the user
+ * @size: its size
+ *
+ * Return: 0, -E2BIG, -EFAULT or -ENODEV.
+ */
+long kvcpu_ioc_info(struct kvcpu_file *file, void __user *argument, size_t size)
+{
+	struct kvcpu_device *kd = file->kd;
+	struct kvcpu_info info;
+	int err;
+
+	/* All of it is output; a part that is not known must be zero all the same. */
+	err = kvcpu_struct_in(&info, sizeof(info), argument, size);
+	if (err)
+		return err;
+	err = kvcpu_enter(kd);
+	if (err)
+		return err;
+	info = (struct kvcpu_info) {
+		.uapi_version = KVCPU_UAPI_VERSION,
+		.policy = kvcpu_read(kd, KVCPU_REG_POLICY),
+		.features = KVCPU_FEATURE_SUBMIT | KVCPU_FEATURE_INSPECT,
+		.id = kvcpu_read(kd, KVCPU_REG_ID),
+		.caps = kvcpu_read(kd, KVCPU_REG_CAPS),
+		.block_size = kd->block_size,
+		.blocks = kd->blocks,
+		.fast_slots = kd->fast_slots,
+		.contexts = kd->contexts,
+		.dma_channels = kvcpu_read(kd, KVCPU_REG_DMA_CHANNELS),
+		.dma_latency_ns = kvcpu_read(kd, KVCPU_REG_DMA_LATENCY),
+		.dma_bandwidth = kvcpu_read(kd, KVCPU_REG_DMA_BANDWIDTH),
+		.scrub_bandwidth = kvcpu_read(kd, KVCPU_REG_SCRUB_BANDWIDTH),
+		.policies = kd->policies,
+		.fast_free = kvcpu_read(kd, KVCPU_REG_FAST_FREE),
+		.blocks_free = kvcpu_read(kd, KVCPU_REG_BLOCKS_FREE),
+		.log_records = kvcpu_read(kd, KVCPU_REG_LOG_RECORDS),
+		.time_ns = kvcpu_read(kd, KVCPU_REG_TIME),
+		.context = READ_ONCE(file->context),
+	};
+	kvcpu_leave(kd);
+	return kvcpu_struct_out(argument, &info, sizeof(info), size);
+}
+
+/**
+ * kvcpu_ioc_block() - KVCPU_IOC_BLOCK
+ * @file: open file
+ * @argument: struct kvcpu_block of the user
+ * @size: its size
+ *
+ * Return: 0; -EINVAL (no such block), -EPERM (neither the file's nor the caller privileged),
+ * -E2BIG, -EFAULT, -ENODEV.
+ */
+long kvcpu_ioc_block(struct kvcpu_file *file, void __user *argument, size_t size)
+{
+	struct kvcpu_device *kd = file->kd;
+	struct kvcpu_block block;
+	bool own;
+	int err;
+
+	err = kvcpu_struct_in(&block, sizeof(block), argument, size);
+	if (err)
+		return err;
+	if (block.block >= kd->blocks)
+		return -EINVAL;
+	err = kvcpu_enter(kd);
+	if (err)
+		return err;
+	kvcpu_write(kd, KVCPU_REG_BLOCK_SELECT, block.block);
+	block.state = kvcpu_read(kd, KVCPU_REG_BLOCK_STATE);
+	block.place = kvcpu_read(kd, KVCPU_REG_BLOCK_PLACE);
+	block.use = kvcpu_read(kd, KVCPU_REG_BLOCK_USE);
+	block.tag = kvcpu_read(kd, KVCPU_REG_BLOCK_TAG);
+	block.tokens = kvcpu_read(kd, KVCPU_REG_BLOCK_TOKENS);
+	block.last_step = kvcpu_read(kd, KVCPU_REG_BLOCK_LAST_STEP);
+	block.target = kvcpu_read(kd, KVCPU_REG_BLOCK_TARGET);
+	own = file->context && KVCPU_GET(KVCPU_BST_OWNER, block.state) == file->context;
+	kvcpu_leave(kd);
+	if (!own && !capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	return kvcpu_struct_out(argument, &block, sizeof(block), size);
+}
+
+/**
+ * kvcpu_ioc_counters() - KVCPU_IOC_COUNTERS
+ * @file: open file
+ * @argument: struct kvcpu_counters of the user
+ * @size: its size
+ *
+ * All values are of one moment as far as commands go; moves go on meanwhile.
+ *
+ * Return: 0, -E2BIG, -EFAULT or -ENODEV.
+ */
+long kvcpu_ioc_counters(struct kvcpu_file *file, void __user *argument, size_t size)
+{
+	struct kvcpu_device *kd = file->kd;
+	u64 values[KVCPU_COUNTER_COUNT + KVCPU_STATUS_COUNT];
+	struct kvcpu_counters counters;
+	u32 i, wanted;
+	int err;
+
+	err = kvcpu_struct_in(&counters, sizeof(counters), argument, size);
+	if (err)
+		return err;
+	wanted = min_t(u32, counters.capacity, ARRAY_SIZE(values));
+	err = kvcpu_enter(kd);
+	if (err)
+		return err;
+	for (i = 0; i < wanted; i++) {
+		if (i < KVCPU_COUNTER_COUNT)
+			values[i] = kvcpu_read(kd, KVCPU_COUNTER_BASE + 8 * i);
+		else
+			values[i] = kvcpu_read(kd, KVCPU_STATUS_COUNTER_BASE +
+					       8 * (i - KVCPU_COUNTER_COUNT));
+	}
+	kvcpu_leave(kd);
+	counters.count = ARRAY_SIZE(values);
+	if (copy_to_user(u64_to_user_ptr(counters.values), values, wanted * sizeof(*values)))
+		return -EFAULT;
+	return kvcpu_struct_out(argument, &counters, sizeof(counters), size);
+}
