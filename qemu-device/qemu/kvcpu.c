@@ -25,13 +25,45 @@
 /* 65,536 blocks of 4 KiB: as many as the published directory has entries. */
 #define KVCPU_SLOW_SIZE_DEFAULT (256 * MiB)
 
+/* -- Calls into the core -------------------------------------------------- */
+
+static void kvcpu_core_reset_now(KvcpuState *s, enum kvcpu_reset_kind kind)
+{
+    if (kind == KVCPU_RESET_COLD && s->was_reset) {
+        kvcpu_tier_zero(&s->fast);
+        kvcpu_tier_zero(&s->slow);
+    }
+    s->was_reset = true;
+    kvcpu_core_reset(s->core, kind);
+}
+
+static void kvcpu_enter(KvcpuState *s)
+{
+    s->calls++;
+}
+
+/*
+ * The device's DMA can reach its own configuration space, and with it an FLR. The
+ * core is in the middle of a command then, so the reset comes when it is not.
+ */
+static void kvcpu_leave(KvcpuState *s)
+{
+    if (--s->calls == 0 && s->reset_waits) {
+        s->reset_waits = false;
+        kvcpu_core_reset_now(s, s->waiting_reset);
+    }
+}
+
 /* -- Registers ------------------------------------------------------------ */
 
 static uint64_t kvcpu_read(void *opaque, hwaddr offset, unsigned bytes)
 {
     KvcpuState *s = opaque;
-    uint64_t value = kvcpu_core_read(s->core, offset, bytes);
+    uint64_t value;
 
+    kvcpu_enter(s);
+    value = kvcpu_core_read(s->core, offset, bytes);
+    kvcpu_leave(s);
     trace_kvcpu_read(offset, bytes, value);
     return value;
 }
@@ -42,7 +74,9 @@ static void kvcpu_write(void *opaque, hwaddr offset, uint64_t value,
     KvcpuState *s = opaque;
 
     trace_kvcpu_write(offset, bytes, value);
+    kvcpu_enter(s);
     kvcpu_core_write(s->core, offset, value, bytes);
+    kvcpu_leave(s);
 }
 
 /* Whatever the guest does is passed on as it is: the core judges it. */
@@ -191,7 +225,10 @@ static void kvcpu_timer(void *opaque)
 {
     KvcpuState *s = opaque;
 
+    trace_kvcpu_timer(qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL));
+    kvcpu_enter(s);
     kvcpu_core_timer(s->core);
+    kvcpu_leave(s);
 }
 
 /* -- The log's end -------------------------------------------------------- */
@@ -237,15 +274,16 @@ static void kvcpu_reset_exit(Object *obj, ResetType type)
 {
     KvcpuState *s = KVCPU(obj);
     bool cold = s->is_machine_reset || !s->was_reset;
+    enum kvcpu_reset_kind kind = cold ? KVCPU_RESET_COLD : KVCPU_RESET_FUNCTION;
 
-    trace_kvcpu_reset(cold ? "cold" : "function");
+    trace_kvcpu_reset(cold ? "cold" : "function", s->calls);
     s->is_machine_reset = false;
-    if (cold && s->was_reset) {
-        kvcpu_tier_zero(&s->fast);
-        kvcpu_tier_zero(&s->slow);
+    if (s->calls) {
+        s->reset_waits = true;
+        s->waiting_reset = kind;
+    } else {
+        kvcpu_core_reset_now(s, kind);
     }
-    s->was_reset = true;
-    kvcpu_core_reset(s->core, cold ? KVCPU_RESET_COLD : KVCPU_RESET_FUNCTION);
 }
 
 static void kvcpu_write_config(PCIDevice *pdev, uint32_t address,

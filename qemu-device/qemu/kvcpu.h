@@ -67,6 +67,11 @@ struct KvcpuState {
     bool is_machine_reset;
     bool was_reset;
 
+    /* Calls into the core under way, and the reset that waits for their end. */
+    unsigned calls;
+    bool reset_waits;
+    enum kvcpu_reset_kind waiting_reset;
+
     /*
      * Properties, beside the tiers' and the log's:
      * fast-memdev, slow-memdev: a memory backend each, or
