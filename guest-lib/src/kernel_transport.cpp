@@ -17,10 +17,12 @@ std::system_error failure(const std::string &what) {
     return {errno, std::generic_category(), what};
 }
 
-std::error_code last_error() { return {errno, std::generic_category()}; }
+std::error_code last_error() {
+    return {errno, std::generic_category()};
+}
 
 class KernelTransport final : public Transport {
- public:
+  public:
     explicit KernelTransport(const std::string &path)
         : path_(path), file_(::open(path.c_str(), O_RDWR | O_CLOEXEC)) {
         if (file_ < 0) {
@@ -70,7 +72,7 @@ class KernelTransport final : public Transport {
     }
 
     std::vector<uint64_t> counters() override {
-        std::vector<uint64_t> values(KVCPU_COUNTER_COUNT + KVCPU_STATUS_COUNT);
+        std::vector<uint64_t> values(std::size_t{KVCPU_COUNTER_COUNT} + KVCPU_STATUS_COUNT);
         kvcpu_counters counters = {};
         counters.values = reinterpret_cast<uintptr_t>(values.data());
         counters.capacity = static_cast<uint32_t>(values.size());
@@ -86,7 +88,7 @@ class KernelTransport final : public Transport {
     void set_policy(const std::string &name) override { write_attribute("policy", name); }
     void restart_event_log() override { write_attribute("event_log_restart", "1"); }
 
- private:
+  private:
     void call(unsigned long number, void *argument, const char *name) {
         if (::ioctl(file_, number, argument) < 0) {
             throw failure(path_ + ": " + name);

@@ -17,7 +17,7 @@ namespace {
 
 /* Zeroed memory of which only what is touched takes room. */
 class TierMemory {
- public:
+  public:
     explicit TierMemory(std::size_t bytes)
         : bytes_(bytes),
           data_(::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
@@ -32,7 +32,7 @@ class TierMemory {
 
     [[nodiscard]] void *data() const noexcept { return data_; }
 
- private:
+  private:
     std::size_t bytes_;
     void *data_;
 };
@@ -42,7 +42,7 @@ class TierMemory {
  * still but for wait(), and the one user has context 1.
  */
 class LoopbackTransport final : public Transport {
- public:
+  public:
     explicit LoopbackTransport(const LoopbackConfig &config)
         : fast_(config.fast_blocks * config.block_size),
           slow_(config.slow_blocks * config.block_size) {
@@ -176,7 +176,7 @@ class LoopbackTransport final : public Transport {
 
     void restart_event_log() override { put(KVCPU_REG_CONTROL, KVCPU_CONTROL_LOG_RESTART); }
 
- private:
+  private:
     static constexpr uint32_t context = 1;
 
     static LoopbackTransport &self(void *opaque) {

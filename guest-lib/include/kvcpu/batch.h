@@ -35,7 +35,7 @@ const char *describe(kvcpu_status status) noexcept;
  * one and returns its place in the batch. Buffers must live until submit() has returned.
  */
 class Batch {
- public:
+  public:
     std::size_t alloc(uint64_t count, uint64_t meta = 0, uint32_t first_token = 0);
     std::size_t free(uint64_t first, uint64_t count);
     std::size_t pin(uint64_t first, uint64_t count, uint64_t deadline_ns, uint64_t user_data);
@@ -67,7 +67,7 @@ class Batch {
         return commands_[place];
     }
 
- private:
+  private:
     std::size_t add(const kvcpu_command &command);
 
     std::vector<kvcpu_command> commands_;

@@ -18,7 +18,7 @@ class Device;
 
 /* Blocks that this process owns, in one run; given back at the end of the object's life. */
 class Blocks {
- public:
+  public:
     Blocks() = default;
     Blocks(Blocks &&other) noexcept { swap(other); }
     Blocks &operator=(Blocks &&other) noexcept {
@@ -32,7 +32,7 @@ class Blocks {
     /* Leaves the blocks to the caller. */
     void release() noexcept { count_ = 0; }
 
- private:
+  private:
     friend class Device;
     Blocks(Transport &transport, uint64_t first, uint64_t count)
         : transport_(&transport), first_(first), count_(count) {}
@@ -45,7 +45,7 @@ class Blocks {
 
 /* A claim: the blocks stay in the fast tier until the end of the object's life. */
 class Pin {
- public:
+  public:
     Pin() = default;
     Pin(Pin &&other) noexcept { swap(other); }
     Pin &operator=(Pin &&other) noexcept {
@@ -59,7 +59,7 @@ class Pin {
     /* How many were in the fast tier when it was asked for. */
     [[nodiscard]] uint64_t found_fast() const noexcept { return found_fast_; }
 
- private:
+  private:
     friend class Device;
     Pin(Transport &transport, uint64_t first, uint64_t count, uint64_t found_fast)
         : transport_(&transport), first_(first), count_(count), found_fast_(found_fast) {}
@@ -73,11 +73,11 @@ class Pin {
 
 /* A command ended in an error status. */
 class CommandError : public std::runtime_error {
- public:
+  public:
     CommandError(const std::string &what, kvcpu_status status);
     [[nodiscard]] kvcpu_status status() const noexcept { return status_; }
 
- private:
+  private:
     kvcpu_status status_;
 };
 
@@ -87,7 +87,7 @@ class CommandError : public std::runtime_error {
  * Batch and Transport::wait().
  */
 class Device {
- public:
+  public:
     explicit Device(std::unique_ptr<Transport> transport) : transport_(std::move(transport)) {}
 
     [[nodiscard]] Transport &transport() noexcept { return *transport_; }
@@ -103,7 +103,7 @@ class Device {
                 uint16_t flags = 0);
     Result step(uint64_t step);
 
- private:
+  private:
     Result run(Batch &batch, const char *what);
 
     std::unique_ptr<Transport> transport_;

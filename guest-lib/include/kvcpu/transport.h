@@ -27,7 +27,7 @@ namespace kvcpu {
  * command is no error of the call but in its `result`.
  */
 class Transport {
- public:
+  public:
     Transport() = default;
     virtual ~Transport() = default;
     Transport(const Transport &) = delete;

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+#ifndef KVCPU_REPLAY_ENGINE_H
+#define KVCPU_REPLAY_ENGINE_H
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "hinter.h"
+#include "kvcpu/batch.h"
+#include "kvcpu/transport.h"
+#include "store.h"
+#include "trace.h"
+
+namespace kvcpu::replay {
+
+/* The serving model; docs/experiments.md has the source of each figure. */
+struct Model {
+    uint64_t step_ns = 25'000'000;
+    uint64_t step_per_decoding_ns = 200'000;
+    uint64_t step_per_prefill_token_ns = 50'000;
+    uint64_t prefill_tokens_per_step = 2048;
+    std::size_t running_max = 128;
+};
+
+/* What a replay measured. Times in virtual nanoseconds. */
+struct Figures {
+    uint64_t requests = 0;
+    uint64_t block_uses = 0;  // at request start: found fast, found slow, found nowhere
+    uint64_t fast = 0;
+    uint64_t slow = 0;
+    uint64_t recomputed = 0;
+    uint64_t steps = 0;
+    uint64_t blocks_written = 0;
+    uint64_t blocks_verified = 0;
+    uint64_t verification_failures = 0;
+    std::vector<uint64_t> stall_ns;  // load complete - admission, of every request
+    std::vector<uint64_t> ttft_ns;   // first token - arrival
+};
+
+/*
+ * A serving engine's memory behaviour: admits requests in order, finds the prefixes it has, loads
+ * them, computes the rest in chunks, decodes, and lets go. Its clock is the model's; the device's
+ * clock is brought up to it whenever the device is used, so that what the engine's own code costs
+ * does not count.
+ */
+class Engine {
+  public:
+    Engine(Transport &transport, const Model &model, const std::vector<Request> &requests,
+           std::vector<double> arrivals, const HintKinds &hints, uint64_t seed);
+
+    /* `progress` is called with the number of finished requests, now and then. */
+    Figures run(const std::function<void(std::size_t)> &progress);
+
+  private:
+    enum class Phase : uint8_t { loading, prefill, decode };
+
+    /* A request that runs. */
+    struct Active {
+        const Request *request = nullptr;
+        uint64_t number = 0;
+        Phase phase = Phase::loading;
+        std::vector<uint32_t> blocks;  // of the prompt, then of the output
+        std::vector<bool> is_private;  // computed though another request had published it
+        std::size_t found = 0;         // leading blocks that were there
+        std::size_t pinned = 0;        // leading blocks that are claimed, or asked to be
+        std::size_t written = 0;       // leading blocks that hold their content
+        uint64_t computed_tokens = 0;
+        uint64_t output_tokens = 0;
+        unsigned pins_waiting = 0;
+        bool to_verify = false;
+        uint64_t admitted_ns = 0;
+
+        [[nodiscard]] bool is_done() const {
+            return phase == Phase::decode && output_tokens >= request->output_tokens;
+        }
+    };
+
+    /* Brings the device's clock up to the engine's, and takes completions. */
+    void synchronize();
+    void take_completions(std::size_t minimum, uint64_t until_ns);
+    void complete(const kvcpu_completion &completion);
+    void submit(Batch &batch);
+
+    void take_arrivals();
+    void schedule();
+    uint64_t schedule_prefill(Active &active, uint64_t budget);
+    [[nodiscard]] bool fits(const Request &request) const;
+    void admit();
+    void load(Active &active);
+    void pin(Active &active, std::size_t first, std::size_t end);
+    void loaded(Active &active, uint64_t when_ns);
+
+    void end_step();
+    void write_computed(Active &active);
+    void write_until(Active &active, std::size_t end);
+    void verify(Active &active);
+    void decode(Active &active);
+    void finish(Active &active);
+    void skip_idle_time();
+    void drain();
+
+    [[nodiscard]] uint64_t identity(const Active &active, std::size_t index) const;
+    [[nodiscard]] uint64_t arrival_ns(std::size_t number) const;
+
+    Transport &transport_;
+    Model model_;
+    const std::vector<Request> &requests_;
+    std::vector<double> arrivals_;
+    uint64_t seed_;
+    uint64_t block_size_;
+    uint64_t fast_blocks_;
+    Store store_;
+    Hinter hinter_;
+    std::vector<std::byte> buffer_;
+
+    uint64_t base_ns_ = 0;   // the device's time when the engine's clock was 0
+    uint64_t clock_ns_ = 0;  // the engine's
+    std::size_t next_arrival_ = 0;
+    std::deque<std::size_t> queue_;
+    std::vector<std::unique_ptr<Active>> running_;  // in the order of admission
+    uint64_t reserved_ = 0;                         // blocks that running requests have yet to take
+    unsigned loading_ = 0;
+    unsigned pins_waiting_ = 0;
+    uint64_t prefill_tokens_ = 0;  // of the present step
+    unsigned decoding_ = 0;
+    Figures figures_;
+};
+
+}  // namespace kvcpu::replay
+
+#endif  // KVCPU_REPLAY_ENGINE_H

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+#include "hinter.h"
+
+#include <sstream>
+#include <stdexcept>
+
+namespace kvcpu::replay {
+
+std::vector<std::string> HintKinds::names() const {
+    std::vector<std::string> names;
+    if (step) {
+        names.emplace_back("step");
+    }
+    if (prefetchable) {
+        names.emplace_back("prefetchable");
+    }
+    if (evictable) {
+        names.emplace_back("evictable");
+    }
+    if (share) {
+        names.emplace_back("share");
+    }
+    return names;
+}
+
+HintKinds HintKinds::parse(const std::string &text) {
+    HintKinds kinds;
+    std::istringstream words(text);
+    for (std::string word; std::getline(words, word, ',');) {
+        if (word == "all") {
+            kinds = {true, true, true, true};
+        } else if (word == "step") {
+            kinds.step = true;
+        } else if (word == "prefetchable") {
+            kinds.prefetchable = true;
+        } else if (word == "evictable") {
+            kinds.evictable = true;
+        } else if (word == "share") {
+            kinds.share = true;
+        } else if (word != "none") {
+            throw std::invalid_argument("'" + word + "' is no kind of hint; there are none, all, " +
+                                        "step, prefetchable, evictable, share");
+        }
+    }
+    return kinds;
+}
+
+void Hinter::step(Batch &batch, uint64_t step, const std::deque<std::size_t> &queue,
+                  uint64_t room) {
+    step_ = step;
+    if (kinds_.step) {
+        batch.step(step);
+    }
+    if (!kinds_.prefetchable) {
+        return;
+    }
+    /* A request starts when the prompts before it are computed: so many steps, at the least. */
+    uint64_t tokens_ahead = 0;
+    for (const std::size_t number : queue) {
+        if (room == 0) {
+            return;
+        }
+        prefetch(batch, number, step + 1 + tokens_ahead / tokens_per_step_, room);
+        tokens_ahead += requests_[number].input_tokens;
+    }
+}
+
+void Hinter::prefetch(Batch &batch, std::size_t request, uint64_t target, uint64_t &room) {
+    std::vector<uint32_t> known;
+    for (const uint64_t id : requests_[request].hash_ids) {
+        const std::optional<uint32_t> block = store_.find(id);
+        if (!block) {
+            break;
+        }
+        if (store_.at(*block).users == 0) {
+            known.push_back(*block);
+        }
+    }
+    if (known.size() > room) {
+        known.resize(room);
+    }
+    room -= known.size();
+    /* What was said holds until its step has passed. */
+    if (targets_[request] >= step_ && targets_[request] != 0) {
+        return;
+    }
+    targets_[request] = target;
+    for (const Run &run : runs_of(known)) {
+        batch.hint(KVCPU_OP_PREFETCHABLE, run.first, run.count, target);
+    }
+}
+
+void Hinter::held(Batch &batch, const std::vector<uint32_t> &blocks) {
+    if (!kinds_.share) {
+        return;
+    }
+    std::vector<uint32_t> shared;
+    for (const uint32_t block : blocks) {
+        if (store_.at(block).users > 1) {
+            shared.push_back(block);
+        }
+    }
+    for (const Run &run : runs_of(shared)) {
+        batch.hint(KVCPU_OP_SHARE, run.first, run.count);
+    }
+}
+
+/* Called before the store lets go: a sharer leaves where another stays. */
+void Hinter::let_go(Batch &batch, const std::vector<uint32_t> &blocks) {
+    if (!kinds_.share) {
+        return;
+    }
+    std::vector<uint32_t> shared;
+    for (const uint32_t block : blocks) {
+        if (store_.at(block).users > 1) {
+            shared.push_back(block);
+        }
+    }
+    for (const Run &run : runs_of(shared)) {
+        batch.hint(KVCPU_OP_UNSHARE, run.first, run.count);
+    }
+}
+
+void Hinter::done_with(Batch &batch, const std::vector<uint32_t> &blocks) {
+    if (!kinds_.evictable) {
+        return;
+    }
+    for (const Run &run : runs_of(blocks)) {
+        batch.hint(KVCPU_OP_EVICTABLE, run.first, run.count);
+    }
+}
+
+}  // namespace kvcpu::replay

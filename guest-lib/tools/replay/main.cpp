@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+// kvcpu-replay: a serving runtime's memory behaviour, from a request trace, on a KV-CPU.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <iostream>
+#include <memory>
+
+#include "engine.h"
+#include "report.h"
+#include "trace.h"
+
+namespace {
+
+using kvcpu::replay::Figures;
+using kvcpu::replay::Request;
+using Json = nlohmann::ordered_json;
+
+/* As the launcher's; --help lists them. */
+enum ExitCode : int {
+    exit_ok = 0,
+    exit_failed = 1,
+    exit_bad_trace = 89,
+    exit_bad_policy = 90,
+    exit_bad_sizes = 91,
+    exit_bad_result = 92,
+};
+
+struct Options {
+    std::string trace;
+    std::size_t requests = 0;
+    double scale = 0.4;
+    uint64_t seed = 1;
+    std::string policy;
+    std::string hints = "none";
+    std::string device = "/dev/kvcpu0";
+    bool loopback = false;
+    uint64_t fast_blocks = 0;
+    uint64_t slow_blocks = 0;
+    kv_cpu_weights weights = {KVCPU_WEIGHT_R_DEFAULT,     KVCPU_WEIGHT_F_DEFAULT,
+                              KVCPU_WEIGHT_S_DEFAULT,     KVCPU_WEIGHT_D_DEFAULT,
+                              KVCPU_EVICT_THRESH_DEFAULT, KVCPU_PREFETCH_THRESH_DEFAULT};
+    std::string json;
+    bool plan = false;
+    bool progress = false;
+};
+
+void define(CLI::App &app, Options &options) {
+    app.add_option("TRACE", options.trace,
+                   "JSON lines of timestamp, input_length, output_length, hash_ids")
+        ->required();
+    app.add_option("--requests", options.requests, "the first N requests alone (0: all)");
+    app.add_option("--scale", options.scale, "arrival times are divided by it")
+        ->capture_default_str()
+        ->check(CLI::PositiveNumber);
+    app.add_option("--seed", options.seed, "of arrivals and block contents")->capture_default_str();
+    app.add_option("--policy", options.policy, "placement policy to set (default: as it is)");
+    app.add_option("--hints", options.hints, "none, all, or of step,prefetchable,evictable,share")
+        ->capture_default_str();
+    app.add_option("--device", options.device, "device node")->capture_default_str();
+    app.add_flag("--loopback", options.loopback,
+                 "on a device in this process, in its own virtual time");
+    app.add_option("--fast-blocks", options.fast_blocks, "of --loopback and --plan (0: choose)");
+    app.add_option("--slow-blocks", options.slow_blocks, "of --loopback and --plan (0: choose)");
+    app.add_option("--w-r", options.weights.w_r, "score weight of recency")->capture_default_str();
+    app.add_option("--w-f", options.weights.w_f, "score weight of frequency")
+        ->capture_default_str();
+    app.add_option("--w-s", options.weights.w_s, "score weight of step age")->capture_default_str();
+    app.add_option("--w-d", options.weights.w_d, "score weight of sharing")->capture_default_str();
+    app.add_option("--evict-thresh", options.weights.evict_thresh, "score to demote below")
+        ->capture_default_str();
+    app.add_option("--prefetch-thresh", options.weights.prefetch_thresh, "score to promote above")
+        ->capture_default_str();
+    app.add_option("--json", options.json, "write the figures to this file (-: to stdout)");
+    app.add_flag("--plan", options.plan, "run nothing: print sizes that suit the trace, as JSON");
+    app.add_flag("--progress", options.progress, "requests finished so far, on stderr");
+    app.footer(
+        "Exit status: 0 done; 1 failed; 89 bad trace; 90 no such policy; 91 sizes do not fit; "
+        "92 a block's content was wrong; others: a wrong option.");
+}
+
+std::unique_ptr<kvcpu::Transport> open_transport(const Options &options, const Json &plan) {
+    if (!options.loopback) {
+        return kvcpu::open_kernel_transport(options.device);
+    }
+    kvcpu::LoopbackConfig config;
+    config.block_size = plan["block_size"];
+    config.fast_blocks = plan["fast_blocks"];
+    config.slow_blocks = plan["slow_blocks"];
+    config.dma_channels = plan["dma_channels"];
+    config.dma_latency_ns = plan["dma_latency_ns"];
+    config.dma_bandwidth = plan["dma_bandwidth"];
+    return kvcpu::make_loopback_transport(config);
+}
+
+std::string policy_name(uint32_t number) {
+    switch (number) {
+#define NAME(name, value, text) \
+    case value:                 \
+        return text;
+        KVCPU_POLICIES(NAME)
+#undef NAME
+        default:
+            return std::to_string(number);
+    }
+}
+
+bool is_policy(const std::string &name) {
+#define SAME(policy, value, text) || name == text
+    return false KVCPU_POLICIES(SAME);
+#undef SAME
+}
+
+void write_json(const std::string &path, const Json &json) {
+    if (path == "-") {
+        fmt::print("{}\n", json.dump(2));
+        return;
+    }
+    std::ofstream file(path);
+    file << json.dump(2) << '\n';
+    if (!file.flush()) {
+        throw std::runtime_error(path + ": cannot be written");
+    }
+}
+
+/* Sizes of the device against the trace, before anything runs. */
+void check_sizes(const kvcpu_info &info, const std::vector<Request> &requests) {
+    const uint64_t largest = kvcpu::replay::facts_of(requests).largest_request;
+    if (largest > info.fast_slots || largest > info.blocks) {
+        throw std::invalid_argument(
+            fmt::format("a request of this trace needs {} blocks at once; the device has {} fast "
+                        "and {} in all",
+                        largest, info.fast_slots, info.blocks));
+    }
+}
+
+Json replay(const Options &options, const std::vector<Request> &requests, const Json &plan) {
+    const std::unique_ptr<kvcpu::Transport> transport = open_transport(options, plan);
+    if (!options.policy.empty()) {
+        transport->set_policy(options.policy);
+    }
+    transport->set_weights(options.weights);
+    transport->restart_event_log();
+    const std::vector<uint64_t> before = transport->counters();
+    const kvcpu_info info = transport->info();
+    check_sizes(info, requests);
+
+    kvcpu::replay::RunSettings settings;
+    settings.policy = policy_name(info.policy);
+    settings.hints = kvcpu::replay::HintKinds::parse(options.hints);
+    settings.fast_blocks = info.fast_slots;
+    settings.slow_blocks = info.blocks;
+    settings.scale = options.scale;
+    settings.seed = options.seed;
+
+    kvcpu::replay::Engine engine(
+        *transport, {}, requests,
+        kvcpu::replay::arrival_times(requests, options.scale, options.seed), settings.hints,
+        options.seed);
+    const Figures figures = engine.run([&](std::size_t finished) {
+        if (options.progress) {
+            fmt::print(stderr, "progress {} {}\n", finished, requests.size());
+        }
+    });
+    std::vector<uint64_t> counters = transport->counters();
+    for (std::size_t i = 0; i < counters.size(); ++i) {
+        counters[i] -= before[i];
+    }
+    return kvcpu::replay::run_json(settings, figures, counters);
+}
+
+int run(const Options &options) {
+    if (!options.policy.empty() && !is_policy(options.policy)) {
+        fmt::print(stderr, "kvcpu-replay: --policy: '{}' is not a policy\n", options.policy);
+        return exit_bad_policy;
+    }
+    const std::vector<Request> requests =
+        kvcpu::replay::read_trace_file(options.trace, options.requests);
+    Json plan;
+    if (options.plan || options.loopback) {
+        plan = kvcpu::replay::plan_json(requests, options.fast_blocks, options.slow_blocks,
+                                        options.scale, options.seed);
+    }
+    if (options.plan) {
+        write_json("-", plan);
+        return exit_ok;
+    }
+    const Json result = replay(options, requests, plan);
+    if (options.json != "-") {
+        kvcpu::replay::print_run(result);
+    }
+    if (!options.json.empty()) {
+        write_json(options.json, result);
+    }
+    if (result["verification_failures"] != 0) {
+        fmt::print(stderr, "kvcpu-replay: {} blocks did not hold what was written to them\n",
+                   result["verification_failures"].dump());
+        return exit_bad_result;
+    }
+    return exit_ok;
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+    CLI::App app("Replays a request trace as a serving runtime would use a KV-CPU.");
+    Options options;
+    define(app, options);
+    CLI11_PARSE(app, argc, argv);
+    try {
+        return run(options);
+    } catch (const kvcpu::replay::TraceError &error) {
+        fmt::print(stderr, "kvcpu-replay: {}\n", error.what());
+        return exit_bad_trace;
+    } catch (const std::invalid_argument &error) {
+        fmt::print(stderr, "kvcpu-replay: {}\n", error.what());
+        return exit_bad_sizes;
+    } catch (const std::exception &error) {
+        fmt::print(stderr, "kvcpu-replay: {}\n", error.what());
+        return exit_failed;
+    }
+}

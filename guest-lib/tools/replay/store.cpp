@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+#include "store.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "kvcpu/batch.h"
+
+namespace kvcpu::replay {
+
+namespace {
+
+/* The scrub of one block takes microseconds; of all that a request needs, far less than this. */
+constexpr uint64_t scrub_wait_ns = 1'000'000;
+constexpr int scrub_waits_max = 1000;
+
+uint64_t device_time(Transport &transport) {
+    std::size_t taken = 0;
+    uint64_t time_ns = 0;
+    if (const std::error_code error = transport.wait({}, 0, 0, taken, time_ns)) {
+        throw std::system_error(error, "WAIT");
+    }
+    return time_ns;
+}
+
+}  // namespace
+
+Store::Store(Transport &transport, uint64_t block_count)
+    : transport_(transport), blocks_(block_count), place_(block_count, unused_.end()) {}
+
+std::optional<uint32_t> Store::find(uint64_t hash_id) const {
+    const auto found = by_hash_.find(hash_id);
+    return found == by_hash_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void Store::publish(uint32_t block, uint64_t hash_id) {
+    by_hash_[hash_id] = block;
+    blocks_[block].hash_id = hash_id;
+}
+
+void Store::hold(uint32_t block) {
+    StoredBlock &stored = blocks_[block];
+    if (stored.users++ > 0) {
+        return;
+    }
+    ++held_;
+    if (place_[block] != unused_.end()) {
+        unused_.erase(place_[block]);
+        place_[block] = unused_.end();
+    }
+}
+
+void Store::let_go(uint32_t block) {
+    if (--blocks_[block].users == 0) {
+        --held_;
+        place_[block] = unused_.insert(unused_.end(), block);
+    }
+}
+
+void Store::give_back(uint32_t block) {
+    StoredBlock &stored = blocks_[block];
+    if (stored.hash_id && find(*stored.hash_id) == block) {
+        by_hash_.erase(*stored.hash_id);
+    }
+    if (place_[block] != unused_.end()) {
+        unused_.erase(place_[block]);
+        place_[block] = unused_.end();
+    }
+    stored = {};
+    Batch batch;
+    batch.free(block, 1);
+    const std::error_code error = batch.submit(transport_);
+    if (error || !batch.result(0).ok()) {
+        throw std::runtime_error(std::string("FREE: ") +
+                                 (error ? error.message() : describe(batch.result(0).status)));
+    }
+}
+
+void Store::drop_oldest(uint64_t count) {
+    for (uint64_t i = 0; i < count && !unused_.empty(); ++i) {
+        give_back(unused_.front());
+    }
+}
+
+std::vector<uint32_t> Store::take(uint64_t count) {
+    std::vector<uint32_t> taken;
+    uint64_t dropped = 0; /* of which some may still be scrubbed */
+    for (int waits = 0; taken.size() < count;) {
+        Batch batch;
+        batch.alloc(std::min<uint64_t>(count - taken.size(), KVCPU_COMMAND_BLOCKS_MAX));
+        if (const std::error_code error = batch.submit(transport_)) {
+            throw std::system_error(error, "ALLOC");
+        }
+        const Result result = batch.result(0);
+        if (result.status == KVCPU_SC_SUCCESS) {
+            for (uint32_t i = 0; i < result.aux; ++i) {
+                taken.push_back(result.value + i);
+                hold(result.value + i);
+            }
+            dropped -= std::min<uint64_t>(dropped, result.aux);
+            continue;
+        }
+        if (result.status != KVCPU_SC_NO_SPACE || waits++ == scrub_waits_max) {
+            throw std::runtime_error(std::string("ALLOC: ") + describe(result.status));
+        }
+        const uint64_t wanted = count - taken.size();
+        drop_oldest(wanted > dropped ? wanted - dropped : 0);
+        dropped = std::max(dropped, wanted);
+        std::size_t none = 0;
+        uint64_t time_ns = 0;
+        (void)transport_.wait({}, 0, device_time(transport_) + scrub_wait_ns, none, time_ns);
+    }
+    return taken;
+}
+
+std::vector<Run> runs_of(const std::vector<uint32_t> &blocks) {
+    std::vector<Run> runs;
+    for (const uint32_t block : blocks) {
+        if (!runs.empty() && runs.back().first + runs.back().count == block &&
+            runs.back().count < KVCPU_COMMAND_BLOCKS_MAX) {
+            ++runs.back().count;
+        } else {
+            runs.push_back({block, 1});
+        }
+    }
+    return runs;
+}
+
+}  // namespace kvcpu::replay
