@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The reference interface as its users see it: ioctls 0x01 to 0x07, telemetry, sysfs. Wants a
+ * device that nothing was said to since the module bound it. TAP.
+ */
+#include "vm_test.h"
+
+#include <stddef.h>
+
+typedef struct kv_cpu_telemetry Telemetry;
+typedef struct kv_cpu_block_info Range;
+
+static Telemetry telemetry(int fd)
+{
+    Telemetry t;
+
+    memset(&t, 0xa5, sizeof(t));
+    if (ioctl(fd, KV_CPU_GET_TELEMETRY, &t)) {
+        bail_out("KV_CPU_GET_TELEMETRY");
+    }
+    return t;
+}
+
+/* Opens, sends one command, closes: as the reference's programs do. */
+static int say(unsigned long command, void *payload)
+{
+    int fd = open_device();
+    int result = ioctl(fd, command, payload);
+    int error = errno;
+
+    close(fd);
+    errno = error;
+    return result;
+}
+
+/* The published encoding: 'K', the number, the direction, the size. */
+static void test_numbers(void)
+{
+    is(KV_CPU_STEP_ADVANCE, 0x40084b01, "STEP_ADVANCE is _IOW('K', 1, 8 bytes)");
+    is(KV_CPU_MARK_HOT, 0x40184b02, "MARK_HOT is _IOW('K', 2, 24 bytes)");
+    is(KV_CPU_EVICT, 0x40184b03, "EVICT is _IOW('K', 3, 24 bytes)");
+    is(KV_CPU_PREFETCH, 0x40184b04, "PREFETCH is _IOW('K', 4, 24 bytes)");
+    is(KV_CPU_SHARE_PREFIX, 0x40184b05, "SHARE_PREFIX is _IOW('K', 5, 24 bytes)");
+    is(KV_CPU_SET_WEIGHTS, 0x40184b06, "SET_WEIGHTS is _IOW('K', 6, 24 bytes)");
+    is(KV_CPU_GET_TELEMETRY, 0x80604b07, "GET_TELEMETRY is _IOR('K', 7, 96 bytes)");
+    is(offsetof(Telemetry, last_va), 48, "last_va is the seventh word of the telemetry");
+    is(offsetof(Telemetry, w_r), 72, "weights follow nine words");
+}
+
+static void test_defaults(int fd)
+{
+    static const Telemetry fresh = {.w_r = 1,
+                                    .w_f = 1,
+                                    .w_s = 2,
+                                    .w_d = 200,
+                                    .evict_thresh = 0x1000,
+                                    .prefetch_thresh = 0xe000};
+    Telemetry t = telemetry(fd);
+
+    ok(memcmp(&t, &fresh, sizeof(t)) == 0, "after probe all counts are 0, weights the published");
+}
+
+static void test_steps(int fd)
+{
+    uint64_t step = 41;
+    Telemetry t;
+
+    fails(say(KV_CPU_STEP_ADVANCE, &step), 0, "STEP_ADVANCE 41");
+    t = telemetry(fd);
+    is(t.current_step, 41, "current_step follows, beyond the file that said it");
+    is(t.last_target_step, 41, "last_target_step is the step");
+    is(t.step_count, 1, "step_count counts");
+    step = 7;
+    fails(say(KV_CPU_STEP_ADVANCE, &step), 0, "STEP_ADVANCE back to 7");
+    is(telemetry(fd).current_step, 7, "a smaller step is taken");
+    is(attribute_number("current_step"), 7, "sysfs current_step agrees");
+    step = UINT64_MAX;
+    fails(say(KV_CPU_STEP_ADVANCE, &step), 0, "STEP_ADVANCE to 2^64 - 1");
+    is(telemetry(fd).step_count, 3, "three steps were counted");
+    step = 8;
+    fails(say(KV_CPU_STEP_ADVANCE, &step), 0, "STEP_ADVANCE to 8");
+}
+
+struct hint {
+    const char *name;
+    unsigned long command;
+    size_t count;      /* its count in the telemetry */
+    unsigned int seen; /* the device's counter of such hints */
+};
+
+static const struct hint hints[] = {
+    {"MARK_HOT", KV_CPU_MARK_HOT, offsetof(Telemetry, hot_count), KVCPU_CNT_HINTS_HOT},
+    {"EVICT", KV_CPU_EVICT, offsetof(Telemetry, evict_count), KVCPU_CNT_HINTS_EVICTABLE},
+    {"PREFETCH", KV_CPU_PREFETCH, offsetof(Telemetry, prefetch_count),
+     KVCPU_CNT_HINTS_PREFETCHABLE},
+    {"SHARE_PREFIX", KV_CPU_SHARE_PREFIX, offsetof(Telemetry, share_count), KVCPU_CNT_HINTS_SHARE},
+};
+
+static uint64_t field(const Telemetry *t, size_t offset)
+{
+    uint64_t value;
+
+    memcpy(&value, (const char *)t + offset, sizeof(value));
+    return value;
+}
+
+/* A good hint moves its own count and the last_* fields, and reaches the device. */
+static void test_hint(int fd, const struct hint *hint)
+{
+    Range range = {.va = 0x1234, .len = 5000, .target_step = 99};
+    uint64_t seen = counter(fd, hint->seen);
+    Telemetry before = telemetry(fd), after;
+    size_t i;
+
+    printf("# %s\n", hint->name);
+    fails(say(hint->command, &range), 0, hint->name);
+    after = telemetry(fd);
+    for (i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
+        uint64_t moved = field(&after, hints[i].count) - field(&before, hints[i].count);
+
+        is(moved, &hints[i] == hint, "of the four counts its own moved, by one");
+    }
+    is(after.last_va, 0x1234, "last_va");
+    is(after.last_len, 5000, "last_len");
+    is(after.last_target_step, 99, "last_target_step");
+    is(after.step_count, before.step_count, "no step was counted");
+    is(counter(fd, hint->seen), seen + 1, "the device saw one such hint");
+}
+
+static void test_hint_errors(int fd, const struct hint *hint)
+{
+    static const Range empty = {.va = 4096};
+    static const Range wrapping = {.va = UINT64_MAX - 10, .len = 100};
+    static const Range touching = {.va = UINT64_MAX - 99, .len = 100};
+    static const Range arbitrary = {.va = 0x7f0010000123, .len = 777};
+    uint64_t ignored = counter(fd, KVCPU_CNT_HINTS_IGNORED);
+    Telemetry before = telemetry(fd), after;
+
+    fails(ioctl(fd, hint->command, &empty), EINVAL, "length 0");
+    fails(ioctl(fd, hint->command, &wrapping), EINVAL, "a range that wraps");
+    fails(ioctl(fd, hint->command, &touching), EINVAL, "a range that ends at 2^64");
+    fails(ioctl(fd, hint->command, WILD), EFAULT, "a bad pointer");
+    after = telemetry(fd);
+    ok(memcmp(&before, &after, sizeof(after)) == 0, "what was refused left no trace");
+    is(counter(fd, KVCPU_CNT_HINTS_IGNORED), ignored, "and did not reach the device");
+    fails(ioctl(fd, hint->command, &arbitrary), 0, "an address of nothing of ours");
+    is(counter(fd, KVCPU_CNT_HINTS_IGNORED), ignored + 1, "is counted as ignored");
+    after = telemetry(fd);
+    is(field(&after, hint->count), field(&before, hint->count) + 1, "and as said");
+    is(after.last_va, arbitrary.va, "last_va is that address");
+}
+
+static void test_unknown(int fd)
+{
+    uint64_t payload[16] = {0};
+
+    fails(ioctl(fd, _IOW('K', 0x08, uint64_t), payload), ENOTTY, "number 0x08");
+    fails(ioctl(fd, _IOW('K', 0x00, uint64_t), payload), ENOTTY, "number 0x00");
+    fails(ioctl(fd, _IOW('L', 0x01, uint64_t), payload), ENOTTY, "another magic");
+    fails(ioctl(fd, _IOW('K', 0x01, uint32_t), payload), ENOTTY, "STEP_ADVANCE of another size");
+    fails(ioctl(fd, _IOR('K', 0x02, Range), payload), ENOTTY, "MARK_HOT of another direction");
+    fails(ioctl(fd, KV_CPU_STEP_ADVANCE, WILD), EFAULT, "STEP_ADVANCE with a bad pointer");
+    fails(ioctl(fd, KV_CPU_SET_WEIGHTS, WILD), EFAULT, "SET_WEIGHTS with a bad pointer");
+    fails(ioctl(fd, KV_CPU_GET_TELEMETRY, WILD), EFAULT, "GET_TELEMETRY with a bad pointer");
+}
+
+static void test_weights(int fd)
+{
+    struct kv_cpu_weights weights = {3, 5, 7, 11, 0x123, UINT32_MAX};
+    Telemetry t;
+
+    fails(say(KV_CPU_SET_WEIGHTS, &weights), 0, "SET_WEIGHTS");
+    t = telemetry(fd);
+    ok(memcmp(&t.w_r, &weights, sizeof(weights)) == 0, "telemetry has the six, in order");
+    is(attribute_number("w_r"), 3, "sysfs w_r");
+    is(attribute_number("w_f"), 5, "sysfs w_f");
+    is(attribute_number("w_s"), 7, "sysfs w_s");
+    is(attribute_number("w_d"), 11, "sysfs w_d");
+    is(attribute_number("evict_thresh"), 0x123, "sysfs evict_thresh");
+    is(attribute_number("prefetch_thresh"), UINT32_MAX, "sysfs prefetch_thresh");
+
+    fails(attribute_write("w_r", "21"), 0, "sysfs w_r takes decimal");
+    fails(attribute_write("w_f", "0x22\n"), 0, "sysfs w_f takes 0x, and a newline");
+    fails(attribute_write("prefetch_thresh", "0xD000"), 0, "sysfs prefetch_thresh");
+    t = telemetry(fd);
+    is(t.w_r, 21, "telemetry w_r");
+    is(t.w_f, 0x22, "telemetry w_f");
+    is(t.w_s, 7, "telemetry w_s is what it was");
+    is(t.prefetch_thresh, 0xd000, "telemetry prefetch_thresh");
+    fails(attribute_write("w_s", "seven"), EINVAL, "sysfs refuses a word");
+    fails(attribute_write("w_s", "-1"), EINVAL, "sysfs refuses a negative number");
+    fails(attribute_write("w_s", "0x100000000"), ERANGE, "sysfs refuses 33 bits");
+    is(telemetry(fd).w_s, 7, "and w_s is what it was");
+    fails(attribute_write("current_step", "1"), EACCES, "current_step is read-only");
+    fails(attribute_write("telemetry", "1"), EACCES, "telemetry is read-only");
+}
+
+static void test_sysfs_telemetry(int fd)
+{
+    Telemetry t = telemetry(fd);
+    char wanted[1024], got[1024];
+
+    snprintf(wanted, sizeof(wanted),
+             "current_step=%llu\nstep_count=%llu\nhot_count=%llu\nevict_count=%llu\n"
+             "prefetch_count=%llu\nshare_count=%llu\nlast_va=0x%llx\nlast_len=%llu\n"
+             "last_target_step=%llu\nw_r=%u\nw_f=%u\nw_s=%u\nw_d=%u\nevict_thresh=%u\n"
+             "prefetch_thresh=%u\n",
+             t.current_step, t.step_count, t.hot_count, t.evict_count, t.prefetch_count,
+             t.share_count, t.last_va, t.last_len, t.last_target_step, t.w_r, t.w_f, t.w_s,
+             t.w_d, t.evict_thresh, t.prefetch_thresh);
+    ok(attribute_read("telemetry", got, sizeof(got)) > 0, "sysfs telemetry can be read");
+    ok(strcmp(wanted, got) == 0, "sysfs telemetry is name=value lines in the struct's order");
+}
+
+static unsigned int state_of(int fd, uint64_t number)
+{
+    struct kvcpu_block block;
+
+    if (block_of(fd, number, &block)) {
+        bail_out("KVCPU_IOC_BLOCK");
+    }
+    return block.state >> KVCPU_BST_STATE_SHIFT & KVCPU_BST_STATE_MASK;
+}
+
+/* Lets the device have time. */
+static void pause_ns(int fd, uint64_t ns)
+{
+    if (wait_for(fd, NULL, 0, 0, ns) != 0) {
+        bail_out("KVCPU_IOC_WAIT");
+    }
+}
+
+/* What is said moves blocks: byte addresses are those of context 0's space. */
+static void test_effect(int fd)
+{
+    uint64_t size = info_of(fd).block_size, step = 100;
+    Range hot = {.va = 5 * size + 1, .len = 1};
+    Range later = {.va = 9 * size, .len = 2 * size, .target_step = 103};
+
+    fails(attribute_write("policy", "hepc"), 0, "policy hepc");
+    say(KV_CPU_STEP_ADVANCE, &step);
+    is(state_of(fd, 5), KVCPU_BS_FREE, "block 5 is in the slow tier");
+    say(KV_CPU_MARK_HOT, &hot);
+    say(KV_CPU_PREFETCH, &later);
+    pause_ns(fd, SECOND_NS);
+    is(state_of(fd, 5), KVCPU_BS_FAST, "MARK_HOT of a byte of block 5 brings it in");
+    is(state_of(fd, 6), KVCPU_BS_FREE, "and no other");
+    is(state_of(fd, 9), KVCPU_BS_FAST, "PREFETCH of two blocks brings the first");
+    is(state_of(fd, 10), KVCPU_BS_FAST, "and the second");
+    say(KV_CPU_EVICT, &hot);
+    pause_ns(fd, SECOND_NS);
+    is(state_of(fd, 5), KVCPU_BS_FREE, "EVICT sends block 5 away");
+}
+
+int main(void)
+{
+    int fd = open_device();
+    size_t i;
+
+    test_numbers();
+    test_defaults(fd);
+    test_steps(fd);
+    for (i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
+        test_hint(fd, &hints[i]);
+        test_hint_errors(fd, &hints[i]);
+    }
+    test_unknown(fd);
+    test_weights(fd);
+    test_sysfs_telemetry(fd);
+    test_effect(fd);
+    close(fd);
+    return tap_end();
+}
