@@ -135,8 +135,10 @@ class Tree(unittest.TestCase):
                         continue
                     if included.startswith("linux/") and included != UAPI:
                         continue
+                    # QEMU's objects may get no include folders of ours, so the adapter spells the way.
+                    allowed_as = re.sub(r"^\.\./(core|include)/", "", included)
                     with self.subTest(file=name, includes=included):
-                        self.assertIn(included, allowed | extra)
+                        self.assertIn(allowed_as, allowed | extra)
 
     def test_hardware_header_stands_alone(self):
         self.assertNotRegex(self.texts["qemu-device/include/kvcpu_hw.h"], r"#\s*include")
