@@ -90,6 +90,6 @@ def _build_folder_lock() -> contextlib.AbstractContextManager[None]:
 
 
 def _native_tools() -> list[Path]:
-    paths = [tree.BUILD / "guest-lib" / "tools" / name for name in TOOLS]
+    paths = [tree.BUILD / "guest-lib" / name for name in TOOLS]
     native(*(str(path.relative_to(tree.BUILD)) for path in paths))
     return paths

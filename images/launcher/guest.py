@@ -98,6 +98,10 @@ class Guest:
             raise failure from error
         return self
 
+    def stderr_so_far(self) -> str:
+        """What the command has written to its stderr until now."""
+        return self._text(Channel.STDERR)
+
     def __exit__(self, *_exception: object) -> None:
         self._release()
 

@@ -12,7 +12,8 @@ from .errors import Exit, LauncherError
 # By what needs them. Only what is missing gets installed.
 PACKAGES: dict[str, tuple[str, ...]] = {
     "launcher": ("python3", "ca-certificates", "debian-archive-keyring", "dpkg-dev"),
-    "native build": ("gcc", "g++", "meson", "ninja-build", "pkg-config", "libcunit1-dev"),
+    "native build": ("gcc", "g++", "meson", "ninja-build", "pkg-config", "libcunit1-dev",
+                     "libcli11-dev", "libfmt-dev", "nlohmann-json3-dev"),
     "QEMU build": ("make", "flex", "bison", "patch", "python3-venv", "libglib2.0-dev", "libpixman-1-dev",
                    "libfdt-dev", "zlib1g-dev", "bzip2", "xz-utils"),
     "kernel module build": ("make", "gcc-12", "libelf1", "libssl3", "binutils", "perl"),

@@ -18,3 +18,9 @@ def policies() -> list[str]:
     header = (HARDWARE_INCLUDE / "kvcpu_hw.h").read_text(encoding="utf-8")
     listed = re.search(r"#define KVCPU_POLICIES\(X\)((?:.*\\\n)*.*)", header)
     return re.findall(r'X\(\w+, \d+, "([^"]+)"\)', listed[1])
+
+
+def version() -> str:
+    """The project's version, as its build file gives it."""
+    found = re.search(r"^\s*version: '([^']+)'", (TOP / "meson.build").read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1]
