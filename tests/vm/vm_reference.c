@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The reference interface as its users see it: ioctls 0x01 to 0x07, telemetry, sysfs. Wants a
- * device that nothing was said to since the module bound it. TAP.
+ * The reference interface as its users see it: ioctls 0x01 to 0x07, telemetry, sysfs; and the
+ * attributes that are ours. Wants a device that nothing was said to since the module bound it. TAP.
  */
 #include "vm_test.h"
 
@@ -242,14 +242,35 @@ static void test_effect(int fd)
     is(state_of(fd, 5), KVCPU_BS_FREE, "block 5 is in the slow tier");
     say(KV_CPU_MARK_HOT, &hot);
     say(KV_CPU_PREFETCH, &later);
-    pause_ns(fd, SECOND_NS);
+    pause_ns(fd, SECOND_NS / 100);
     is(state_of(fd, 5), KVCPU_BS_FAST, "MARK_HOT of a byte of block 5 brings it in");
     is(state_of(fd, 6), KVCPU_BS_FREE, "and no other");
     is(state_of(fd, 9), KVCPU_BS_FAST, "PREFETCH of two blocks brings the first");
     is(state_of(fd, 10), KVCPU_BS_FAST, "and the second");
     say(KV_CPU_EVICT, &hot);
-    pause_ns(fd, SECOND_NS);
+    pause_ns(fd, SECOND_NS / 100);
     is(state_of(fd, 5), KVCPU_BS_FREE, "EVICT sends block 5 away");
+}
+
+/* Attributes of ours beside theirs. */
+static void test_administration(int fd)
+{
+    char text[64];
+
+    ok(attribute_read("policies", text, sizeof(text)) > 0 && strcmp(text, "lru hepc\n") == 0,
+       "sysfs policies");
+    fails(attribute_write("policy", "best"), EINVAL, "an unknown policy");
+    fails(attribute_write("policy", "lru\n"), 0, "policy lru");
+    ok(attribute_read("policy", text, sizeof(text)) > 0 && strcmp(text, "lru\n") == 0, "is lru");
+    fails(attribute_write("hot_lease", "0"), EINVAL, "hot_lease 0");
+    fails(attribute_write("hot_lease", "0x40"), 0, "hot_lease 64");
+    is(attribute_number("hot_lease"), 64, "is 64");
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)info_of(fd).fast_slots + 1);
+    fails(attribute_write("shared_cap", text), EINVAL, "shared_cap above the slots");
+    fails(attribute_write("shared_cap", "12"), 0, "shared_cap 12");
+    is(attribute_number("shared_cap"), 12, "is 12");
+    fails(attribute_write("event_log_restart", "no"), EINVAL, "event_log_restart no");
+    fails(attribute_write("event_log_restart", "1"), 0, "event_log_restart 1");
 }
 
 int main(void)
@@ -268,6 +289,7 @@ int main(void)
     test_weights(fd);
     test_sysfs_telemetry(fd);
     test_effect(fd);
+    test_administration(fd);
     close(fd);
     return tap_end();
 }

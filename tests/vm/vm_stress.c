@@ -1,0 +1,507 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The driver while things are taken away from it: signals, closed files, a reset of the function,
+ * unbind, rebind and unload, all of it under load. Runs as root, alone. TAP.
+ *
+ * usage: vm_stress [ROUNDS]
+ */
+#include "vm_test.h"
+
+#include <libgen.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+
+#define WORKERS 4
+#define BLOCKS 8
+#define DRIVER "/sys/bus/pci/drivers/kvcpu/"
+
+static char pci_name[64];
+static char pci_reset[PATH_MAX];
+
+static void find_function(void)
+{
+    char path[PATH_MAX];
+
+    if (!realpath(SYSFS "device", path)) {
+        bail_out("cannot resolve " SYSFS "device");
+    }
+    snprintf(pci_name, sizeof(pci_name), "%s", basename(path));
+    snprintf(pci_reset, sizeof(pci_reset), "/sys/bus/pci/devices/%s/reset", pci_name);
+}
+
+static int bind(void)
+{
+    return attribute_write(DRIVER "bind", pci_name);
+}
+
+static int unbind(void)
+{
+    return attribute_write(DRIVER "unbind", pci_name);
+}
+
+/* -- Signals --------------------------------------------------------------- */
+
+static void on_alarm(int number)
+{
+    (void)number;
+}
+
+/* Waits for a completion that does not come; the errno that ends it. */
+static int wait_for_ever(int fd)
+{
+    struct kvcpu_completion completion;
+    struct kvcpu_wait request = {
+        .completions = (uintptr_t)&completion, .capacity = 1, .min = 1, .until_ns = UINT64_MAX};
+
+    return code(ioctl(fd, KVCPU_IOC_WAIT, &request));
+}
+
+static void test_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_alarm};
+    struct kvcpu_completion completion;
+    int fd = open_device();
+    uint64_t first = allocate(fd, 1);
+
+    sigaction(SIGALRM, &action, NULL);
+    /* Again and again: the first may come before the wait does. */
+    ualarm(50000, 50000);
+    is((uint64_t)wait_for_ever(fd), EINTR, "a signal ends a WAIT");
+    ualarm(0, 0);
+    is(run_pin(fd, first, 1, LONG_NS, 5), KVCPU_SC_PENDING, "a PIN waits");
+    while (wait_for(fd, NULL, 0, 0, 1000) == 0 && counter(fd, KVCPU_CNT_PINS) == 0) {
+    }
+    is(wait_for(fd, &completion, 1, 1, LONG_NS), 1, "WAIT works after it");
+    close(fd);
+}
+
+/* -- Files closed with PINs waiting ---------------------------------------- */
+
+static void claim_all(int fd, uint64_t slots)
+{
+    while (slots > 0) {
+        uint64_t part = slots < KVCPU_COMMAND_BLOCKS_MAX ? slots : KVCPU_COMMAND_BLOCKS_MAX;
+
+        if (pin_and_wait(fd, allocate(fd, part), part, LONG_NS) != KVCPU_SC_SUCCESS) {
+            bail_out("cannot pin %llu blocks", (unsigned long long)part);
+        }
+        slots -= part;
+    }
+}
+
+static void test_close_with_pins(void)
+{
+    int holder = open_device(), fd;
+    struct kvcpu_info before = info_of(holder);
+    uint32_t waiting = 0;
+
+    claim_all(holder, before.fast_slots);
+    for (int round = 0; round < 3; round++) {
+        uint64_t first;
+
+        fd = open_device();
+        first = allocate(fd, KVCPU_PENDING_MAX);
+        while (waiting < KVCPU_PENDING_MAX &&
+               run_pin(fd, first + waiting, 1, LONG_NS, waiting) == KVCPU_SC_PENDING) {
+            ++waiting;
+        }
+        ok(waiting >= KVCPU_PENDING_MAX - before.contexts + 1 && waiting < KVCPU_PENDING_MAX,
+           "%u PINs wait, and there is room left to close every context", waiting);
+        close(fd);
+        waiting = 0;
+    }
+    close(holder);
+    fd = open_device();
+    wait_for(fd, NULL, 0, 0, SECOND_NS);
+    is(info_of(fd).blocks_free, before.blocks_free, "all blocks came back");
+    is(counter(fd, KVCPU_COUNTER_COUNT + KVCPU_SC_BUSY), 0, "the device never was BUSY");
+    close(fd);
+}
+
+/* -- Load ------------------------------------------------------------------ */
+
+static atomic_bool stop;
+/* Rounds of blocks written, pinned, read back and found right; and what must not happen. */
+static atomic_ulong verified, corrupt, unexpected;
+static atomic_int last_unexpected;
+
+/* Errors that mean "taken away": begin again with a new file. */
+static bool is_taken_away(int error)
+{
+    return error == ENODEV || error == EIO || error == ENXIO || error == ENOENT;
+}
+
+static int try_submit(int fd, struct kvcpu_command *commands, uint32_t count)
+{
+    uint32_t done;
+
+    if (submit(fd, commands, count, 0, &done)) {
+        return errno;
+    }
+    return done == count ? 0 : EPROTO;
+}
+
+static int wait_pin(int fd)
+{
+    struct kvcpu_completion completion;
+    struct kvcpu_wait request = {
+        .completions = (uintptr_t)&completion, .capacity = 1, .min = 1, .until_ns = UINT64_MAX};
+
+    if (ioctl(fd, KVCPU_IOC_WAIT, &request)) {
+        return errno;
+    }
+    return request.count == 1 && (completion.result & KVCPU_RES_STATUS_MASK) == KVCPU_SC_SUCCESS
+               ? 0
+               : EPROTO;
+}
+
+/* One life of a few blocks: 0, or the errno that ended it. */
+static int work(int fd, uint8_t *out, uint8_t *in, uint32_t size, unsigned int seed)
+{
+    struct kvcpu_command batch[BLOCKS] = {
+        {.opcode = KVCPU_OP_ALLOC, .count = BLOCKS, .meta = 16ULL << KVCPU_TAG_TOKENS_SHIFT}};
+    uint64_t first, got;
+    int error = try_submit(fd, batch, 1);
+
+    if (error) {
+        return error;
+    }
+    first = batch[0].first;
+    got = batch[0].count;
+    for (uint64_t i = 0; i < got; i++) {
+        memset(out + i * size, (int)(seed + i), size);
+        batch[i] = (struct kvcpu_command){.opcode = KVCPU_OP_WRITE,
+                                          .first = first + i,
+                                          .count = 1,
+                                          .buffer = (uintptr_t)(out + i * size),
+                                          .length = size};
+    }
+    error = try_submit(fd, batch, (uint32_t)got);
+    batch[0] = (struct kvcpu_command){
+        .opcode = KVCPU_OP_PIN, .first = first, .count = got, .arg = LONG_NS};
+    error = error ? error : try_submit(fd, batch, 1);
+    if (!error && (batch[0].result & KVCPU_RES_STATUS_MASK) == KVCPU_SC_PENDING) {
+        error = wait_pin(fd);
+    }
+    for (uint64_t i = 0; i < got; i++) {
+        batch[i] = (struct kvcpu_command){.opcode = KVCPU_OP_READ,
+                                          .first = first + i,
+                                          .count = 1,
+                                          .buffer = (uintptr_t)(in + i * size),
+                                          .length = size};
+    }
+    error = error ? error : try_submit(fd, batch, (uint32_t)got);
+    if (!error) {
+        *(memcmp(in, out, got * size) ? &corrupt : &verified) += 1;
+    }
+    batch[0] = (struct kvcpu_command){.opcode = KVCPU_OP_UNPIN, .first = first, .count = got};
+    batch[1] = (struct kvcpu_command){.opcode = KVCPU_OP_FREE, .first = first, .count = got};
+    return error ? error : try_submit(fd, batch, 2);
+}
+
+static void note(int error)
+{
+    if (error && !is_taken_away(error)) {
+        ++unexpected;
+        last_unexpected = error;
+    }
+}
+
+static void *worker(void *argument)
+{
+    unsigned int seed = (unsigned int)(uintptr_t)argument;
+    const uint32_t room = KVCPU_BLOCK_SIZE_MIN;
+    uint8_t *out = malloc(BLOCKS * room), *in = malloc(BLOCKS * room);
+
+    while (!stop) {
+        int fd = open(DEVICE, O_RDWR | O_CLOEXEC), error = 0;
+
+        if (fd < 0) {
+            note(errno);
+            usleep(1000);
+            continue;
+        }
+        /* Some files live long, some are closed after a moment. */
+        for (unsigned int i = 0; !error && !stop && i < 1 + seed % 50; i++) {
+            error = work(fd, out, in, room, ++seed);
+        }
+        note(error);
+        close(fd);
+        ++seed;
+    }
+    free(out);
+    free(in);
+    return NULL;
+}
+
+/* Says reference hints, reads attributes, closes files with PINs waiting. */
+static void *meddler(void *argument)
+{
+    struct kv_cpu_block_info range = {.va = 4096, .len = 65536, .target_step = 3};
+    char text[1024];
+
+    (void)argument;
+    while (!stop) {
+        int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+        struct kvcpu_command batch[2] = {{.opcode = KVCPU_OP_ALLOC, .count = 1}};
+
+        attribute_read("telemetry", text, sizeof(text));
+        if (fd < 0) {
+            note(errno);
+            usleep(1000);
+            continue;
+        }
+        note(ioctl(fd, KV_CPU_MARK_HOT, &range) ? errno : 0);
+        note(ioctl(fd, KV_CPU_PREFETCH, &range) ? errno : 0);
+        attribute_write("w_d", "77");
+        if (!try_submit(fd, batch, 1)) {
+            batch[1] = (struct kvcpu_command){
+                .opcode = KVCPU_OP_PIN, .first = batch[0].first, .count = 1, .arg = LONG_NS};
+            note(try_submit(fd, batch + 1, 1));
+        }
+        close(fd);
+    }
+    return NULL;
+}
+
+static pthread_t threads[WORKERS + 1];
+
+static void start_load(void)
+{
+    stop = false;
+    for (uintptr_t i = 0; i < WORKERS; i++) {
+        if (pthread_create(&threads[i], NULL, worker, (void *)(i * 13 + 1))) {
+            bail_out("pthread_create");
+        }
+    }
+    if (pthread_create(&threads[WORKERS], NULL, meddler, NULL)) {
+        bail_out("pthread_create");
+    }
+}
+
+static void stop_load(void)
+{
+    stop = true;
+    for (int i = 0; i <= WORKERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+}
+
+/* Until the load has done something more, so that what comes next meets it. */
+static void let_work(void)
+{
+    unsigned long then = verified;
+
+    while (verified < then + 20 && !corrupt && !unexpected) {
+        usleep(1000);
+    }
+}
+
+static void verdict(const char *what)
+{
+    printf("# %lu rounds verified\n", verified);
+    is(corrupt, 0, what);
+    if (!is(unexpected, 0, "no error but those that say the device is gone")) {
+        printf("# the last was: %s\n", strerror(last_unexpected));
+    }
+}
+
+static void test_load(void)
+{
+    start_load();
+    for (int i = 0; i < 10; i++) {
+        let_work();
+    }
+    stop_load();
+    verdict("blocks keep their bytes under load");
+}
+
+/* -- Reset of the function ------------------------------------------------- */
+
+static void *waiter(void *argument)
+{
+    return (void *)(uintptr_t)wait_for_ever(*(int *)argument);
+}
+
+/* What follows meets a sleeping waiter, or one about to sleep: both must be woken. */
+static pthread_t start_waiter(int *fd)
+{
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, waiter, fd)) {
+        bail_out("pthread_create");
+    }
+    usleep(50000);
+    return thread;
+}
+
+static void test_reset(void)
+{
+    struct kv_cpu_weights weights = {2, 3, 4, 5, 0x60, 0x70};
+    struct kvcpu_command step = {.opcode = KVCPU_OP_STEP};
+    int fd = open_device(), plain = open_device();
+    uint64_t resets = counter(fd, KVCPU_CNT_RESETS), current = 12;
+    pthread_t thread;
+    void *error;
+
+    allocate(fd, 1);
+    fails(ioctl(fd, KV_CPU_SET_WEIGHTS, &weights), 0, "weights are set");
+    fails(ioctl(fd, KV_CPU_STEP_ADVANCE, &current), 0, "and a step");
+    fails(attribute_write("hot_lease", "99"), 0, "and a lease");
+    fails(attribute_write("policy", "hepc"), 0, "and a policy");
+    thread = start_waiter(&fd);
+    fails(attribute_write(pci_reset, "1"), 0, "the function is reset");
+    pthread_join(thread, &error);
+    is((uintptr_t)error, EIO, "who waited is woken: EIO");
+    is(counter(plain, KVCPU_CNT_RESETS), resets + 1, "the device counted it");
+    fails(submit(fd, &step, 1, 0, NULL), EIO, "SUBMIT on a file that owned blocks");
+    is(info_of(fd).context, 0, "it has no context any more");
+    fails(submit(plain, &step, 1, 0, NULL), 0, "SUBMIT on a file that owned nothing");
+    is(attribute_number("w_d"), 5, "weights are as before");
+    is(attribute_number("hot_lease"), 99, "so is the lease");
+    is(attribute_number("current_step"), 12, "so is the step");
+    close(fd);
+    close(plain);
+}
+
+static void test_reset_under_load(int rounds)
+{
+    start_load();
+    for (int i = 0; i < rounds; i++) {
+        let_work();
+        if (attribute_write(pci_reset, "1")) {
+            bail_out("reset");
+        }
+    }
+    let_work();
+    stop_load();
+    verdict("blocks keep their bytes between resets");
+}
+
+/* -- Unbind, rebind, unload ------------------------------------------------ */
+
+static void test_unbind(void)
+{
+    struct kv_cpu_telemetry telemetry;
+    struct pollfd poll_fd;
+    int fd = open_device(), fresh;
+    struct kvcpu_info info;
+    pthread_t thread;
+    void *error;
+
+    allocate(fd, 3);
+    thread = start_waiter(&fd);
+    fails(unbind(), 0, "unbind with a file open");
+    pthread_join(thread, &error);
+    is((uintptr_t)error, ENODEV, "who waited is woken: ENODEV");
+    fails(ioctl(fd, KVCPU_IOC_INFO, &info), ENODEV, "INFO");
+    fails(ioctl(fd, KV_CPU_GET_TELEMETRY, &telemetry), ENODEV, "GET_TELEMETRY");
+    fails(ioctl(fd, 0x1234, NULL), ENODEV, "anything");
+    poll_fd = (struct pollfd){.fd = fd, .events = POLLIN};
+    is((uint64_t)poll(&poll_fd, 1, 0), 1, "poll says so");
+    ok(poll_fd.revents & POLLHUP, "as POLLHUP");
+    fails(open(DEVICE, O_RDWR), ENOENT, "the node is gone");
+    fails(bind(), 0, "bind again, the old file still open");
+    fresh = open_device();
+    is(info_of(fresh).blocks_free, info_of(fresh).blocks, "nobody owns a block");
+    fails(ioctl(fresh, KV_CPU_GET_TELEMETRY, &telemetry), 0, "GET_TELEMETRY");
+    is(telemetry.step_count + telemetry.hot_count, 0, "counts begin at 0");
+    is(telemetry.w_d, KVCPU_WEIGHT_D_DEFAULT, "weights are the published");
+    fails(ioctl(fd, KVCPU_IOC_INFO, &info), ENODEV, "the old file stays dead");
+    close(fd);
+    is(allocate(fresh, 1), 0, "the new one works, its old twin closed");
+    close(fresh);
+}
+
+static void test_rebind_under_load(int rounds)
+{
+    start_load();
+    for (int i = 0; i < rounds; i++) {
+        let_work();
+        if (unbind() || bind()) {
+            bail_out("rebind");
+        }
+    }
+    let_work();
+    stop_load();
+    verdict("blocks keep their bytes between bindings");
+}
+
+static int unload(void)
+{
+    return (int)syscall(SYS_delete_module, "kvcpu", O_NONBLOCK);
+}
+
+static int load(void)
+{
+    struct utsname system;
+    char path[PATH_MAX];
+    int fd, result, error;
+
+    uname(&system);
+    snprintf(path, sizeof(path), "/lib/modules/%s/kvcpu.ko", system.release);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        bail_out("cannot open %s", path);
+    }
+    result = (int)syscall(SYS_finit_module, fd, "", 0);
+    error = errno;
+    close(fd);
+    errno = error;
+    return result;
+}
+
+static void test_unload(int rounds)
+{
+    unsigned long refused = 0;
+    int fd = open_device();
+
+    fails(unload(), EAGAIN, "unload with a file open");
+    close(fd);
+    fails(unload(), 0, "unload");
+    fails(access(DEVICE, F_OK), ENOENT, "the node is gone");
+    fails(load(), 0, "load");
+    start_load();
+    for (int i = 0; i < rounds; i++) {
+        let_work();
+        /* Files are open nearly always; the load pauses when the node is gone. */
+        while (unload()) {
+            if (errno != EAGAIN && errno != EBUSY) {
+                bail_out("unload");
+            }
+            if (++refused % 50 == 0) {
+                stop_load();
+                start_load();
+            }
+        }
+        if (load()) {
+            bail_out("load");
+        }
+    }
+    let_work();
+    stop_load();
+    printf("# unload was refused %lu times\n", refused);
+    verdict("blocks keep their bytes between loads");
+}
+
+int main(int argc, char **argv)
+{
+    int rounds = argc > 1 ? atoi(argv[1]) : 10;
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    find_function();
+    test_signals();
+    test_close_with_pins();
+    test_load();
+    test_reset();
+    test_reset_under_load(rounds);
+    test_unbind();
+    test_rebind_under_load(rounds);
+    test_unload(rounds);
+    return tap_end();
+}
