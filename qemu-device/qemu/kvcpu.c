@@ -43,8 +43,8 @@ static void kvcpu_enter(KvcpuState *s)
 }
 
 /*
- * The device's DMA can reach its own configuration space, and with it an FLR. The
- * core is in the middle of a command then, so the reset comes when it is not.
+ * The device's DMA can reach its own configuration space, and with it an FLR.
+ * The core is in the middle of a command then: the reset waits for its end.
  */
 static void kvcpu_leave(KvcpuState *s)
 {
@@ -131,6 +131,12 @@ static enum kvcpu_dma_result kvcpu_dma(KvcpuState *s, uint64_t address,
 {
     const char *verb = direction == DMA_DIRECTION_TO_DEVICE ? "read" : "write";
 
+    /* pci_dma_rw() would fail too, and fill the buffer with zeros first. */
+    if (!(pci_get_word(PCI_DEVICE(s)->config + PCI_COMMAND) &
+          PCI_COMMAND_MASTER)) {
+        trace_kvcpu_dma_failed(verb, address, bytes, "bus mastering is off");
+        return KVCPU_DMA_FAULT;
+    }
     if (address > UINT64_MAX - (bytes - 1)) {
         trace_kvcpu_dma_failed(verb, address, bytes, "wraps");
         return KVCPU_DMA_FAULT;
