@@ -44,6 +44,12 @@ struct kv_cpu_block_info {
 
 /**
  * struct kv_cpu_weights - weights and thresholds of the placement score
+ * @w_r: weight of recency
+ * @w_f: weight of frequency
+ * @w_s: weight of step age
+ * @w_d: weight of sharing
+ * @evict_thresh: below it a block is demoted
+ * @prefetch_thresh: above it a block is promoted
  */
 struct kv_cpu_weights {
 	__u32 w_r;
@@ -56,6 +62,21 @@ struct kv_cpu_weights {
 
 /**
  * struct kv_cpu_telemetry - what was said to this device since the module bound it
+ * @current_step: the latest STEP_ADVANCE
+ * @step_count: STEP_ADVANCEs
+ * @hot_count: MARK_HOTs
+ * @evict_count: EVICTs
+ * @prefetch_count: PREFETCHes
+ * @share_count: SHARE_PREFIXes
+ * @last_va: of the latest command with a range
+ * @last_len: of the same
+ * @last_target_step: of the same, or the step of a later STEP_ADVANCE
+ * @w_r: weight in force
+ * @w_f: weight in force
+ * @w_s: weight in force
+ * @w_d: weight in force
+ * @evict_thresh: threshold in force
+ * @prefetch_thresh: threshold in force
  */
 struct kv_cpu_telemetry {
 	__u64 current_step;
