@@ -126,8 +126,23 @@ void Core::take_new_work() noexcept {
     mover_.take_work();
 }
 
-void Core::arm_timer() noexcept {
+/*
+ * When the host must wake the device. That is not every instant: what a move does is seen through
+ * registers alone, and any access to one works off all that is due. What must come by itself is an
+ * interrupt, so a waiting PIN's earliest end counts; and work does not pile up without bound.
+ */
+uint64_t Core::next_wake_up() const noexcept {
     const uint64_t next = next_instant();
+    if (next == KVCPU_TIMER_OFF) {
+        return next;
+    }
+    const uint64_t interrupt = std::min({pins_.next_deadline(), mover_.earliest_grant(),
+                                         hints_.next_portion(), commands_.next_portion()});
+    return std::max(next, std::min(interrupt, next + mover_.batch_ns()));
+}
+
+void Core::arm_timer() noexcept {
+    const uint64_t next = next_wake_up();
     if (next != armed_ns_) {
         armed_ns_ = next;
         d_.host.set_timer(next);

@@ -34,6 +34,7 @@ class Core {
     void take_new_work() noexcept;
     void arm_timer() noexcept;
     [[nodiscard]] uint64_t next_instant() const noexcept;
+    [[nodiscard]] uint64_t next_wake_up() const noexcept;
 
     void reset_blocks(kvcpu_reset_kind kind) noexcept;
     void reset_parts() noexcept;

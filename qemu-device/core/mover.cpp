@@ -289,6 +289,44 @@ uint64_t Mover::next_end() const noexcept {
     return next;
 }
 
+uint64_t Mover::earliest_grant() const noexcept {
+    uint64_t earliest = KVCPU_TIMER_OFF;
+    for (size_t i = 0; i < pins_.waiting(); ++i) {
+        earliest = std::min(earliest, earliest_end(pins_.lack(i)));
+    }
+    return earliest;
+}
+
+/*
+ * What is under way for it must end, and what has not begun needs at least so many turns of an
+ * engine, from when the first of its kind is free.
+ */
+uint64_t Mover::earliest_end(Pins::Lack lack) const noexcept {
+    uint64_t end = d_.now;
+    uint64_t channel_free = KVCPU_TIMER_OFF;
+    const auto count_in = [&](const Engine &engine) {
+        if ((engine.kind == Kind::fetch || engine.kind == Kind::zero_fill) && !engine.aborted &&
+            lack.range.contains(engine.block)) {
+            --(d_.at(engine.block).written ? lack.written : lack.blank);
+            end = std::max(end, engine.end_ns);
+        }
+    };
+    for (const Engine &channel : channels_) {
+        count_in(channel);
+        channel_free = std::min(channel_free, channel.kind == Kind::idle ? d_.now : channel.end_ns);
+    }
+    count_in(scrubber_);
+    if (lack.written > 0) {
+        const uint64_t turns = (lack.written + channels_.size() - 1) / channels_.size();
+        end = std::max(end, channel_free + turns * move_ns_);
+    }
+    if (lack.blank > 0) {
+        const uint64_t scrubber_free = scrubber_.kind == Kind::idle ? d_.now : scrubber_.end_ns;
+        end = std::max(end, scrubber_free + lack.blank * scrub_ns_);
+    }
+    return end;
+}
+
 void Mover::end(Engine &engine) noexcept {
     const Engine done = engine;
     engine = {};

@@ -37,6 +37,12 @@ class Mover {
     void take_work() noexcept;
     /* When the next move or scrub ends. */
     [[nodiscard]] uint64_t next_end() const noexcept;
+    /* No waiting PIN can be granted before this time. */
+    [[nodiscard]] uint64_t earliest_grant() const noexcept;
+    /* What is done in this time is little enough to be worked off at once. */
+    [[nodiscard]] uint64_t batch_ns() const noexcept {
+        return batch_moves * (scrubber_.kind == Kind::idle ? move_ns_ : scrub_ns_);
+    }
 
   private:
     enum class Kind : uint8_t { idle, fetch, write_back, zero_fill, scrub };
@@ -50,6 +56,8 @@ class Mover {
         uint64_t end_ns = 0;
     };
 
+    static constexpr uint64_t batch_moves = 16;
+
     static constexpr uint32_t leaving_jobs = 0;
     static constexpr uint32_t clean_jobs = 1;
     static constexpr uint32_t scrub_jobs = 2;
@@ -59,6 +67,7 @@ class Mover {
     [[nodiscard]] Victim find_victim(uint32_t wanted_by, Room room) const noexcept;
     [[nodiscard]] bool make_slot_free(uint32_t wanted_by, Room room) noexcept;
     [[nodiscard]] uint32_t leaving_on_channels() const noexcept;
+    [[nodiscard]] uint64_t earliest_end(Pins::Lack lack) const noexcept;
 
     void begin(Engine &engine, Kind kind, uint32_t block, uint16_t reason) noexcept;
     void begin_fetch(Engine &engine, Kind kind, uint32_t block, uint16_t reason) noexcept;

@@ -27,8 +27,11 @@ bool Pins::has_saturated(Range range) const noexcept {
 
 Result Pins::pin(uint16_t context, Range range, uint64_t deadline_ns, uint64_t tag) noexcept {
     uint32_t found = 0;
+    uint32_t blank = 0;
     for (uint32_t block = range.first; block < range.end(); ++block) {
-        found += has_slot_copy(d_.at(block)) ? 1 : 0;
+        const bool is_there = has_slot_copy(d_.at(block));
+        found += is_there ? 1 : 0;
+        blank += is_there || d_.at(block).written ? 0 : 1;
     }
     const auto aux = static_cast<uint16_t>(found);
     if (has_saturated(range)) {
@@ -48,6 +51,7 @@ Result Pins::pin(uint16_t context, Range range, uint64_t deadline_ns, uint64_t t
                .value = range.count});
     wait({.range = range,
           .missing = range.count - found,
+          .missing_blank = blank,
           .fetch_from = range.first,
           .zero_from = range.first,
           .context = context,
@@ -162,9 +166,11 @@ void Pins::arrived(uint32_t block) noexcept {
     if (d_.at(block).wanted == 0) {
         return;
     }
+    const uint32_t blank = d_.at(block).written ? 0 : 1;
     for (Waiting &pin : waiting_) {
-        if (pin.range.contains(block) && --pin.missing == 0) {
-            maybe_ready_ = true;
+        if (pin.range.contains(block)) {
+            pin.missing_blank -= blank;
+            maybe_ready_ = --pin.missing == 0 || maybe_ready_;
         }
     }
 }
@@ -174,18 +180,26 @@ void Pins::lost(uint32_t block) noexcept {
         return;
     }
     ++unstarted_;
+    const uint32_t blank = d_.at(block).written ? 0 : 1;
     for (Waiting &pin : waiting_) {
         if (pin.range.contains(block)) {
             ++pin.missing;
+            pin.missing_blank += blank;
         }
     }
     rewind(block);
 }
 
 void Pins::first_written(uint32_t block) noexcept {
-    if (d_.at(block).wanted > 0) {
-        rewind(block);
+    if (d_.at(block).wanted == 0) {
+        return;
     }
+    for (Waiting &pin : waiting_) {
+        if (pin.range.contains(block) && !has_slot_copy(d_.at(block))) {
+            --pin.missing_blank;
+        }
+    }
+    rewind(block);
 }
 
 void Pins::rewind(uint32_t block) noexcept {

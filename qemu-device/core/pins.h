@@ -52,6 +52,17 @@ class Pins {
 
     /* The block to be fetched (written) or zero-filled (not written) first, or no_block. */
     [[nodiscard]] uint32_t next(bool written) noexcept;
+    /* Whether one of them waits, and what each lacks, oldest first. */
+    struct Lack {
+        Range range;
+        uint32_t written = 0;  // blocks that must be fetched, or are being fetched
+        uint32_t blank = 0;    // blocks that must be zero-filled, or are
+    };
+    [[nodiscard]] size_t waiting() const noexcept { return waiting_.size(); }
+    [[nodiscard]] Lack lack(size_t index) const noexcept {
+        const Waiting &pin = waiting_[index];
+        return {pin.range, pin.missing - pin.missing_blank, pin.missing_blank};
+    }
     /* Wanted blocks, of both kinds, whose move has not begun. */
     [[nodiscard]] uint32_t unstarted() const noexcept { return unstarted_; }
     [[nodiscard]] bool is_oldest(uint32_t block) const noexcept {
@@ -63,9 +74,10 @@ class Pins {
   private:
     struct Waiting {
         Range range;
-        uint32_t missing = 0;     // blocks that are not in slots
-        uint32_t fetch_from = 0;  // no block before it is left to be fetched
-        uint32_t zero_from = 0;   // the same for zero-fills
+        uint32_t missing = 0;        // blocks that are not in slots
+        uint32_t missing_blank = 0;  // those of them that were never written
+        uint32_t fetch_from = 0;     // no block before it is left to be fetched
+        uint32_t zero_from = 0;      // the same for zero-fills
         uint16_t context = 0;
         uint64_t tag = 0;
         uint64_t deadline_ns = 0;

@@ -107,10 +107,9 @@ void Engine::synchronize() {
 void Engine::take_completions(std::size_t minimum, uint64_t until_ns) {
     std::array<kvcpu_completion, 64> completions{};
     std::size_t taken = 0;
-    uint64_t time_ns = 0;
     do {
         const std::error_code error =
-            transport_.wait(completions, minimum, until_ns, taken, time_ns);
+            transport_.wait(completions, minimum, until_ns, taken, device_ns_);
         if (error) {
             throw std::system_error(error, "WAIT");
         }
@@ -426,12 +425,7 @@ void Engine::skip_idle_time() {
     }
     const uint64_t until = next == UINT64_MAX ? UINT64_MAX : base_ns_ + next;
     take_completions(1, until);
-    std::size_t none = 0;
-    uint64_t time_ns = 0;
-    if (const std::error_code error = transport_.wait({}, 0, 0, none, time_ns)) {
-        throw std::system_error(error, "WAIT");
-    }
-    clock_ns_ = std::max(clock_ns_, time_ns - base_ns_);
+    clock_ns_ = std::max(clock_ns_, device_ns_ - base_ns_);
 }
 
 }  // namespace kvcpu::replay

@@ -116,8 +116,9 @@ class Engine {
     Hinter hinter_;
     std::vector<std::byte> buffer_;
 
-    uint64_t base_ns_ = 0;   // the device's time when the engine's clock was 0
-    uint64_t clock_ns_ = 0;  // the engine's
+    uint64_t base_ns_ = 0;    // the device's time when the engine's clock was 0
+    uint64_t clock_ns_ = 0;   // the engine's
+    uint64_t device_ns_ = 0;  // the device's, when it was last asked
     std::size_t next_arrival_ = 0;
     std::deque<std::size_t> queue_;
     std::vector<std::unique_ptr<Active>> running_;  // in the order of admission

@@ -41,8 +41,10 @@ void bytes_move_when_the_move_ends() {
     device.command(KVCPU_OP_SEAL, 0, 1);
     CU_ASSERT((device.flags(0) & KVCPU_BF_DIRTY) != 0);
     device.run(small_move_ns - 1);
+    device.read(KVCPU_REG_TIME); /* nothing waits for it, so no timer ends it */
     CU_ASSERT_EQUAL(device.slow.at(0), 2);
     device.run(1);
+    device.read(KVCPU_REG_TIME);
     CU_ASSERT_EQUAL(device.slow.at(0), 3);
     CU_ASSERT_EQUAL(device.flags(0) & KVCPU_BF_DIRTY, 0);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_WRITE_BACKS), 1);
@@ -120,6 +122,27 @@ void a_dirty_victim_is_written_home_first() {
     CU_ASSERT(device.holds(4, 5));
 }
 
+/* So many moves that nobody waits for share a timer; a PIN's last one has its own. */
+void timers_are_for_interrupts() {
+    kvcpu_config config = small_config();
+    config.fast_size = config.slow_size = uint64_t{64} * 4096;
+    TestDevice device(config);
+    device.write(KVCPU_REG_EVICT_THRESH, 0);
+    device.alloc(64);
+    for (uint64_t block = 0; block < 64; ++block) {
+        device.fill(block, 1);
+    }
+    device.command(KVCPU_OP_PREFETCHABLE, 0, 40, 100);
+    CU_ASSERT_EQUAL(device.timer_ns, 17 * small_move_ns);
+    device.pin(40, 5);
+    /* The channels are free at one move; five fetches on two take three more. */
+    CU_ASSERT_EQUAL(device.timer_ns, 4 * small_move_ns);
+    device.run_until(device.timer_ns);
+    CU_ASSERT_EQUAL(device.completions().at(0).time_ns, 4 * small_move_ns);
+    device.run_dry();
+    CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_FETCHES_PREFETCH), 40);
+}
+
 void a_late_timer_changes_nothing() {
     std::vector<kvcpu_event> logs[2];
     for (const bool late : {false, true}) {
@@ -175,6 +198,7 @@ void add_moves_suite() {
         .test("demand goes before prefetch before cleaning",
               demand_goes_before_prefetch_before_cleaning)
         .test("a dirty victim is written home first", a_dirty_victim_is_written_home_first)
+        .test("timers are for interrupts", timers_are_for_interrupts)
         .test("a late timer changes nothing", a_late_timer_changes_nothing)
         .test("dirty blocks demoted together all get home",
               dirty_blocks_demoted_together_all_get_home);
