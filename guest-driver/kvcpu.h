@@ -79,7 +79,7 @@ struct kvcpu_tuning {
 
 /**
  * struct kvcpu_device - one KV-CPU
- * @dev: the char device's node in class kvcpu; its release frees this structure
+ * @dev: the char device's node in class kv_cpu; its release frees this structure
  * @cdev: the char device
  * @pdev: the PCI function; not to be used once @gone
  * @regs: BAR 0; not to be used once @gone

@@ -15,8 +15,9 @@
 
 static DEFINE_IDA(kvcpu_minors);
 static dev_t kvcpu_first;
+/* The reference driver's class, so that programs which read its attributes find them. */
 static struct class kvcpu_class = {
-	.name = "kvcpu",
+	.name = "kv_cpu",
 };
 
 /* -- Structures that grow -------------------------------------------------- */

@@ -23,7 +23,7 @@
 #include "kvcpu_hw.h"
 
 #define DEVICE "/dev/kvcpu0"
-#define SYSFS "/sys/class/kvcpu/kvcpu0/"
+#define SYSFS "/sys/class/kv_cpu/kvcpu0/"
 /* An address that no process can read or write. */
 #define WILD ((void *)8)
 #define SECOND_NS 1000000000ULL
