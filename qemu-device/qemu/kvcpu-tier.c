@@ -40,6 +40,11 @@ static bool kvcpu_tier_use_memdev(KvcpuTier *tier, const char *name,
                    object_get_canonical_path_component(OBJECT(tier->memdev)));
         return false;
     }
+    if (memory_region_is_rom(host_memory_backend_get_memory(tier->memdev))) {
+        error_setg(errp, "%s-memdev: '%s' is read-only", name,
+                   object_get_canonical_path_component(OBJECT(tier->memdev)));
+        return false;
+    }
     tier->ram = host_memory_backend_get_memory(tier->memdev);
     tier->size = memory_region_size(tier->ram);
     return true;
@@ -104,10 +109,18 @@ void *kvcpu_tier_ptr(KvcpuTier *tier)
     return memory_region_get_ram_ptr(tier->ram);
 }
 
-/* Gives the pages back where that makes zeros of them. */
+/*
+ * Gives the pages back where that makes zeros of them. A backend may have any
+ * content to begin with; one that maps a file for itself alone (share=off)
+ * must leave the file as it is.
+ */
 void kvcpu_tier_zero(KvcpuTier *tier)
 {
-    if (ram_block_discard_range(tier->ram->ram_block, 0, tier->size)) {
+    bool is_private_file = memory_region_get_fd(tier->ram) >= 0 &&
+                           !qemu_ram_is_shared(tier->ram->ram_block);
+
+    if (is_private_file ||
+        ram_block_discard_range(tier->ram->ram_block, 0, tier->size)) {
         memset(kvcpu_tier_ptr(tier), 0, tier->size);
     }
     memory_region_set_dirty(tier->ram, 0, tier->size);

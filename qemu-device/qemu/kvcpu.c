@@ -29,7 +29,7 @@
 
 static void kvcpu_core_reset_now(KvcpuState *s, enum kvcpu_reset_kind kind)
 {
-    if (kind == KVCPU_RESET_COLD && s->was_reset) {
+    if (kind == KVCPU_RESET_COLD) {
         kvcpu_tier_zero(&s->fast);
         kvcpu_tier_zero(&s->slow);
     }
@@ -412,6 +412,10 @@ static void kvcpu_exit(PCIDevice *pdev)
     }
     if (pdev->exp.exp_cap) {
         pcie_cap_exit(pdev);
+    }
+    /* Each part of a BAR holds a reference to the device; see also the tiers. */
+    if (memory_region_is_mapped(&s->registers)) {
+        memory_region_del_subregion(&s->bar0, &s->registers);
     }
     if (s->timer) {
         timer_free(s->timer);
