@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """QEMU under qtest: no guest; the test makes the accesses, and steps the virtual clock."""
 
+import collections
 import json
 import os
 import shutil
@@ -11,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 _CONNECT_TIMEOUT_S = 60.0
+_PRODUCTS = Path(__file__).resolve().parents[2] / "build" / "kvcpu-products.json"
 
 
 def qemu() -> Path:
     """The executable: $KVCPU_QEMU, else what the launcher's build left in the build folder."""
     if os.environ.get("KVCPU_QEMU"):
         return Path(os.environ["KVCPU_QEMU"])
-    products = Path(os.environ.get("KVCPU_PRODUCTS", "kvcpu-products.json"))
+    products = Path(os.environ.get("KVCPU_PRODUCTS", _PRODUCTS))
     if not products.is_file():
         raise FileNotFoundError(f"{products} is not there: ./kvcpu build makes it; KVCPU_QEMU names a QEMU directly")
     return Path(json.loads(products.read_text(encoding="utf-8"))["qemu"])
@@ -38,6 +40,7 @@ class Machine:
         self._folder = Path(tempfile.mkdtemp(prefix="kvcpu-qtest-"))
         self._qtest_pending = b""
         self._qmp_pending = b""
+        self._events: collections.deque[dict[str, Any]] = collections.deque()
         listeners = [self._listen(name) for name in ("qtest", "qmp")]
         self._errors = self._folder / "stderr"
         self._process = self._start(arguments)
@@ -105,7 +108,7 @@ class Machine:
     # -- QMP -----------------------------------------------------------------
 
     def qmp(self, command: str, **arguments: Any) -> Any:
-        """Execute a QMP command; events that come before its answer are dropped."""
+        """Execute a QMP command; events that come before its answer are kept for wait_event."""
         request = {"execute": command, "arguments": {key.replace("_", "-"): value for key, value in arguments.items()}}
         self._qmp.sendall(json.dumps(request).encode() + b"\n")
         while True:
@@ -114,11 +117,12 @@ class Machine:
                 raise Refused(message["error"]["desc"])
             if "return" in message:
                 return message["return"]
+            self._events.append(message)
 
     def wait_event(self, name: str) -> dict[str, Any]:
-        """The next QMP event of a name."""
+        """The next QMP event of a name, which may have come already; others before it are dropped."""
         while True:
-            message = self._qmp_message()
+            message = self._events.popleft() if self._events else self._qmp_message()
             if message.get("event") == name:
                 return message
 
