@@ -7,6 +7,7 @@ from pathlib import Path
 
 from . import demo, doctor, run, setup, testing, tree
 from .errors import exit_code_table
+from .initramfs import HOME
 from .kernel import DEFAULT_SELECTOR, SELECTORS
 from .machine import Time
 
@@ -97,7 +98,7 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--no-modules", dest="modules", action="store_false",
                        help="boot without loading the driver (it is /lib/modules/*/kvcpu.ko)")
     group.add_argument("--file", action="append", default=[], metavar="HOST[:GUEST]",
-                       help="put a file into the guest, in /root unless GUEST says where; repeatable")
+                       help=f"put a file into the guest, in {HOME} unless GUEST says where; repeatable")
     group.add_argument("--prebuilt", action="store_true", help="use what was built last; build nothing")
 
 
@@ -107,7 +108,7 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
         "./kvcpu run -- kvctl info\n"
         "./kvcpu run --kernel 6.12 --devices 2 -- sh -c 'ls /dev/kvcpu*'\n"
         "./kvcpu run --time virtual --device policy=hepc --file trace.jsonl -- kvcpu-replay trace.jsonl\n"
-        "./kvcpu run --file ./my-client -- /root/my-client")
+        f"./kvcpu run --file ./my-client -- {HOME}/my-client")
     _add_machine_options(parser)
     parser.add_argument("--timeout", type=_positive, default=600, metavar="S",
                         help="seconds of the host's clock after which the guest counts as hung (%(default)s)")
@@ -124,7 +125,7 @@ def _add_shell(commands: argparse._SubParsersAction) -> None:
 
 def _add_test(commands: argparse._SubParsersAction) -> None:
     parser = _add_command(commands, "test", testing.test, "build everything and run the tests",
-                          "./kvcpu test\n./kvcpu test unit docs\n./kvcpu test --list")
+                          "./kvcpu test\n./kvcpu test core docs\n./kvcpu test --list")
     parser.add_argument("suite", nargs="*", metavar="SUITE", help="test suites to run (default: all)")
     parser.add_argument("--list", action="store_true", help="list the suites and their tests, and run none")
 

@@ -24,7 +24,7 @@ _ALL_HINTS = "all"
 # With these the score never demotes, and promotes a shared prefix that was used lately.
 _EVICT_THRESH = 0
 _PREFETCH_THRESH = 0xC800
-_GUEST_TRACE = "/root/trace.jsonl"
+_GUEST_TRACE = f"{initramfs.HOME}/trace.jsonl"
 _POLL_S = 0.2
 _PROGRESS = re.compile(r"progress (\d+) (\d+)")
 _STUDY_SCALE = 0.4

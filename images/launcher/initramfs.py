@@ -10,9 +10,11 @@ from .kernel import Kernel
 
 _BUSYBOX = Path("/bin/busybox")
 _KEPT = 8
-_FOLDERS = ("/dev", "/proc", "/sys", "/tmp", "/run", "/root")
+# The guest's user is root, and this is where a command starts.
+HOME = "/root"
+_FOLDERS = ("/dev", "/proc", "/sys", "/tmp", "/run", HOME)
 _ACCOUNTS = {
-    "/etc/passwd": b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/sh\n",
+    "/etc/passwd": f"root:x:0:0:root:{HOME}:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/sh\n".encode(),
     "/etc/group": b"root:x:0:\nnogroup:x:65534:\n",
 }
 

@@ -46,7 +46,7 @@ def files_from(options: argparse.Namespace) -> dict[str, Path]:
         path = Path(host)
         if not path.is_file():
             raise LauncherError(Exit.USAGE, f"--file {argument}: {host} is not a file")
-        guest_path = guest or f"/root/{path.name}"
+        guest_path = guest or f"{initramfs.HOME}/{path.name}"
         if not guest_path.startswith("/"):
             raise LauncherError(Exit.USAGE, f"--file {argument}: the guest's path must be absolute")
         files[guest_path] = path

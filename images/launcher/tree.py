@@ -20,6 +20,12 @@ def policies() -> list[str]:
     return re.findall(r'X\(\w+, \d+, "([^"]+)"\)', listed[1])
 
 
+def build_files() -> list[Path]:
+    """The files that the native build is configured from."""
+    below = [path for folder in ("qemu-device", "guest-lib", "tests") for path in (TOP / folder).rglob("meson.build")]
+    return [TOP / "meson.build", TOP / "meson_options.txt", *below]
+
+
 def version() -> str:
     """The project's version, as its build file gives it."""
     found = re.search(r"^\s*version: '([^']+)'", (TOP / "meson.build").read_text(encoding="utf-8"), re.MULTILINE)
