@@ -204,7 +204,7 @@ void kvcpu_requests_reset(struct kvcpu_device *kd);
 u64 kvcpu_request_pin(struct kvcpu_file *file, u64 user_data);
 u64 kvcpu_request_close(struct kvcpu_device *kd, u16 context);
 void kvcpu_request_done(struct kvcpu_device *kd, u64 tag);
-u64 kvcpu_request_find(struct kvcpu_file *file, u64 user_data);
+u64 kvcpu_request_find(struct kvcpu_file *file, u64 user_data, u64 after);
 void kvcpu_file_detach(struct kvcpu_file *file);
 irqreturn_t kvcpu_interrupt(int irq, void *data);
 long kvcpu_ioc_wait(struct kvcpu_file *file, void __user *argument, size_t size);

@@ -170,18 +170,22 @@ void kvcpu_request_done(struct kvcpu_device *kd, u64 tag)
  * kvcpu_request_find() - the tag of a file's oldest waiting PIN with a user_data
  * @file: open file
  * @user_data: as its PIN had it
+ * @after: look only at PINs younger than the one with this tag; 0: at all
  *
- * Return: the tag, or 0, which no command ever has. Tags are not used twice, so a PIN that
- * ends right after this is not mistaken for another.
+ * One that the device has ended already is found too, as long as its interrupt has not come: then
+ * the device does not know the tag, and the caller looks for the next.
+ *
+ * Return: the tag, or 0, which no command ever has. Tags grow and are not used twice, so a PIN
+ * that ends right after this is not mistaken for another.
  */
-u64 kvcpu_request_find(struct kvcpu_file *file, u64 user_data)
+u64 kvcpu_request_find(struct kvcpu_file *file, u64 user_data, u64 after)
 {
 	struct kvcpu_request *request;
 	u64 tag = 0;
 
 	spin_lock_irq(&file->kd->lock);
 	list_for_each_entry(request, &file->waiting, node) {
-		if (request->user_data == user_data) {
+		if (request->user_data == user_data && request->tag > after) {
 			tag = request->tag;
 			break;
 		}

@@ -119,6 +119,20 @@ static int kvcpu_alloc(struct kvcpu_file *file, struct kvcpu_command *command,
 	return err;
 }
 
+static int kvcpu_cancel(struct kvcpu_file *file, struct kvcpu_command *command,
+			struct kvcpu_command_words *words)
+{
+	u64 user_data = command->arg;
+	int err;
+
+	words->arg = 0;
+	do {
+		words->arg = kvcpu_request_find(file, user_data, words->arg);
+		err = kvcpu_issue(file, words, &command->result);
+	} while (!err && words->arg && kvcpu_status(command->result) == KVCPU_SC_NOT_FOUND);
+	return err;
+}
+
 static int kvcpu_run(struct kvcpu_file *file, struct kvcpu_command *command)
 {
 	struct kvcpu_command_words words = {
@@ -142,8 +156,7 @@ static int kvcpu_run(struct kvcpu_file *file, struct kvcpu_command *command)
 	case KVCPU_OP_ALLOC:
 		return kvcpu_alloc(file, command, &words);
 	case KVCPU_OP_CANCEL:
-		words.arg = kvcpu_request_find(file, command->arg);
-		break;
+		return kvcpu_cancel(file, command, &words);
 	case KVCPU_OP_CLOSE:
 		/* Closing the file does it; a process has no other way. */
 		command->result = KVCPU_PUT(KVCPU_RES_STATUS, KVCPU_SC_BAD_OPCODE);
