@@ -15,6 +15,7 @@ from .kernel import SELECTORS
 
 _JUNIT = tree.BUILD / "meson-logs" / "testlog.junit.xml"
 _LOG = tree.BUILD / "meson-logs" / "testlog.txt"
+_FIGURE = "figure: "
 # What a test needs besides the native build, by the prefix of its suite.
 _NEEDS_GUEST = ("vm", "driver")
 _NEEDS_QEMU = ("qtest", *_NEEDS_GUEST)
@@ -68,10 +69,18 @@ def _run(suites: list[str]) -> int:
     if status != 0 and counts["failed"] == 0:
         counts["failed"] = 1
     sys.stderr.flush()
+    for figure in figures(_JUNIT):
+        print(figure)
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped", flush=True)
     if counts["passed"] == 0 and counts["failed"] == 0:
         raise LauncherError(Exit.TESTS_FAILED, "no test was executed")
     return Exit.TESTS_FAILED if counts["failed"] else Exit.OK
+
+
+def figures(junit: Path) -> list[str]:
+    """What tests have measured: they print it behind `figure: `."""
+    return [line.removeprefix(_FIGURE) for output in xml.etree.ElementTree.parse(junit).iter("system-out")
+            for line in (output.text or "").splitlines() if line.startswith(_FIGURE)]
 
 
 def count_cases(junit: Path) -> Counter[str]:
