@@ -74,7 +74,8 @@ class Guest:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "initramfs.cpio").write_bytes(self.initramfs)
             for channel in Channel:
-                self.path(channel).touch()
+                # Emptied, too: the folder may be a former run's.
+                self.path(channel).write_bytes(b"")
         self._qemu_log = open(self.folder / "qemu.log", "w+b")
         ours, theirs = socket.socketpair()
         try:

@@ -6,6 +6,8 @@
 #include "vm_test.h"
 
 #include <stddef.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 typedef struct kv_cpu_telemetry Telemetry;
 typedef struct kv_cpu_block_info Range;
@@ -21,16 +23,32 @@ static Telemetry telemetry(int fd)
     return t;
 }
 
-/* Opens, sends one command, closes: as the reference's programs do. */
-static int say(unsigned long command, void *payload)
+static int say_through(int fd, unsigned long command, void *payload)
 {
-    int fd = open_device();
     int result = ioctl(fd, command, payload);
     int error = errno;
 
     close(fd);
     errno = error;
     return result;
+}
+
+/* Opens, sends one command, closes: as the reference's programs do. */
+static int say(unsigned long command, void *payload)
+{
+    return say_through(open_device(), command, payload);
+}
+
+/* The node, and where its attributes are. */
+static void test_node(void)
+{
+    char wanted[32], got[32];
+    struct stat node;
+
+    ok(stat(DEVICE, &node) == 0 && S_ISCHR(node.st_mode), DEVICE " is a character device");
+    snprintf(wanted, sizeof(wanted), "%u:%u\n", major(node.st_rdev), minor(node.st_rdev));
+    ok(attribute_read("dev", got, sizeof(got)) > 0 && strcmp(got, wanted) == 0,
+       SYSFS " is its device");
 }
 
 /* The published encoding: 'K', the number, the direction, the size. */
@@ -70,8 +88,10 @@ static void test_steps(int fd)
     is(t.current_step, 41, "current_step follows, beyond the file that said it");
     is(t.last_target_step, 41, "last_target_step is the step");
     is(t.step_count, 1, "step_count counts");
+    ok(t.last_va == 0 && t.last_len == 0, "it has no range");
     step = 7;
-    fails(say(KV_CPU_STEP_ADVANCE, &step), 0, "STEP_ADVANCE back to 7");
+    fails(say_through(open(DEVICE, O_RDONLY), KV_CPU_STEP_ADVANCE, &step), 0,
+          "STEP_ADVANCE back to 7, through a file opened for reading alone");
     is(telemetry(fd).current_step, 7, "a smaller step is taken");
     is(attribute_number("current_step"), 7, "sysfs current_step agrees");
     step = UINT64_MAX;
@@ -104,6 +124,13 @@ static uint64_t field(const Telemetry *t, size_t offset)
     return value;
 }
 
+static uint64_t field_now(int fd, size_t offset)
+{
+    Telemetry t = telemetry(fd);
+
+    return field(&t, offset);
+}
+
 /* A good hint moves its own count and the last_* fields, and reaches the device. */
 static void test_hint(int fd, const struct hint *hint)
 {
@@ -125,6 +152,41 @@ static void test_hint(int fd, const struct hint *hint)
     is(after.last_target_step, 99, "last_target_step");
     is(after.step_count, before.step_count, "no step was counted");
     is(counter(fd, hint->seen), seen + 1, "the device saw one such hint");
+    range.target_step = 0;
+    fails(say(hint->command, &range), 0, "again, with no target step");
+    is(telemetry(fd).last_target_step, 0, "last_target_step is 0 too");
+}
+
+/* What a STEP says of itself, it says beside what the last range said. */
+static void test_step_after_hint(int fd)
+{
+    uint64_t step = 9;
+
+    fails(say(KV_CPU_STEP_ADVANCE, &step), 0, "STEP_ADVANCE after a hint");
+    is(telemetry(fd).last_va, 0x1234, "last_va is still the hint's");
+    is(telemetry(fd).last_len, 5000, "so is last_len");
+    is(telemetry(fd).last_target_step, 9, "last_target_step is the step's");
+}
+
+/* Programs send addresses of ordinary memory, of any alignment, to see a zero and a count. */
+static void test_arbitrary_addresses(int fd, const struct hint *hint)
+{
+    static const uint64_t addresses[] = {0x7f001000, 0x7f002000, 0x7f001234, 0x7fffdeadbeef};
+    uint64_t capacity = info_of(fd).blocks * info_of(fd).block_size;
+    uint64_t ignored = counter(fd, KVCPU_CNT_HINTS_IGNORED);
+    uint64_t said = field_now(fd, hint->count);
+    Range edge = {.va = capacity - 1, .len = 2};
+
+    for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+        Range range = {.va = addresses[i], .len = 333 + i, .target_step = 4};
+
+        fails(say(hint->command, &range), 0, "an address of ordinary memory");
+    }
+    is(field_now(fd, hint->count), said + 4, "each was counted as said");
+    is(counter(fd, KVCPU_CNT_HINTS_IGNORED), ignored + 4, "and as ignored");
+    fails(say(hint->command, &edge), 0, "a range that leaves the space behind its first byte");
+    is(counter(fd, KVCPU_CNT_HINTS_IGNORED) + counter(fd, KVCPU_CNT_HINTS_CLIPPED), ignored + 5,
+       "is clipped, or ignored by a policy that has no use for it");
 }
 
 static void test_hint_errors(int fd, const struct hint *hint)
@@ -172,25 +234,45 @@ static void test_weights(int fd)
     fails(say(KV_CPU_SET_WEIGHTS, &weights), 0, "SET_WEIGHTS");
     t = telemetry(fd);
     ok(memcmp(&t.w_r, &weights, sizeof(weights)) == 0, "telemetry has the six, in order");
-    is(attribute_number("w_r"), 3, "sysfs w_r");
-    is(attribute_number("w_f"), 5, "sysfs w_f");
-    is(attribute_number("w_s"), 7, "sysfs w_s");
-    is(attribute_number("w_d"), 11, "sysfs w_d");
-    is(attribute_number("evict_thresh"), 0x123, "sysfs evict_thresh");
-    is(attribute_number("prefetch_thresh"), UINT32_MAX, "sysfs prefetch_thresh");
+}
 
-    fails(attribute_write("w_r", "21"), 0, "sysfs w_r takes decimal");
-    fails(attribute_write("w_f", "0x22\n"), 0, "sysfs w_f takes 0x, and a newline");
-    fails(attribute_write("prefetch_thresh", "0xD000"), 0, "sysfs prefetch_thresh");
-    t = telemetry(fd);
-    is(t.w_r, 21, "telemetry w_r");
-    is(t.w_f, 0x22, "telemetry w_f");
-    is(t.w_s, 7, "telemetry w_s is what it was");
-    is(t.prefetch_thresh, 0xd000, "telemetry prefetch_thresh");
-    fails(attribute_write("w_s", "seven"), EINVAL, "sysfs refuses a word");
-    fails(attribute_write("w_s", "-1"), EINVAL, "sysfs refuses a negative number");
-    fails(attribute_write("w_s", "0x100000000"), ERANGE, "sysfs refuses 33 bits");
-    is(telemetry(fd).w_s, 7, "and w_s is what it was");
+/* The attribute of each, in the order of struct kv_cpu_weights. */
+static const char *const weight_names[] = {"w_r", "w_f",          "w_s",
+                                           "w_d", "evict_thresh", "prefetch_thresh"};
+
+static uint32_t weight(int fd, size_t index)
+{
+    Telemetry t = telemetry(fd);
+
+    return (&t.w_r)[index];
+}
+
+static void test_weight_attribute(int fd, size_t index)
+{
+    const char *name = weight_names[index];
+    char wanted[32], got[32];
+
+    printf("# %s\n", name);
+    snprintf(wanted, sizeof(wanted), "%u\n", weight(fd, index));
+    ok(attribute_read(name, got, sizeof(got)) > 0 && strcmp(got, wanted) == 0,
+       "is what SET_WEIGHTS set, in decimal");
+    fails(attribute_write(name, "21"), 0, "takes decimal");
+    is(weight(fd, index), 21, "and is that");
+    fails(attribute_write(name, "0xAbC\n"), 0, "takes 0x, and a newline");
+    is(weight(fd, index), 0xabc, "and is that");
+    fails(attribute_write(name, "seven"), EINVAL, "refuses a word");
+    fails(attribute_write(name, "-1"), EINVAL, "refuses a negative number");
+    fails(attribute_write(name, "0x100000000"), ERANGE, "refuses 33 bits");
+    is(weight(fd, index), 0xabc, "and is what it was");
+}
+
+static void test_attributes(int fd)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(weight_names) / sizeof(weight_names[0]); i++) {
+        test_weight_attribute(fd, i);
+    }
     fails(attribute_write("current_step", "1"), EACCES, "current_step is read-only");
     fails(attribute_write("telemetry", "1"), EACCES, "telemetry is read-only");
 }
@@ -214,12 +296,7 @@ static void test_sysfs_telemetry(int fd)
 
 static unsigned int state_of(int fd, uint64_t number)
 {
-    struct kvcpu_block block;
-
-    if (block_of(fd, number, &block)) {
-        bail_out("KVCPU_IOC_BLOCK");
-    }
-    return block.state >> KVCPU_BST_STATE_SHIFT & KVCPU_BST_STATE_MASK;
+    return block_at(fd, number).state >> KVCPU_BST_STATE_SHIFT & KVCPU_BST_STATE_MASK;
 }
 
 /* Lets the device have time. */
@@ -252,12 +329,43 @@ static void test_effect(int fd)
     is(state_of(fd, 5), KVCPU_BS_FREE, "EVICT sends block 5 away");
 }
 
+static void step_to(int fd, uint64_t step)
+{
+    say(KV_CPU_STEP_ADVANCE, &step);
+    pause_ns(fd, SECOND_NS / 100);
+}
+
+/* Weights and thresholds rule where blocks are once no hint holds. */
+static void test_score(int fd)
+{
+    struct kv_cpu_weights keep = {1, 1, 2, 200, 0, 0xc000}, published = {1, 1, 2, 200, 0x1000, 0xe000};
+    uint64_t size = info_of(fd).block_size;
+    Range shared = {.va = 20 * size, .len = size};
+    Range hot = {.va = 30 * size, .len = size};
+
+    fails(attribute_write("hot_lease", "16"), 0, "a HOT lasts 16 steps");
+    say(KV_CPU_SET_WEIGHTS, &keep);
+    say(KV_CPU_SHARE_PREFIX, &shared);
+    say(KV_CPU_MARK_HOT, &hot);
+    is(state_of(fd, 20), KVCPU_BS_FREE, "SHARE_PREFIX moves nothing");
+    step_to(fd, 101);
+    is(state_of(fd, 20), KVCPU_BS_FAST, "the next step promotes a prefix above prefetch_thresh");
+    step_to(fd, 200);
+    is(state_of(fd, 30), KVCPU_BS_FAST, "with evict_thresh 0 a HOT that ended stays");
+    say(KV_CPU_SET_WEIGHTS, &published);
+    step_to(fd, 201);
+    is(state_of(fd, 30), KVCPU_BS_FREE, "with the published it leaves at the next step");
+    is(state_of(fd, 20), KVCPU_BS_FAST, "and a prefix with a sharer does not");
+}
+
+#define POLICY_NAME(name, number, text) text " "
 /* Attributes of ours beside theirs. */
 static void test_administration(int fd)
 {
-    char text[64];
+    char wanted[] = KVCPU_POLICIES(POLICY_NAME), text[64];
 
-    ok(attribute_read("policies", text, sizeof(text)) > 0 && strcmp(text, "lru hepc\n") == 0,
+    wanted[sizeof(wanted) - 2] = '\n';
+    ok(attribute_read("policies", text, sizeof(text)) > 0 && strcmp(text, wanted) == 0,
        "sysfs policies");
     fails(attribute_write("policy", "best"), EINVAL, "an unknown policy");
     fails(attribute_write("policy", "lru\n"), 0, "policy lru");
@@ -279,16 +387,21 @@ int main(void)
     size_t i;
 
     test_numbers();
+    test_node();
     test_defaults(fd);
     test_steps(fd);
     for (i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
         test_hint(fd, &hints[i]);
+        test_step_after_hint(fd);
         test_hint_errors(fd, &hints[i]);
+        test_arbitrary_addresses(fd, &hints[i]);
     }
     test_unknown(fd);
     test_weights(fd);
+    test_attributes(fd);
     test_sysfs_telemetry(fd);
     test_effect(fd);
+    test_score(fd);
     test_administration(fd);
     close(fd);
     return tap_end();

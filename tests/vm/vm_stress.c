@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 
 #define WORKERS 4
 #define BLOCKS 8
@@ -82,29 +83,18 @@ static void test_signals(void)
 
 /* -- Files closed with PINs waiting ---------------------------------------- */
 
-static void claim_all(int fd, uint64_t slots)
-{
-    while (slots > 0) {
-        uint64_t part = slots < KVCPU_COMMAND_BLOCKS_MAX ? slots : KVCPU_COMMAND_BLOCKS_MAX;
-
-        if (pin_and_wait(fd, allocate(fd, part), part, LONG_NS) != KVCPU_SC_SUCCESS) {
-            bail_out("cannot pin %llu blocks", (unsigned long long)part);
-        }
-        slots -= part;
-    }
-}
-
 static void test_close_with_pins(void)
 {
     int holder = open_device(), fd;
     struct kvcpu_info before = info_of(holder);
     uint32_t waiting = 0;
 
-    claim_all(holder, before.fast_slots);
+    claim_slots(holder, before.fast_slots);
     for (int round = 0; round < 3; round++) {
         uint64_t first;
 
         fd = open_device();
+        wait_until_free(fd, before.blocks_free - before.fast_slots);
         first = allocate(fd, KVCPU_PENDING_MAX);
         while (waiting < KVCPU_PENDING_MAX &&
                run_pin(fd, first + waiting, 1, LONG_NS, waiting) == KVCPU_SC_PENDING) {
@@ -117,7 +107,7 @@ static void test_close_with_pins(void)
     }
     close(holder);
     fd = open_device();
-    wait_for(fd, NULL, 0, 0, SECOND_NS);
+    wait_until_free(fd, before.blocks_free);
     is(info_of(fd).blocks_free, before.blocks_free, "all blocks came back");
     is(counter(fd, KVCPU_COUNTER_COUNT + KVCPU_SC_BUSY), 0, "the device never was BUSY");
     close(fd);
@@ -155,7 +145,7 @@ static int wait_pin(int fd)
     if (ioctl(fd, KVCPU_IOC_WAIT, &request)) {
         return errno;
     }
-    return request.count == 1 && (completion.result & KVCPU_RES_STATUS_MASK) == KVCPU_SC_SUCCESS
+    return request.count == 1 && status_of(completion.result) == KVCPU_SC_SUCCESS
                ? 0
                : EPROTO;
 }
@@ -185,7 +175,7 @@ static int work(int fd, uint8_t *out, uint8_t *in, uint32_t size, unsigned int s
     batch[0] = (struct kvcpu_command){
         .opcode = KVCPU_OP_PIN, .first = first, .count = got, .arg = LONG_NS};
     error = error ? error : try_submit(fd, batch, 1);
-    if (!error && (batch[0].result & KVCPU_RES_STATUS_MASK) == KVCPU_SC_PENDING) {
+    if (!error && status_of(batch[0].result) == KVCPU_SC_PENDING) {
         error = wait_pin(fd);
     }
     for (uint64_t i = 0; i < got; i++) {
@@ -319,6 +309,32 @@ static void test_load(void)
     }
     stop_load();
     verdict("blocks keep their bytes under load");
+}
+
+/* A process is killed wherever it happens to be: in a command, waiting, or between two. */
+static void test_kill(int kills)
+{
+    int fd = open_device();
+    uint64_t blocks_free = info_of(fd).blocks_free;
+    int owners = 0;
+
+    stop = false;
+    for (int i = 0; i < kills; i++) {
+        pid_t child = fork();
+
+        if (child == 0) {
+            worker((void *)(uintptr_t)(i * 29 + 60));
+            _exit(0);
+        }
+        usleep((useconds_t)(5000 + i * 977 % 15000));
+        owners += info_of(fd).blocks_free < blocks_free;
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
+    ok(owners > 0, "%d of %d processes owned blocks shortly before they were killed", owners, kills);
+    wait_until_free(fd, blocks_free);
+    is(info_of(fd).blocks_free, blocks_free, "what killed processes owned is free again");
+    close(fd);
 }
 
 /* -- Reset of the function ------------------------------------------------- */
@@ -498,6 +514,7 @@ int main(int argc, char **argv)
     test_signals();
     test_close_with_pins();
     test_load();
+    test_kill(5 * rounds);
     test_reset();
     test_reset_under_load(rounds);
     test_unbind();

@@ -95,26 +95,48 @@ __attribute__((unused)) static int tap_end(void)
     return tap_failed ? 1 : 0;
 }
 
-__attribute__((unused)) static int open_device(void)
+__attribute__((unused)) static int open_node(const char *path)
 {
-    int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
 
     if (fd < 0) {
-        bail_out("cannot open " DEVICE);
+        bail_out("cannot open %s", path);
     }
     return fd;
 }
 
+__attribute__((unused)) static int open_device(void)
+{
+    return open_node(DEVICE);
+}
+
+/* -- Fields of a result ---------------------------------------------------- */
+
+static uint32_t status_of(uint64_t result)
+{
+    return result & KVCPU_RES_STATUS_MASK;
+}
+
+__attribute__((unused)) static uint32_t outcome_of(uint64_t result)
+{
+    return result >> KVCPU_RES_AUX_SHIFT & KVCPU_HINT_OUTCOME_MASK;
+}
+
+__attribute__((unused)) static uint32_t reason_of(uint64_t result)
+{
+    return (result >> KVCPU_RES_AUX_SHIFT & KVCPU_RES_AUX_MASK) >> KVCPU_HINT_REASON_SHIFT;
+}
+
 /* -- sysfs ----------------------------------------------------------------- */
 
-/* Text of an attribute; its length, or -1 with errno. */
+/* Text of an attribute; its length, or -1 with errno. The path is whole if it begins with a slash. */
 __attribute__((unused)) static int attribute_read(const char *name, char *to, size_t size)
 {
     char path[256];
     ssize_t length;
     int fd;
 
-    snprintf(path, sizeof(path), SYSFS "%s", name);
+    snprintf(path, sizeof(path), "%s%s", name[0] == '/' ? "" : SYSFS, name);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return -1;
@@ -192,7 +214,7 @@ static uint32_t run(int fd, struct kvcpu_command *command)
     if (submit(fd, command, 1, 0, NULL)) {
         bail_out("KVCPU_IOC_SUBMIT of opcode %#x", command->opcode);
     }
-    return command->result & KVCPU_RES_STATUS_MASK;
+    return status_of(command->result);
 }
 
 __attribute__((unused)) static uint32_t run_range(int fd, uint16_t opcode, uint64_t first,
@@ -236,7 +258,7 @@ __attribute__((unused)) static uint64_t allocate(int fd, uint64_t count)
 
     if (run(fd, &command) != KVCPU_SC_SUCCESS || command.count != count) {
         bail_out("ALLOC of %llu blocks: status %llu", (unsigned long long)count,
-                 (unsigned long long)(command.result & KVCPU_RES_STATUS_MASK));
+                 (unsigned long long)status_of(command.result));
     }
     return command.first;
 }
@@ -269,7 +291,7 @@ __attribute__((unused)) static uint32_t pin_and_wait(int fd, uint64_t first, uin
     if (wait_for(fd, &completion, 1, 1, deadline_ns + LONG_NS) != 1) {
         bail_out("a PIN was not completed");
     }
-    return completion.result & KVCPU_RES_STATUS_MASK;
+    return status_of(completion.result);
 }
 
 __attribute__((unused)) static int block_of(int fd, uint64_t number, struct kvcpu_block *block)
@@ -277,6 +299,43 @@ __attribute__((unused)) static int block_of(int fd, uint64_t number, struct kvcp
     memset(block, 0, sizeof(*block));
     block->block = number;
     return ioctl(fd, KVCPU_IOC_BLOCK, block);
+}
+
+__attribute__((unused)) static struct kvcpu_block block_at(int fd, uint64_t number)
+{
+    struct kvcpu_block block;
+
+    if (block_of(fd, number, &block)) {
+        bail_out("KVCPU_IOC_BLOCK of %llu", (unsigned long long)number);
+    }
+    return block;
+}
+
+/* Allocates and claims as many blocks as there are slots: a further PIN waits. */
+__attribute__((unused)) static void claim_slots(int fd, uint64_t slots)
+{
+    while (slots > 0) {
+        uint64_t part = slots < KVCPU_COMMAND_BLOCKS_MAX ? slots : KVCPU_COMMAND_BLOCKS_MAX;
+
+        if (pin_and_wait(fd, allocate(fd, part), part, LONG_NS) != KVCPU_SC_SUCCESS) {
+            bail_out("cannot pin %llu blocks", (unsigned long long)part);
+        }
+        slots -= part;
+    }
+}
+
+/* Waits until so many blocks are free: what files left behind is scrubbed first. */
+__attribute__((unused)) static void wait_until_free(int fd, uint64_t blocks)
+{
+    uint64_t end = info_of(fd).time_ns + LONG_NS;
+
+    while (info_of(fd).blocks_free < blocks) {
+        if (info_of(fd).time_ns > end) {
+            bail_out("%llu blocks are free, and not %llu",
+                     (unsigned long long)info_of(fd).blocks_free, (unsigned long long)blocks);
+        }
+        wait_for(fd, NULL, 0, 0, SECOND_NS / 1000);
+    }
 }
 
 /* A counter of the device, or with KVCPU_COUNTER_COUNT + status that of a status. */

@@ -7,34 +7,8 @@
 
 #include <poll.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 
 static struct kvcpu_info device;
-
-static uint32_t status_of(uint64_t result)
-{
-    return result & KVCPU_RES_STATUS_MASK;
-}
-
-static uint32_t outcome_of(uint64_t result)
-{
-    return result >> KVCPU_RES_AUX_SHIFT & KVCPU_HINT_OUTCOME_MASK;
-}
-
-static uint32_t reason_of(uint64_t result)
-{
-    return (result >> KVCPU_RES_AUX_SHIFT & KVCPU_RES_AUX_MASK) >> KVCPU_HINT_REASON_SHIFT;
-}
-
-static struct kvcpu_block block_at(int fd, uint64_t number)
-{
-    struct kvcpu_block block;
-
-    if (block_of(fd, number, &block)) {
-        bail_out("KVCPU_IOC_BLOCK of %llu", (unsigned long long)number);
-    }
-    return block;
-}
 
 /* -- Structures that grow -------------------------------------------------- */
 
@@ -157,55 +131,6 @@ static void test_pin(int fd, uint64_t first)
     is(pin_and_wait(fd, first + 1, 1, 1), KVCPU_SC_TIMED_OUT, "PIN with a deadline of 1 ns");
     is(run_pin(fd, first, 1, 0, 0), KVCPU_SC_BAD_FIELD, "PIN with a deadline of 0");
     is(run_pin(fd, first, 0, LONG_NS, 0), KVCPU_SC_BAD_RANGE, "PIN of an empty range");
-}
-
-/* Claims every slot, so that a further PIN waits until it is cancelled or times out. */
-static uint64_t claim_all(int fd)
-{
-    uint64_t first = UINT64_MAX, left = device.fast_slots;
-
-    while (left > 0) {
-        uint64_t part = left < KVCPU_COMMAND_BLOCKS_MAX ? left : KVCPU_COMMAND_BLOCKS_MAX;
-        uint64_t start = allocate(fd, part);
-
-        if (pin_and_wait(fd, start, part, LONG_NS) != KVCPU_SC_SUCCESS) {
-            bail_out("cannot pin %llu blocks", (unsigned long long)part);
-        }
-        if (first == UINT64_MAX) {
-            first = start;
-        }
-        left -= part;
-    }
-    return first;
-}
-
-static void test_cancel(void)
-{
-    int fd = open_device();
-    struct kvcpu_completion some[4];
-    uint64_t extra;
-
-    claim_all(fd);
-    is(info_of(fd).fast_free, 0, "all slots are claimed");
-    extra = allocate(fd, 2);
-    is(run_pin(fd, extra, 1, LONG_NS, 11), KVCPU_SC_PENDING, "a PIN waits");
-    is(run_pin(fd, extra + 1, 1, LONG_NS, 22), KVCPU_SC_PENDING, "another waits");
-    is(run_pin(fd, extra, 2, LONG_NS, 11), KVCPU_SC_PENDING, "a third waits");
-    is(run_range(fd, KVCPU_OP_CANCEL, 0, 0, 33), KVCPU_SC_NOT_FOUND, "CANCEL of nothing");
-    is(wait_for(fd, some, 4, 1, SECOND_NS / 100), 0, "nothing ended");
-    is(run_range(fd, KVCPU_OP_CANCEL, 0, 0, 22), KVCPU_SC_SUCCESS, "CANCEL of the second");
-    is(wait_for(fd, some, 4, 1, LONG_NS), 1, "one ended");
-    is(some[0].user_data, 22, "that one");
-    is(status_of(some[0].result), KVCPU_SC_CANCELLED, "CANCELLED");
-    is(run_range(fd, KVCPU_OP_CANCEL, 0, 0, 11), KVCPU_SC_SUCCESS, "CANCEL of 11: the oldest");
-    is(run_range(fd, KVCPU_OP_CANCEL, 0, 0, 11), KVCPU_SC_SUCCESS, "CANCEL of 11: the other");
-    is(run_range(fd, KVCPU_OP_CANCEL, 0, 0, 11), KVCPU_SC_NOT_FOUND, "CANCEL of 11: no more");
-    is(wait_for(fd, some, 4, 2, LONG_NS), 2, "both ended");
-    is(run_pin(fd, extra, 1, 1000, 44), KVCPU_SC_PENDING, "a PIN waits 1,000 ns");
-    is(wait_for(fd, some, 4, 1, LONG_NS), 1, "it ends by itself");
-    is(status_of(some[0].result), KVCPU_SC_TIMED_OUT, "TIMED_OUT");
-    is(run_pin(fd, extra, 1, LONG_NS, 55), KVCPU_SC_PENDING, "a PIN waits as the file is closed");
-    close(fd);
 }
 
 static void test_hints(int fd, uint64_t first)
@@ -407,133 +332,6 @@ static void test_poll(int fd, uint64_t first)
     run_range(fd, KVCPU_OP_UNPIN, first + 1, 1, 0);
 }
 
-/* -- Who may do what ------------------------------------------------------- */
-
-static void test_isolation(int fd, uint64_t first)
-{
-    int other = open_device();
-    struct kvcpu_command hint = {.opcode = KVCPU_OP_TOUCH, .first = first, .count = 1};
-    uint8_t byte = 0;
-
-    allocate(other, 1);
-    ok(info_of(other).context != info_of(fd).context, "two files are two contexts");
-    is(run_copy(other, KVCPU_OP_READ, first, &byte, 0, 1), KVCPU_SC_NOT_OWNER, "no READ");
-    is(run_copy(other, KVCPU_OP_WRITE, first, &byte, 0, 1), KVCPU_SC_NOT_OWNER, "no WRITE");
-    is(run_range(other, KVCPU_OP_FREE, first, 1, 0), KVCPU_SC_NOT_OWNER, "no FREE");
-    is(run_pin(other, first, 1, LONG_NS, 0), KVCPU_SC_NOT_OWNER, "no PIN");
-    is(run_range(other, KVCPU_OP_UNPIN, first, 1, 0), KVCPU_SC_NOT_OWNER, "no UNPIN");
-    is(run(other, &hint), KVCPU_SC_SUCCESS, "a hint succeeds");
-    is(outcome_of(hint.result), KVCPU_HO_IGNORED, "and is ignored");
-    is(reason_of(hint.result), KVCPU_HR_FOREIGN, "as foreign");
-    close(other);
-}
-
-/* In a child without privileges. */
-static int look_at_blocks(int fd, uint64_t own)
-{
-    struct kvcpu_block block;
-    int other = open_device();
-
-    if (setgid(65534) || setuid(65534)) {
-        return 1;
-    }
-    if (block_of(fd, own, &block)) {
-        return 2;
-    }
-    if (block_of(other, own, &block) == 0 || errno != EPERM) {
-        return 3;
-    }
-    return block_of(fd, own + 1000, &block) == 0 || errno != EPERM ? 4 : 0;
-}
-
-static void test_privacy(int fd, uint64_t first)
-{
-    struct kvcpu_block block;
-    int status;
-    pid_t child;
-
-    fails(block_of(fd, device.blocks, &block), EINVAL, "BLOCK outside the space");
-    fflush(stdout);
-    child = fork();
-    if (child == 0) {
-        _exit(look_at_blocks(fd, first));
-    }
-    waitpid(child, &status, 0);
-    is((uint64_t)status, 0, "unprivileged: BLOCK of the file's own, and of no other");
-}
-
-/* What a file leaves behind is zero before anybody gets it. */
-static void test_scrub(void)
-{
-    uint32_t size = (uint32_t)device.block_size;
-    uint8_t *bytes = malloc(size), *zero = calloc(1, size);
-    uint64_t generation, first, again;
-    int fd = open_device();
-
-    memset(bytes, 0x77, size);
-    first = allocate(fd, 1);
-    run_copy(fd, KVCPU_OP_WRITE, first, bytes, 0, size);
-    generation = block_at(fd, first).use >> KVCPU_BUS_GENERATION_SHIFT;
-    pin_and_wait(fd, first, 1, LONG_NS);
-    close(fd);
-    fd = open_device();
-    /* The scrub takes device time, and ALLOC takes the lowest that is free. */
-    wait_for(fd, NULL, 0, 0, SECOND_NS / 10);
-    again = allocate(fd, 1);
-    is(again, first, "closing gives blocks back, pinned ones too");
-    ok(block_at(fd, again).use >> KVCPU_BUS_GENERATION_SHIFT != generation, "of a new generation");
-    is(run_copy(fd, KVCPU_OP_READ, again, bytes, 0, size), KVCPU_SC_SUCCESS, "its next owner");
-    ok(memcmp(bytes, zero, size) == 0, "reads zeros");
-    close(fd);
-    free(bytes);
-    free(zero);
-}
-
-static void test_contexts(void)
-{
-    struct kvcpu_command command = {.opcode = KVCPU_OP_STEP};
-    int files[KVCPU_CONTEXTS_MAX + 1] = {0};
-    uint64_t made = 0;
-
-    while (made < device.contexts) {
-        files[made] = open_device();
-        if (submit(files[made], &command, 1, 0, NULL)) {
-            break;
-        }
-        ++made;
-    }
-    is(made, device.contexts - 1 - 1, "as many files as contexts can submit");
-    fails(submit(files[made], &command, 1, 0, NULL), EMFILE, "one more cannot");
-    allocate(files[0], 100);
-    close(files[0]);
-    fails(submit(files[made], &command, 1, 0, NULL), 0, "it can once another is closed");
-    for (uint64_t i = 1; i <= made; i++) {
-        close(files[i]);
-    }
-}
-
-/* A file that never takes its completions gets no more of them than there is room for. */
-static void test_untaken(void)
-{
-    struct kvcpu_completion some[64];
-    uint64_t first, granted = 0, status;
-    int fd = open_device(), taken = 0, got;
-
-    first = allocate(fd, KVCPU_PENDING_MAX + 8);
-    do {
-        status = run_pin(fd, first + granted, 1, LONG_NS, granted);
-        wait_for(fd, NULL, 0, 0, 1000);
-    } while (status == KVCPU_SC_PENDING && ++granted < KVCPU_PENDING_MAX + 8);
-    is(status, KVCPU_SC_BUSY, "PIN with too many completions not taken: BUSY");
-    is(granted, KVCPU_PENDING_MAX, "which is 1,024");
-    while ((got = wait_for(fd, some, 64, 1, taken < KVCPU_PENDING_MAX ? LONG_NS : 0)) > 0) {
-        taken += got;
-    }
-    is((uint64_t)taken, KVCPU_PENDING_MAX, "all of them can be taken");
-    is(run_pin(fd, first + granted, 1, LONG_NS, 0), KVCPU_SC_PENDING, "then PIN works again");
-    close(fd);
-}
-
 static void test_counters(int fd, uint64_t first)
 {
     uint64_t values[4] = {0, 0, 0, 0xabcd};
@@ -571,12 +369,6 @@ int main(void)
     test_longer_commands(fd, first);
     test_wait(fd);
     test_poll(fd, first);
-    test_isolation(fd, first);
-    test_privacy(fd, first);
-    test_scrub();
-    test_cancel();
-    test_contexts();
-    test_untaken();
     test_counters(fd, first);
     refused = counter(fd, KVCPU_CNT_BAD_OFFSET) + counter(fd, KVCPU_CNT_BAD_SIZE) +
               counter(fd, KVCPU_CNT_BAD_ALIGNMENT) + counter(fd, KVCPU_CNT_BAD_DIRECTION) +
