@@ -3,7 +3,7 @@
 #ifndef KVCPU_TEST_SUITES_H
 #define KVCPU_TEST_SUITES_H
 
-#include <CUnit/CUnit.h>
+#include "../suite.h"
 
 namespace kvcpu_test {
 
@@ -20,19 +20,6 @@ void add_reset_suite();
 void add_lru_suite();
 void add_oracle_suite();
 void add_torture_suite();
-
-/* So that a suite reads as a list of sentences. */
-class Suite {
-  public:
-    explicit Suite(const char *name) : suite_(CU_add_suite(name, nullptr, nullptr)) {}
-    Suite &test(const char *says, void (*function)()) {
-        CU_add_test(suite_, says, function);
-        return *this;
-    }
-
-  private:
-    CU_pSuite suite_;
-};
 
 }  // namespace kvcpu_test
 
