@@ -119,14 +119,19 @@ std::size_t Batch::hint(kvcpu_opcode opcode, uint64_t first, uint64_t count, uin
 }
 
 std::error_code Batch::submit(Transport &transport, bool go_on) noexcept {
-    done_ = 0;
-    while (done_ < commands_.size()) {
-        const std::size_t some = std::min<std::size_t>(commands_.size() - done_, KVCPU_SUBMIT_MAX);
-        std::size_t done = 0;
+    return submit_all(transport, commands_, go_on, done_);
+}
+
+std::error_code submit_all(Transport &transport, std::span<kvcpu_command> commands, bool go_on,
+                           std::size_t &done) noexcept {
+    for (done = 0; done < commands.size();) {
+        const std::size_t some = std::min<std::size_t>(commands.size() - done, KVCPU_SUBMIT_MAX);
+        std::size_t executed = 0;
         const std::error_code error =
-            transport.submit(std::span(commands_).subspan(done_, some), go_on, done);
-        done_ += done;
-        if (error || done < some || (!go_on && !result(done_ - 1).ok())) {
+            transport.submit(commands.subspan(done, some), go_on, executed);
+        done += executed;
+        const bool stopped = !go_on && executed > 0 && !Result(commands[done - 1].result).ok();
+        if (error || executed < some || stopped) {
             return error;
         }
     }

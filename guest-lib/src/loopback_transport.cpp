@@ -94,8 +94,11 @@ class LoopbackTransport final : public Transport {
     std::error_code submit(std::span<kvcpu_command> commands, bool go_on,
                            std::size_t &done) noexcept override {
         done = 0;
+        if (commands.size() > KVCPU_SUBMIT_MAX) {
+            return std::make_error_code(std::errc::invalid_argument);
+        }
         for (kvcpu_command &command : commands) {
-            if (command.reserved != 0 || command.length > get(KVCPU_REG_BLOCK_SIZE)) {
+            if (command.reserved != 0 || (copies(command) && !is_copy_of_one_block(command))) {
                 return std::make_error_code(std::errc::invalid_argument);
             }
             execute(command);
@@ -110,8 +113,15 @@ class LoopbackTransport final : public Transport {
 
     std::error_code wait(std::span<kvcpu_completion> into, std::size_t minimum, uint64_t until_ns,
                          std::size_t &taken, uint64_t &time_ns) noexcept override {
+        taken = 0;
+        if (minimum > into.size()) {
+            return std::make_error_code(std::errc::invalid_argument);
+        }
         collect();
         while (until_ns > now_ && (minimum == 0 || completions_.size() < minimum)) {
+            if (until_ns == UINT64_MAX && timer_ns_ == KVCPU_TIMER_OFF) {
+                return std::make_error_code(std::errc::resource_deadlock_would_occur);
+            }
             const uint64_t next = std::min(timer_ns_, until_ns);
             now_ = std::max(now_, next);
             if (timer_ns_ <= now_) {
@@ -124,6 +134,7 @@ class LoopbackTransport final : public Transport {
         for (std::size_t i = 0; i < taken; ++i) {
             into[i] = completions_.front();
             completions_.pop_front();
+            --unanswered_pins_;
         }
         time_ns = now_;
         return {};
@@ -206,7 +217,28 @@ class LoopbackTransport final : public Transport {
         kvcpu_core_write(core_, offset, value, 8);
     }
 
+    static bool copies(const kvcpu_command &command) noexcept {
+        return command.opcode == KVCPU_OP_READ || command.opcode == KVCPU_OP_WRITE;
+    }
+
+    bool is_copy_of_one_block(const kvcpu_command &command) noexcept {
+        return command.count == 1 && command.length <= get(KVCPU_REG_BLOCK_SIZE);
+    }
+
+    /* What the driver does not let through to the device, and its answer. */
+    [[nodiscard]] kvcpu_status refusal(const kvcpu_command &command) const noexcept {
+        if (command.opcode == KVCPU_OP_CLOSE) {
+            return KVCPU_SC_BAD_OPCODE;
+        }
+        const bool full = unanswered_pins_ == KVCPU_PENDING_MAX;
+        return command.opcode == KVCPU_OP_PIN && full ? KVCPU_SC_BUSY : KVCPU_SC_SUCCESS;
+    }
+
     void execute(kvcpu_command &command) noexcept {
+        if (const kvcpu_status status = refusal(command); status != KVCPU_SC_SUCCESS) {
+            command.result = uint64_t{status} << KVCPU_RES_STATUS_SHIFT;
+            return;
+        }
         put(KVCPU_REG_CMD_FIRST, command.first);
         put(KVCPU_REG_CMD_COUNT, command.count);
         put(KVCPU_REG_CMD_ARG, command.arg);
@@ -219,10 +251,12 @@ class LoopbackTransport final : public Transport {
                                        uint64_t{command.flags} << KVCPU_CTL_FLAGS_SHIFT |
                                        uint64_t{context} << KVCPU_CTL_CONTEXT_SHIFT);
         command.result = get(KVCPU_REG_CMD_RESULT);
-        if (command.opcode == KVCPU_OP_ALLOC) {
+        const uint64_t status = command.result & KVCPU_RES_STATUS_MASK;
+        if (command.opcode == KVCPU_OP_ALLOC && status == KVCPU_SC_SUCCESS) {
             command.first = command.result >> KVCPU_RES_VALUE_SHIFT;
             command.count = (command.result >> KVCPU_RES_AUX_SHIFT) & KVCPU_RES_AUX_MASK;
         }
+        unanswered_pins_ += command.opcode == KVCPU_OP_PIN && status == KVCPU_SC_PENDING ? 1 : 0;
     }
 
     void collect() noexcept {
@@ -241,6 +275,7 @@ class LoopbackTransport final : public Transport {
     uint64_t now_ = 1;  // 0 would mean "do not wait" to wait()
     uint64_t timer_ns_ = KVCPU_TIMER_OFF;
     std::deque<kvcpu_completion> completions_;
+    unsigned unanswered_pins_ = 0;
     kvcpu_core *core_ = nullptr;
 };
 

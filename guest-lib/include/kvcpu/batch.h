@@ -32,7 +32,9 @@ const char *describe(kvcpu_status status) noexcept;
 
 /*
  * Commands that go to the device together, for the price of one system call. Each function adds
- * one and returns its place in the batch. Buffers must live until submit() has returned.
+ * one and returns its place in the batch. Buffers must live until submit() has returned. Ranges are
+ * a first block and a count; steps and deadlines as docs/device-spec.md has them (ns from now).
+ * The functions that add throw std::bad_alloc at the most; a batch is used by one thread.
  */
 class Batch {
   public:

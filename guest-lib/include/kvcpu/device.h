@@ -16,13 +16,17 @@ namespace kvcpu {
 
 class Device;
 
-/* Blocks that this process owns, in one run; given back at the end of the object's life. */
+/*
+ * Blocks that this process owns, in one run; given back at the end of the object's life, which must
+ * not be after the Device's. Moving passes them on; what the target had is given back first.
+ */
 class Blocks {
   public:
     Blocks() = default;
     Blocks(Blocks &&other) noexcept { swap(other); }
     Blocks &operator=(Blocks &&other) noexcept {
-        swap(other);
+        Blocks moved(std::move(other));
+        swap(moved);
         return *this;
     }
     ~Blocks();
@@ -43,13 +47,17 @@ class Blocks {
     uint64_t count_ = 0;
 };
 
-/* A claim: the blocks stay in the fast tier until the end of the object's life. */
+/*
+ * A claim: the blocks stay in the fast tier until the end of the object's life, which must not be
+ * after the Device's or the blocks'.
+ */
 class Pin {
   public:
     Pin() = default;
     Pin(Pin &&other) noexcept { swap(other); }
     Pin &operator=(Pin &&other) noexcept {
-        swap(other);
+        Pin moved(std::move(other));
+        swap(moved);
         return *this;
     }
     ~Pin();
@@ -71,7 +79,7 @@ class Pin {
     uint64_t found_fast_ = 0;
 };
 
-/* A command ended in an error status. */
+/* A command ended in an error status; the message names both. */
 class CommandError : public std::runtime_error {
   public:
     CommandError(const std::string &what, kvcpu_status status);
@@ -84,7 +92,7 @@ class CommandError : public std::runtime_error {
 /*
  * The blocking interface, for set-up code and small programs: each call is one command, waited
  * for, and throws CommandError or std::system_error. What is done a thousand times a second uses
- * Batch and Transport::wait().
+ * Batch and Transport::wait(). Units and threads as for Transport.
  */
 class Device {
   public:
@@ -95,10 +103,12 @@ class Device {
 
     /* Perhaps fewer than asked: ask again for the rest. */
     Blocks alloc(uint64_t count, uint64_t meta = 0);
+    /* At least a byte, and none outside the block. */
     void read(uint64_t block, uint32_t offset, std::span<std::byte> into);
     void write(uint64_t block, uint32_t offset, std::span<const std::byte> from);
     /* Waits for the grant; no other PIN may be pending on this transport. */
     Pin pin(uint64_t first, uint64_t count, uint64_t deadline_ns);
+    /* HOT to CLEAR of kvcpu_hw.h. Never an error for what it asks: the result has the outcome. */
     Result hint(kvcpu_opcode opcode, uint64_t first, uint64_t count, uint64_t step = 0,
                 uint16_t flags = 0);
     Result step(uint64_t step);

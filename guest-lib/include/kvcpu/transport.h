@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // How commands reach a device: through the kernel driver, or into a device in the same process.
+// docs/library.md says which of the library's parts is for what.
 #ifndef KVCPU_TRANSPORT_H
 #define KVCPU_TRANSPORT_H
 
@@ -19,12 +20,14 @@ namespace kvcpu {
 
 /*
  * One context of one device. The structures are those of <linux/kvcpu.h>, which says what their
- * fields hold; times are virtual nanoseconds of the device.
+ * fields hold; sizes are in bytes, times in virtual nanoseconds of the device.
  *
- * Threads: one transport is used by one thread at a time.
+ * Threads: one transport is used by one thread at a time. Different transports are independent.
  * Errors: set-up throws std::system_error. What is called often returns a std::error_code in
  * std::generic_category(), with the errno values that <linux/kvcpu.h> gives; the status of a
  * command is no error of the call but in its `result`.
+ * Ownership: the end of the object gives back what its commands took: blocks, claims, waiting
+ * PINs. Buffers are the caller's, and are used during a call alone.
  */
 class Transport {
   public:
@@ -37,8 +40,9 @@ class Transport {
     virtual kvcpu_info info() = 0;
 
     /*
-     * Executes commands in order and writes their results back; `done` says how many. Stops
-     * behind the first that ends in an error status, unless `go_on`.
+     * Executes commands in order, at most KVCPU_SUBMIT_MAX, and writes their results back; `done`
+     * says how many, also where the call fails. Stops behind the first that ends in an error
+     * status, unless `go_on`.
      */
     virtual std::error_code submit(std::span<kvcpu_command> commands, bool go_on,
                                    std::size_t &done) noexcept = 0;
@@ -46,7 +50,8 @@ class Transport {
     /*
      * Takes completions, oldest first. Returns once there are `minimum` of them or the device's
      * time is `until_ns`; with `minimum` 0 it waits for the time alone, with `until_ns` 0 not at
-     * all. `taken` says how many were written, `time_ns` what time it is then.
+     * all. `taken` says how many were written, `time_ns` what time it is then. EINTR: a signal;
+     * nothing is lost. EDEADLK: of a loopback, which knows that nothing will ever come.
      */
     virtual std::error_code wait(std::span<kvcpu_completion> into, std::size_t minimum,
                                  uint64_t until_ns, std::size_t &taken,
@@ -63,14 +68,22 @@ class Transport {
     virtual void restart_event_log() = 0;
 };
 
+/* Transport::submit() for any number of commands, in as many calls as it takes. */
+std::error_code submit_all(Transport &transport, std::span<kvcpu_command> commands, bool go_on,
+                           std::size_t &done) noexcept;
+
 /* Opens /dev/kvcpuN. Throws std::system_error that names the path. */
 std::unique_ptr<Transport> open_kernel_transport(const std::string &path);
 
-/* A device in this process; time passes only in wait(). */
+/*
+ * A device in this process: the device's own core, so that what it does is what the device would
+ * do. Time passes in wait() alone, and costs nothing. It answers as the driver does, but for what
+ * only a kernel can: a buffer that is not there is a crash and not EFAULT, nobody lacks rights.
+ */
 struct LoopbackConfig {
     uint64_t block_size = 4096;
     uint64_t fast_blocks = 1024;
-    uint64_t slow_blocks = 65536;
+    uint64_t slow_blocks = 65536; /* memory is used as blocks are written */
     unsigned dma_channels = 2;
     uint64_t dma_latency_ns = 1000;
     uint64_t dma_bandwidth = 64'000'000'000;
