@@ -59,7 +59,15 @@ void define(CLI::App &app, Options &options) {
     app.add_option("--seed", options.seed, "of arrivals and block contents")->capture_default_str();
     app.add_option("--policy", options.policy, "placement policy to set (default: as it is)");
     app.add_option("--hints", options.hints, "none, all, or of step,prefetchable,evictable,share")
-        ->capture_default_str();
+        ->capture_default_str()
+        ->check([](const std::string &text) {
+            try {
+                kvcpu::replay::HintKinds::parse(text);
+                return std::string();
+            } catch (const std::invalid_argument &error) {
+                return std::string(error.what());
+            }
+        });
     app.add_option("--device", options.device, "device node")->capture_default_str();
     app.add_flag("--loopback", options.loopback,
                  "on a device in this process, in its own virtual time");

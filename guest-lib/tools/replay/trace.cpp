@@ -7,6 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <set>
 #include <unordered_set>
 
 namespace kvcpu::replay {
@@ -60,8 +61,21 @@ std::vector<uint64_t> hash_ids(const Json &object, const Place &place) {
     return ids;
 }
 
+/* A key that is there twice has no meaning; the parser alone would take the latter. */
+Json parse_json(const std::string &line, const Place &place) {
+    std::set<std::string> keys;
+    const auto look = [&](int depth, Json::parse_event_t event, const Json &parsed) {
+        if (event == Json::parse_event_t::key && depth == 1 &&
+            !keys.insert(parsed.get<std::string>()).second) {
+            place.fail("has " + parsed.dump() + " twice");
+        }
+        return true;
+    };
+    return Json::parse(line, look, false);
+}
+
 Request parse(const std::string &line, const Place &place) {
-    const Json object = Json::parse(line, nullptr, false);
+    const Json object = parse_json(line, place);
     if (object.is_discarded()) {
         place.fail("is not JSON (cut short?): " + line.substr(0, 60));
     }
@@ -106,6 +120,9 @@ std::vector<Request> read_trace(std::istream &stream, const std::string &name, s
         if (count == limit) {
             break;
         }
+    }
+    if (stream.bad()) {
+        throw TraceError(name + ": cannot be read");
     }
     if (requests.empty()) {
         throw TraceError(name + ": holds no request");
