@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import hw  # noqa: E402 (the line above comes first: the source tree stays clean)
 import pci  # noqa: E402
 from qtest import Machine  # noqa: E402
+from tap import main  # noqa: E402, F401 (for the tests, which take all they need from here)
 
 SLOT = 4
 # Addresses below 4 GiB and above RAM, with room for the default sizes; a second device's are next to them.
@@ -206,58 +208,6 @@ class DeviceTest(unittest.TestCase):
         now = self.device.counters()
         moved = {name: now[name] - before[name] for name in now if now[name] != before[name]}
         self.assertEqual(moved, expected)
-
-
-class _TapResult(unittest.TestResult):
-    """Prints a line of TAP for each test as it ends."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._number = 0
-
-    def _line(self, verdict: str, test: unittest.TestCase, note: str = "") -> None:
-        self._number += 1
-        print(f"{verdict} {self._number} - {test.id().removeprefix('__main__.')}{note}", flush=True)
-
-    def addSuccess(self, test: unittest.TestCase) -> None:
-        super().addSuccess(test)
-        self._line("ok", test)
-
-    def addSkip(self, test: unittest.TestCase, reason: str) -> None:
-        super().addSkip(test, reason)
-        self._line("ok", test, f" # SKIP {reason}")
-
-    def addError(self, test: unittest.TestCase, err: Any) -> None:
-        super().addError(test, err)
-        self._failed(test, self.errors[-1][1])
-
-    def addFailure(self, test: unittest.TestCase, err: Any) -> None:
-        super().addFailure(test, err)
-        self._failed(test, self.failures[-1][1])
-
-    def addSubTest(self, test: unittest.TestCase, subtest: unittest.TestCase, err: Any) -> None:
-        super().addSubTest(test, subtest, err)
-        if err is not None:
-            where = self.failures if issubclass(err[0], test.failureException) else self.errors
-            self._failed(subtest, where[-1][1])
-
-    def _failed(self, test: unittest.TestCase, trace: str) -> None:
-        self._line("not ok", test)
-        for line in trace.splitlines():
-            print(f"# {line}", flush=True)
-
-
-def main() -> None:
-    """Run the calling script's tests; names of tests may be given as arguments."""
-    module = sys.modules["__main__"]
-    loader = unittest.TestLoader()
-    suite = loader.loadTestsFromNames(sys.argv[1:], module) if sys.argv[1:] else loader.loadTestsFromModule(module)
-    print("TAP version 13", flush=True)
-    outcome = _TapResult()
-    suite.run(outcome)
-    # Failures of parts of a test have lines of their own, so the plan comes last.
-    print(f"1..{outcome._number}", flush=True)
-    sys.exit(not outcome.wasSuccessful())
 
 
 def scratch(test: unittest.TestCase, name: str) -> Path:

@@ -78,8 +78,8 @@ def main() -> int:
     program = options.program.name
     tap = Tap()
     try:
-        guest = guests.guest(options.kernel, [f"/root/{program}", *options.argument], options.name or program,
-                             devices=options.device or [""], files={f"/root/{program}": options.program})
+        guest = guests.guest(options.kernel, [f"/usr/bin/{program}", *options.argument], options.name or program,
+                             devices=options.device or [""], files={f"/usr/bin/{program}": options.program})
         guest.on_output = lambda channel, data: tap.take(data) if channel is Channel.STDOUT else None
         with guest:
             tap.judge(guest.wait())

@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""kvcpu-replay in a guest, in real time with two CPUs: every block holds what was written to it, wherever it is. TAP.
+
+KVCPU_SERIES in the environment names the kernel, KVCPU_SPOIL the program that spoils blocks.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import replays  # noqa: E402
+import tap  # noqa: E402
+from launcher.errors import Exit  # noqa: E402
+from launcher.guest import Outcome  # noqa: E402
+
+SERIES = os.environ["KVCPU_SERIES"]
+SPOIL = Path(os.environ["KVCPU_SPOIL"])
+
+
+class Replay(replays.ReplayTest):
+    """A trace of our own, on a device that is too small for it."""
+
+    def replay(self, policy: str, command: list[str], *more: Path) -> Outcome:
+        """The outcome of a command in a guest whose kernel was content."""
+        with self.guest(SERIES, command, self.id().rpartition(".")[2].replace("test_", "replay-"), policy,
+                        more=more) as guest:
+            outcome = guest.wait()
+        self.assertEqual(outcome.complaints, (), outcome.console)
+        return outcome
+
+    def verified(self, policy: str) -> dict[str, Any]:
+        """The figures of a replay in which nothing was wrong."""
+        outcome = self.replay(policy, [*replays.COMMAND, "--hints", "all"])
+        self.assertEqual(outcome.status, 0, outcome.stderr)
+        run = json.loads(outcome.stdout)
+        self.assertEqual(run["policy"], policy)
+        self.assertEqual(run["requests"], replays.REQUESTS)
+        self.assertEqual(run["verification_failures"], 0)
+        # It was put to the test: blocks were verified after they had moved, and were dropped and used anew.
+        self.assertGreater(run["blocks_verified"], replays.REQUESTS)
+        for name in ("FETCHES_DEMAND", "WRITE_BACKS", "PINS_WAITED", "SCRUBS"):
+            self.assertGreater(run["counters"][name], 0, name)
+        return run
+
+    def test_lru(self) -> None:
+        run = self.verified("lru")
+        self.assertEqual(run["counters"]["FETCHES_PREFETCH"], 0)
+        self.assertGreater(run["hint_outcomes"]["ignored"], 0)
+
+    def test_hepc(self) -> None:
+        run = self.verified("hepc")
+        self.assertGreater(run["counters"]["FETCHES_PREFETCH"], 0)
+        self.assertGreater(run["hint_outcomes"]["accepted"], 0)
+
+    def test_spoiled_blocks_are_noticed(self) -> None:
+        command = " ".join([*replays.COMMAND, "--requests", "150"])
+        outcome = self.replay("lru", ["sh", "-c", f"{replays.FOLDER}/{SPOIL.name} & exec {command}"], SPOIL)
+        self.assertEqual(outcome.status, Exit.BAD_RESULT, outcome.stderr)
+        self.assertGreater(json.loads(outcome.stdout)["verification_failures"], 0)
+
+
+if __name__ == "__main__":
+    tap.main()
