@@ -20,7 +20,7 @@ FOLDER = "/usr/share/kvcpu-test"
 COMMAND = ["kvcpu-replay", f"{FOLDER}/trace.jsonl", "--scale", "8", "--evict-thresh", "0",
            "--prefetch-thresh", "51200", "--json", "-"]
 # Fewer blocks than the trace has, so that blocks leave both tiers.
-_SIZES = ["--fast-blocks", "64", "--slow-blocks", "300"]
+_SIZES = ["--fast-blocks", "40", "--slow-blocks", "300"]
 
 
 class ReplayTest(unittest.TestCase):
