@@ -52,11 +52,14 @@ void define(CLI::App &app, Options &options) {
     app.add_option("TRACE", options.trace,
                    "JSON lines of timestamp, input_length, output_length, hash_ids")
         ->required();
-    app.add_option("--requests", options.requests, "the first N requests alone (0: all)");
+    app.add_option("--requests", options.requests, "the first N requests alone (0: all)")
+        ->check(CLI::NonNegativeNumber);
     app.add_option("--scale", options.scale, "arrival times are divided by it")
         ->capture_default_str()
         ->check(CLI::PositiveNumber);
-    app.add_option("--seed", options.seed, "of arrivals and block contents")->capture_default_str();
+    app.add_option("--seed", options.seed, "of arrivals and block contents")
+        ->capture_default_str()
+        ->check(CLI::NonNegativeNumber);
     app.add_option("--policy", options.policy, "placement policy to set (default: as it is)");
     app.add_option("--hints", options.hints, "none, all, or of step,prefetchable,evictable,share")
         ->capture_default_str()
@@ -71,8 +74,10 @@ void define(CLI::App &app, Options &options) {
     app.add_option("--device", options.device, "device node")->capture_default_str();
     app.add_flag("--loopback", options.loopback,
                  "on a device in this process, in its own virtual time");
-    app.add_option("--fast-blocks", options.fast_blocks, "of --loopback and --plan (0: choose)");
-    app.add_option("--slow-blocks", options.slow_blocks, "of --loopback and --plan (0: choose)");
+    app.add_option("--fast-blocks", options.fast_blocks, "of --loopback and --plan (0: choose)")
+        ->check(CLI::NonNegativeNumber);
+    app.add_option("--slow-blocks", options.slow_blocks, "of --loopback and --plan (0: choose)")
+        ->check(CLI::NonNegativeNumber);
     app.add_option("--w-r", options.weights.w_r, "score weight of recency")->capture_default_str();
     app.add_option("--w-f", options.weights.w_f, "score weight of frequency")
         ->capture_default_str();

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// kvctl: looks at a KV-CPU, and says things to it.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <functional>
+#include <iostream>
+#include <string>
+
+#include "commands.h"
+
+namespace {
+
+using kvcpu::kvctl::Session;
+
+enum ExitCode : int { exit_ok = 0, exit_failed = 1, exit_usage = 2 };
+
+const char *const footer =
+    "step to share act on bytes of context 0, which everybody shares: what they say stays.\n"
+    "alloc to release act on blocks of a context of kvctl's own, which ends with it: `kvctl "
+    "script`\n"
+    "carries out several commands in one context, a line of its input each.\n"
+    "\n"
+    "Exit status: 0 done; 1 the device or the driver refused; 2 a wrong option or command.";
+
+void add_commands(CLI::App &app, Session &session) {
+    app.require_subcommand(1);
+    kvcpu::kvctl::add_looks(app, session);
+    kvcpu::kvctl::add_administration(app, session);
+    kvcpu::kvctl::add_reference_hints(app, session);
+    kvcpu::kvctl::add_own_commands(app, session);
+}
+
+/* Runs what parses; a message says what went wrong, beginning with `place`. */
+int guarded(const std::string &place, CLI::App &app, const std::function<void()> &parse) {
+    try {
+        parse();
+    } catch (const CLI::ParseError &error) {
+        if (error.get_exit_code() == 0) {
+            return app.exit(error);
+        }
+        fmt::print(stderr, "{}: {}\n", place, error.what());
+        return exit_usage;
+    } catch (const std::exception &error) {
+        fmt::print(stderr, "{}: {}\n", place, error.what());
+        return exit_failed;
+    }
+    return exit_ok;
+}
+
+/* Ends with the first line that fails. */
+int run_script(Session &session) {
+    std::size_t number = 0;
+    for (std::string line; std::getline(std::cin, line);) {
+        ++number;
+        if (line.find_first_not_of(" \t\r") == std::string::npos || line.front() == '#') {
+            continue;
+        }
+        CLI::App app("A command of kvctl.", "kvctl");
+        add_commands(app, session);
+        const std::string place = fmt::format("kvctl: line {}: {}", number, line);
+        const int status = guarded(place, app, [&] { app.parse(line); });
+        std::fflush(stdout);
+        if (status != exit_ok) {
+            return status;
+        }
+    }
+    return exit_ok;
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+    Session session;
+    CLI::App app("Looks at a KV-CPU, and says things to it.");
+    app.add_option("-d,--device", session.path, "device node")->capture_default_str();
+    app.add_flag("--loopback", session.loopback, "a device in this process instead");
+    app.add_flag("--json", session.json, "print JSON");
+    app.footer(footer);
+    add_commands(app, session);
+    bool script = false;
+    app.add_subcommand("script", "carry out commands from standard input, in one context")
+        ->callback([&script] { script = true; });
+    const int status = guarded("kvctl", app, [&] { app.parse(argc, argv); });
+    return status == exit_ok && script ? run_script(session) : status;
+}
