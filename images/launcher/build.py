@@ -82,6 +82,15 @@ def configure() -> None:
                                "configure the native build", "native")
 
 
+def set_option(name: str, value: str) -> None:
+    """Give an option of the native build, which is set up, a value."""
+    with _build_folder_lock():
+        options = json.loads(process.capture(["meson", "introspect", "--buildoptions", tree.BUILD]))
+        if next(option["value"] for option in options if option["name"] == name) != value:
+            process.run_logged(["meson", "setup", "--reconfigure", f"-D{name}={value}", tree.BUILD, tree.TOP],
+                               f"configure the native build with {name}", "native")
+
+
 def native(*targets: str) -> None:
     """Build targets of the native build, or all of it."""
     configure()

@@ -125,7 +125,9 @@ def _add_shell(commands: argparse._SubParsersAction) -> None:
 
 def _add_test(commands: argparse._SubParsersAction) -> None:
     parser = _add_command(commands, "test", testing.test, "build everything and run the tests",
-                          "./kvcpu test\n./kvcpu test core docs\n./kvcpu test --list")
+                          "./kvcpu test\n./kvcpu test core docs\n./kvcpu test --list\n"
+                          "KVCPU_TRACE=conversation_trace.jsonl ./kvcpu test lib tools"
+                          "    # and compare with what was published on it")
     parser.add_argument("suite", nargs="*", metavar="SUITE", help="test suites to run (default: all)")
     parser.add_argument("--list", action="store_true", help="list the suites and their tests, and run none")
 

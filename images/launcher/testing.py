@@ -3,6 +3,7 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree
@@ -16,6 +17,8 @@ from .kernel import SELECTORS
 _JUNIT = tree.BUILD / "meson-logs" / "testlog.junit.xml"
 _LOG = tree.BUILD / "meson-logs" / "testlog.txt"
 _FIGURE = "figure: "
+# Environment: the public trace conversation_trace.jsonl.
+_TRACE = "KVCPU_TRACE"
 # What a test needs besides the native build, by the prefix of its suite.
 _NEEDS_GUEST = ("vm", "driver")
 _NEEDS_QEMU = ("qtest", *_NEEDS_GUEST)
@@ -25,6 +28,7 @@ def test(options: argparse.Namespace) -> int:
     """`./kvcpu test`: verdict, JUnit file, and the closing line that says how many."""
     packages.ensure()
     build.configure()
+    _take_trace()
     suites = _suites()
     if options.list:
         for suite, names in sorted(suites.items()):
@@ -41,6 +45,16 @@ def test(options: argparse.Namespace) -> int:
                 build.image(selector, built)
     build.native()
     return _run(options.suite)
+
+
+def _take_trace() -> None:
+    """The public trace is not in the tree; with it there are tests that compare with what was published on it."""
+    trace = os.environ.get(_TRACE)
+    if trace is None:
+        return
+    if not Path(trace).is_file():
+        raise LauncherError(Exit.USAGE, f"${_TRACE}: {trace} is not a file")
+    build.set_option("trace", str(Path(trace).resolve()))
 
 
 def _suites() -> dict[str, list[str]]:

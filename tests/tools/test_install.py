@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""An installation of the library: what is in it, and that the examples of docs/library.md build on it and work.
+
+usage: test_install.py BUILD_FOLDER LIBRARY_MD
+"""
+
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+BUILD = Path()
+PAGE = Path()
+STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2"]
+
+
+def run(*command: object, **options: object) -> str:
+    done = subprocess.run([*map(str, command)], check=False, capture_output=True, text=True, **options)
+    if done.returncode != 0:
+        raise AssertionError(f"{shlex.join(map(str, command))}: status {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def example(language: str) -> str:
+    """The page's one program in a language."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+    if len(blocks) != 1:
+        raise AssertionError(f"{PAGE} has {len(blocks)} examples in {language}")
+    return blocks[0]
+
+
+class Install(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = Path(folder.name)
+        run("meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", cls.folder)
+        descriptions = list(cls.folder.rglob("kvcpu.pc"))
+        assert len(descriptions) == 1, descriptions
+        cls.pkgconfig = descriptions[0].parent
+        cls.prefix = cls.folder / re.search(r"^prefix=/(.*)$", descriptions[0].read_text(encoding="utf-8"), re.M)[1]
+
+    def flags(self, *what: str) -> list[str]:
+        said = run("pkg-config", f"--define-variable=prefix={self.prefix}", *what, "kvcpu",
+                   env={"PATH": "/usr/bin:/bin", "PKG_CONFIG_LIBDIR": str(self.pkgconfig)})
+        return shlex.split(said)
+
+    def test_what_is_there(self):
+        there = {str(path.relative_to(self.prefix)) for path in self.prefix.rglob("*") if path.is_file()}
+        for name in ("kvcpu/batch.h", "kvcpu/device.h", "kvcpu/kvcpu.h", "kvcpu/transport.h", "kvcpu_hw.h",
+                     "linux/kvcpu.h"):
+            self.assertIn(f"include/{name}", there)
+        for name in ("bin/kvctl", "bin/kvcpu-replay"):
+            self.assertIn(name, there)
+        self.assertTrue(any(name.endswith("/libkvcpu.a") for name in there))
+        # Nothing else: no test program, no part of the build.
+        self.assertEqual(len(there), 10, sorted(there))
+
+    def test_tools_run(self):
+        self.assertIn("block_size", run(self.prefix / "bin/kvctl", "--loopback", "info"))
+
+    def test_version(self):
+        version = re.search(r"^\s*version: '([^']+)'", (PAGE.parents[1] / "meson.build").read_text(encoding="utf-8"),
+                            re.M)[1]
+        self.assertEqual(self.flags("--modversion"), [version])
+
+    def build_and_run(self, compiler: list[str], name: str, text: str) -> str:
+        source, program = self.folder / name, self.folder / (name + ".out")
+        source.write_text(text, encoding="utf-8")
+        run(*compiler, *STRICT, source, "-o", program, *self.flags("--cflags", "--libs"))
+        return run(program)
+
+    def test_the_example_in_cpp(self):
+        said = self.build_and_run(["c++", "-std=c++20"], "example.cpp", example("cpp"))
+        self.assertEqual(said, "SEAL applied to 1 block\nread back: the same\n")
+
+    def test_the_example_in_c(self):
+        said = self.build_and_run(["cc", "-std=c11"], "example.c", example("c"))
+        self.assertEqual(said, "PIN 7: SUCCESS: done\nread back: the same\n")
+
+    def test_every_header_stands_alone(self):
+        for name in ("batch", "device", "kvcpu", "transport"):
+            with self.subTest(header=name):
+                self.build_and_run(["c++", "-std=c++20"], "alone.cpp",
+                                   f"#include <kvcpu/{name}.h>\nint main() {{ return 0; }}\n")
+        self.build_and_run(["cc", "-std=c99"], "alone.c", "#include <kvcpu/kvcpu.h>\nint main(void) { return 0; }\n")
+
+
+if __name__ == "__main__":
+    BUILD, PAGE = Path(sys.argv.pop(1)), Path(sys.argv.pop(1))
+    unittest.main()
