@@ -13,7 +13,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import cache, process, progress
+from . import cache, process
 from .errors import Exit, LauncherError
 
 NEXT_RELEASE = "trixie"

@@ -87,7 +87,7 @@ Result Commands::dispatch(const Command &command) noexcept {
         case KVCPU_OP_ALLOC:
             return alloc(command);
         case KVCPU_OP_FREE:
-            return free(command);
+            return free_blocks(command);
         case KVCPU_OP_PIN:
             return pin(command);
         case KVCPU_OP_UNPIN:
@@ -178,7 +178,7 @@ void Commands::hand_out(const Command &command, uint32_t block, uint32_t index) 
     placement_.changed(block);
 }
 
-Result Commands::free(const Command &command) noexcept {
+Result Commands::free_blocks(const Command &command) noexcept {
     Range range;
     const kvcpu_status status = check_range(command, command.count, range);
     if (status != KVCPU_SC_SUCCESS) {

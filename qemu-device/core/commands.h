@@ -54,7 +54,7 @@ class Commands {
                                            Range &range) const noexcept;
 
     Result alloc(const Command &command) noexcept;
-    Result free(const Command &command) noexcept;
+    Result free_blocks(const Command &command) noexcept;
     Result pin(const Command &command) noexcept;
     Result unpin(const Command &command) noexcept;
     Result copy(const Command &command) noexcept;

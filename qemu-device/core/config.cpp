@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <array>
 #include <bit>
 #include <cinttypes>
 #include <cstdio>
@@ -17,7 +18,7 @@ struct PolicyName {
 };
 
 #define KVCPU_POLICY_NAME_(name, number, text) {number, text},
-constexpr PolicyName policy_names[] = {KVCPU_POLICIES(KVCPU_POLICY_NAME_)};
+constexpr auto policy_names = std::to_array<PolicyName>({KVCPU_POLICIES(KVCPU_POLICY_NAME_)});
 #undef KVCPU_POLICY_NAME_
 
 /* Every check writes its message here, so that all of them read alike. */
@@ -49,7 +50,7 @@ class Complaint {
         return false;
     }
 
-    bool policy(uint32_t number) const {
+    [[nodiscard]] bool policy(uint32_t number) const {
         if (kvcpu_policy_name(number) != nullptr) {
             return true;
         }

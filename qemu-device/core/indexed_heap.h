@@ -15,6 +15,8 @@ struct HeapKey {
     uint64_t second = 0;
     uint32_t block = 0;
 
+    // clang-tidy 14 takes the comparison's zero for a pointer.
+    // NOLINTNEXTLINE(modernize-use-nullptr)
     auto operator<=>(const HeapKey &) const = default;
 };
 

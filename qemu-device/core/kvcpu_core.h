@@ -20,9 +20,11 @@
 #ifndef KVCPU_CORE_H
 #define KVCPU_CORE_H
 
+/* C reads this too. NOLINTBEGIN(modernize-deprecated-headers) */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+/* NOLINTEND(modernize-deprecated-headers) */
 
 #ifdef __cplusplus
 extern "C" {

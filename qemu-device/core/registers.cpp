@@ -42,19 +42,19 @@ constexpr bool refused(Access access, Direction direction) {
 Decoded decode_counter(uint64_t word, Direction direction) {
     constexpr uint64_t first = KVCPU_COUNTER_BASE / 8;
     constexpr uint64_t first_status = KVCPU_STATUS_COUNTER_BASE / 8;
-    Target target;
+    const bool counter = word >= first && word < first + KVCPU_COUNTER_COUNT;
+    const bool status = word >= first_status && word < first_status + KVCPU_STATUS_COUNT;
 
-    if (word >= first && word < first + KVCPU_COUNTER_COUNT) {
-        target = CounterIndex{static_cast<unsigned>(word - first)};
-    } else if (word >= first_status && word < first_status + KVCPU_STATUS_COUNT) {
-        target = StatusCounterIndex{static_cast<unsigned>(word - first_status)};
-    } else {
+    if (!counter && !status) {
         return KVCPU_CNT_BAD_OFFSET;
     }
     if (direction == Direction::write) {
         return KVCPU_CNT_BAD_DIRECTION;
     }
-    return target;
+    if (counter) {
+        return Target{CounterIndex{static_cast<unsigned>(word - first)}};
+    }
+    return Target{StatusCounterIndex{static_cast<unsigned>(word - first_status)}};
 }
 
 }  // namespace

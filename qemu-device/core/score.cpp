@@ -7,7 +7,7 @@ namespace kvcpu {
 
 namespace {
 
-constexpr size_t row_count = 256 * 2;
+constexpr size_t row_count = size_t{256} * 2;
 
 constexpr size_t row_index(uint8_t frequency, bool prefix) {
     return size_t{frequency} * 2 + (prefix ? 1 : 0);

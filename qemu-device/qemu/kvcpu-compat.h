@@ -17,7 +17,7 @@
 #include "hw/resettable.h"
 #endif
 
-/* 10.1 made the last argument of class_init const, and the list of interfaces. */
+/* 10.1 made the last argument of class_init const, and the interfaces. */
 #if QEMU_VERSION_MAJOR > 10 || \
     (QEMU_VERSION_MAJOR == 10 && QEMU_VERSION_MINOR >= 1)
 #define KVCPU_CLASS_DATA const void

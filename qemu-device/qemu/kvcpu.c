@@ -413,7 +413,7 @@ static void kvcpu_exit(PCIDevice *pdev)
     if (pdev->exp.exp_cap) {
         pcie_cap_exit(pdev);
     }
-    /* Each part of a BAR holds a reference to the device; see also the tiers. */
+    /* Each part of a BAR holds a reference to the device, as the tiers do. */
     if (memory_region_is_mapped(&s->registers)) {
         memory_region_del_subregion(&s->bar0, &s->registers);
     }

@@ -4,8 +4,8 @@
 
 usage: core_coverage.py SOURCE_ROOT BUILD_ROOT OBJECTS TESTS PERCENT
 
-OBJECTS is the folder with the core's objects, compiled in BUILD_ROOT. Exit status 1 where less than PERCENT of the lines were executed, a test
-failed, or a source file is missing from the count.
+OBJECTS is the folder with the core's objects, compiled in BUILD_ROOT. Exit status 1 where less than PERCENT of the
+lines were executed, a test failed, or a source file is missing from the count.
 """
 
 import json
@@ -50,7 +50,8 @@ def main() -> int:
     needed = float(sys.argv[5])
     summary = measure(root, build, objects, tests)
     for file in sorted(summary["files"], key=lambda file: file["line_percent"]):
-        print(f"{file['line_percent']:6.1f} %  {file['line_covered']:4d} of {file['line_total']:4d}  {file['filename']}")
+        lines = f"{file['line_covered']:4d} of {file['line_total']:4d}"
+        print(f"{file['line_percent']:6.1f} %  {lines}  {file['filename']}")
     uncounted = missing(root, summary)
     if uncounted:
         print(f"nothing was counted of {', '.join(sorted(uncounted))}")

@@ -17,6 +17,8 @@ import kernel_tools
 from launcher import tree
 from launcher.errors import LauncherError
 from launcher.kernel import kernel
+from support.checkpatch import checkpatch
+from support.tap import Tap
 
 # A flaw for each tool: a parameter that kernel-doc misses, a variable that W=1 finds set and not used, a user
 # pointer that sparse finds dereferenced, a line that checkpatch finds badly spaced.
@@ -33,26 +35,6 @@ int kvcpu_flaw(int __user *from)
 	return*from;
 }
 """
-
-
-class Tap:
-    """Counts tests and prints their lines."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.failed = 0
-
-    def clean(self, what: str, findings: list[str]) -> None:
-        """A test that passes if there are no findings; prints them."""
-        for line in findings:
-            print(f"# {line}")
-        self.ok(not findings, what)
-
-    def ok(self, passed: bool, what: str) -> None:
-        """One test."""
-        self.count += 1
-        self.failed += not passed
-        print(f"{'ok' if passed else 'not ok'} {self.count} - {what}", flush=True)
 
 
 def copy_sources(folder: Path) -> Path:
@@ -76,7 +58,7 @@ def check(tap: Tap, series: str, folder: Path) -> None:
     files = source_files(driver)
     sources = {file.name for file in driver.glob("*.c")}
 
-    tap.clean("checkpatch --strict finds nothing", kernel_tools.checkpatch(script, files))
+    tap.clean("checkpatch --strict finds nothing", checkpatch(script, files, "--show-types"))
     tap.clean("kernel-doc finds nothing",
               kernel_tools.kernel_doc(chosen, [file for file in files if file.suffix in (".c", ".h")]))
     findings, checked = kernel_tools.compile_and_sparse(chosen, driver)
@@ -93,7 +75,7 @@ def check(tap: Tap, series: str, folder: Path) -> None:
     tap.ok(any("dereference of noderef" in line for line in findings), "sparse finds a user pointer dereferenced")
     tap.ok(any("'from' not described" in line for line in kernel_tools.kernel_doc(chosen, [flawed])),
            "kernel-doc finds a parameter without a description")
-    tap.ok(any("SPACING" in line for line in kernel_tools.checkpatch(script, [flawed])),
+    tap.ok(any("SPACING" in line for line in checkpatch(script, [flawed], "--show-types")),
            "checkpatch finds a missing space")
 
 
@@ -109,8 +91,7 @@ def main() -> int:
     except LauncherError as error:
         print(f"Bail out! {error}")
         return 1
-    print(f"1..{tap.count}")
-    return 1 if tap.failed else 0
+    return tap.end()
 
 
 if __name__ == "__main__":

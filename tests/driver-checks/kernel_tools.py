@@ -39,22 +39,6 @@ def checkpatch_of(kernel: Kernel) -> Path:
     return cache.entry("checkpatch", cache.key(package, version, *_SCRIPTS), extract) / _CHECKPATCH
 
 
-def checkpatch(script: Path, files: list[Path]) -> list[str]:
-    """Findings of checkpatch --strict."""
-    findings = []
-    for file in files:
-        done = subprocess.run(["perl", str(script), "--no-tree", "--strict", "--terse", "--show-types",
-                               "--no-summary", "--file", str(file)],
-                              capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        # It exits with 1 for findings, and with something else when it cannot work.
-        if done.returncode not in (0, 1) or (done.returncode == 1) != bool(lines):
-            raise LauncherError(Exit.BUILD_FAILED, f"checkpatch of {file} ended with status {done.returncode}: "
-                                + " ".join(lines))
-        findings += lines
-    return findings
-
-
 def kernel_doc(kernel: Kernel, files: list[Path]) -> list[str]:
     """Findings of kernel-doc in all files; the build looks at those that it compiles alone."""
     scripts = sorted(kernel.folder.glob("usr/src/linux-headers-*-common/scripts/kernel-doc"))

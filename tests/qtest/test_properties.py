@@ -54,7 +54,8 @@ class Refused(DeviceTest):
 
     def test_a_backend_is_used_once(self) -> None:
         backend = ("-object", f"memory-backend-ram,id=one,size={SLOTS * BLOCK}")
-        said = self.refusal({"fast-size": None, "slow-size": None, "fast-memdev": "one", "slow-memdev": "one"}, *backend)
+        both = {"fast-size": None, "slow-size": None, "fast-memdev": "one", "slow-memdev": "one"}
+        said = self.refusal(both, *backend)
         self.assertRegex(said, "(fast|slow)-memdev: .*one")
 
     def test_a_size_beside_a_backend(self) -> None:

@@ -4,7 +4,8 @@
 
 import hw
 import pci
-from kvcpu import BLOCK, BLOCKS, BUFFER, SCRUB_NS, SLOT, SLOTS, Device, DeviceTest, device_argument, main, pattern, scratch
+from kvcpu import (BLOCK, BLOCKS, BUFFER, SCRUB_NS, SLOT, SLOTS, Device, DeviceTest, device_argument, main, pattern,
+                   scratch)
 from qtest import Machine
 
 SECOND = 10**9

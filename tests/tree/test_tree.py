@@ -6,29 +6,23 @@ usage: test_tree.py SOURCE_ROOT
 """
 
 import pathlib
-import subprocess
 import sys
 import unittest
 from collections.abc import Callable
 
 sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-import rules  # noqa: E402 (the line above comes first: the source tree stays clean)
+import rules  # noqa: E402 (the lines above come first: the source tree stays clean)
+from support.sources import tracked  # noqa: E402
 
 ROOT = pathlib.Path()
-
-
-def tracked() -> list[str]:
-    """Files that git has or would take."""
-    names = subprocess.run(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-                           check=True, capture_output=True, text=True).stdout.split("\0")
-    return sorted(name for name in names if name and (ROOT / name).is_file())
 
 
 class Tree(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
-        cls.names = tracked()
+        cls.names = tracked(ROOT)
         cls.texts = {}
         for name in cls.names:
             try:

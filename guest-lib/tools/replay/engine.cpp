@@ -396,8 +396,8 @@ void Engine::finish(Active &active) {
     Batch batch;
     hinter_.let_go(batch, active.blocks);
     const std::vector<Run> runs = runs_of(active.blocks);
-    for (auto run = runs.rbegin(); run != runs.rend(); ++run) {
-        batch.unpin(run->first, run->count);
+    for (std::size_t i = runs.size(); i-- > 0;) {
+        batch.unpin(runs[i].first, runs[i].count);
     }
     hinter_.done_with(batch, output);
     submit(batch);

@@ -216,9 +216,7 @@ int run(const Options &options) {
     return exit_ok;
 }
 
-}  // namespace
-
-int main(int argc, char **argv) {
+int run(int argc, char **argv) {
     CLI::App app("Replays a request trace as a serving runtime would use a KV-CPU.");
     Options options;
     define(app, options);
@@ -233,6 +231,17 @@ int main(int argc, char **argv) {
         return exit_bad_sizes;
     } catch (const std::exception &error) {
         fmt::print(stderr, "kvcpu-replay: {}\n", error.what());
+        return exit_failed;
+    }
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+    try {
+        return run(argc, argv);
+    } catch (...) {
+        std::fputs("kvcpu-replay: cannot even say what went wrong\n", stderr);
         return exit_failed;
     }
 }

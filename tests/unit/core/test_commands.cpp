@@ -206,7 +206,7 @@ void a_large_close_takes_portions() {
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_CPL_PENDING), 0);
     device.run(1);
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_CPL_PENDING), 1);
-    CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_BLOCKS_FREED), 3 * 4096);
+    CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_BLOCKS_FREED), 12288);
     device.run_dry();
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_BLOCKS_FREE), 20000 - 4096);
 }

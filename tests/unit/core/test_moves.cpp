@@ -60,7 +60,7 @@ void a_move_takes_latency_and_its_share_of_the_bandwidth() {
     device.fill(0, 1);
     device.pin(0);
     const uint64_t expected =
-        17 + (4096 * 3 * uint64_t{1'000'000'000} + 1'000'000'006) / 1'000'000'007;
+        17 + (uint64_t{4096} * 3 * 1'000'000'000 + 1'000'000'006) / 1'000'000'007;
     CU_ASSERT_EQUAL(device.timer_ns, expected);
     device.run_dry();
     CU_ASSERT_EQUAL(device.completions().at(0).time_ns, expected);

@@ -254,7 +254,7 @@ class Oracle {
         const ToyBlock &block = blocks_[b];
         const unsigned state = device_.state(b);
         return (state == KVCPU_BS_FREE || state == KVCPU_BS_HOME) && block.hint == ToyHint::none &&
-               promoted_.count(b) == 0 && score(block) > weights_.promote_above;
+               !promoted_.contains(b) && score(block) > weights_.promote_above;
     }
 
     /* Promotions that still wait; what became of the others the device's state tells. */

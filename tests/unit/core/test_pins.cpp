@@ -44,7 +44,7 @@ void blocks_never_written_are_zero_filled() {
     std::fill(device.fast.begin(), device.fast.end(), 0xee); /* an earlier tenant's */
     device.alloc(2);
     device.pin(0, 2);
-    device.run(2 * 128);
+    device.run(uint64_t{2} * 128);
     CU_ASSERT_EQUAL(device.completions().size(), 1);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_ZERO_FILLS), 2);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_FETCHES_DEMAND), 0);

@@ -15,7 +15,7 @@ void make_busy(TestDevice &device) {
     for (uint64_t block = 0; block < 12; ++block) {
         device.fill(block, static_cast<uint8_t>(block + 1));
     }
-    device.write(KVCPU_REG_BOOST_ADDR, 12 * 4096);
+    device.write(KVCPU_REG_BOOST_ADDR, uint64_t{12} * 4096);
     device.write(KVCPU_REG_BOOST_LEN, 1);
     device.demand(0);
     device.fill(0, 99);

@@ -112,7 +112,7 @@ class Torture {
         const Result result = device_.fill(block, byte);
         if (!mine(block)) {
             CU_ASSERT_EQUAL(result.status, KVCPU_SC_NOT_OWNER);
-        } else if (sealed_.count(block) != 0) {
+        } else if (sealed_.contains(block)) {
             CU_ASSERT_EQUAL(result.status, KVCPU_SC_SEALED);
         } else {
             CU_ASSERT_EQUAL(result.status, KVCPU_SC_SUCCESS);
@@ -195,8 +195,8 @@ class Torture {
                 device_.write(KVCPU_REG_POLICY, pick(2));
                 break;
             case 2:
-                device_.write(KVCPU_REG_EVICT_THRESH, pick(3) * 500);
-                device_.write(KVCPU_REG_PREFETCH_THRESH, pick(3) * 30000);
+                device_.write(KVCPU_REG_EVICT_THRESH, uint64_t{pick(3)} * 500);
+                device_.write(KVCPU_REG_PREFETCH_THRESH, uint64_t{pick(3)} * 30000);
                 break;
             case 3:
                 device_.write(KVCPU_REG_BOOST_ADDR, uint64_t{block} * 4096);
