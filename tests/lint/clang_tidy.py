@@ -4,13 +4,14 @@
 
 usage: clang_tidy.py SOURCE_ROOT BUILD_ROOT
 
-The checks are those of .clang-tidy. That a file was clean is kept in the cache, by its content, that of all the
-project's headers, its compiler options and the checks: a second run looks at what has changed. A file with flaws that
-must be found is looked at every time.
+The checks are those of .clang-tidy. That a file was clean is kept in the cache, by its content, that of the project's
+headers that it reaches, its compiler options and the checks: a second run looks at what has changed. A file with flaws
+that must be found is looked at every time.
 """
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -71,6 +72,19 @@ def units(root: Path, build: Path) -> Iterator[Unit]:
             yield Unit(name, Path(entry["directory"]), shlex.split(entry["command"]))
 
 
+def reached(root: Path, name: str, headers: list[str]) -> list[str]:
+    """The project's headers that a file includes, and those that they include; by name, so rather more than less."""
+    found: set[str] = set()
+    pending = [name]
+    while pending:
+        text = (root / pending.pop()).read_text(encoding="utf-8")
+        for included in re.findall(r'^\s*#\s*include\s*[<"]([^">]+)[">]', text, re.M):
+            new = {header for header in headers if header.endswith("/" + included.lstrip("./"))} - found
+            found |= new
+            pending += new
+    return sorted(found)
+
+
 def version() -> str:
     """Whose findings these are."""
     return subprocess.run(["clang-tidy", "--version"], capture_output=True, text=True, check=True).stdout
@@ -85,15 +99,17 @@ def tidy(file: Path, options: list[str], folder: Path, *more: str) -> list[str]:
     return (done.stdout + done.stderr).splitlines() or [f"clang-tidy ended with status {done.returncode}"]
 
 
-def findings(root: Path, unit: Unit, context: str) -> list[str]:
+def findings(root: Path, unit: Unit, headers: list[str], context: str) -> list[str]:
     """Findings in a file, from the cache where it was clean before."""
+    read = [root / name for name in (unit.name, *reached(root, unit.name, headers))]
+
     def look(_: Path) -> None:
         found = tidy(root / unit.name, unit.options(), unit.folder)
         if found:
             raise Findings("\n".join(found))
 
     try:
-        cache.entry("clang-tidy", cache.key(context, unit.name, root / unit.name, *unit.options()), look)
+        cache.entry("clang-tidy", cache.key(context, unit.name, *read, *unit.options()), look)
     except Findings as found:
         return str(found).splitlines()
     return []
@@ -117,9 +133,10 @@ def main() -> int:
     names = {unit.name for unit in found}
     left_out = [name for name in tracked(root, "*.cpp") if name not in names]
     tap.clean("every C++ file is compiled, and looked at", [f"{name}: no target compiles it" for name in left_out])
-    context = cache.key(version(), *(root / name for name in tracked(root, "*.h", "*.clang-tidy")))
+    headers = tracked(root, "*.h")
+    context = cache.key(version(), *(root / name for name in tracked(root, "*.clang-tidy")))
     with ThreadPoolExecutor(_WORKERS) as pool:
-        for unit, said in zip(found, pool.map(lambda unit: findings(root, unit, context), found)):
+        for unit, said in zip(found, pool.map(lambda unit: findings(root, unit, headers, context), found)):
             tap.clean(unit.name, said)
     cache.keep_newest("clang-tidy", _KEPT)
     check_flaws(tap, root)

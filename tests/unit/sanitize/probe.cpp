@@ -21,11 +21,13 @@ int address() {
     return bytes[7 + one];
 }
 
+/* NOLINTBEGIN(modernize-use-auto,clang-analyzer-cplusplus.NewDeleteLeaks): on purpose */
 void leak() {
     uint8_t *volatile lost = new uint8_t[64 * one]();
     found = *lost;
     lost = nullptr;
 }
+/* NOLINTEND(modernize-use-auto,clang-analyzer-cplusplus.NewDeleteLeaks) */
 
 int undefined() {
     int largest = std::numeric_limits<int>::max();
