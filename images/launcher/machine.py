@@ -15,8 +15,8 @@ _KERNEL_COMMAND_LINE = ("console=ttyS0 panic=-1 oops=panic loglevel=6 nokaslr mi
 # byte; new enough for everything that Debian's binaries use.
 _TCG_CPU = "Nehalem"
 # QEMU's main loop may look at the clock just as the CPU has halted and not yet accounted for its last instructions; it
-# then skips too much idle time, and the guest wakes some hundred instructions late. Recording an execution keeps the two
-# from running at once; the record itself is of no use here.
+# then skips too much idle time, and the guest wakes some hundred instructions late. Recording an execution keeps the
+# two from running at once; the record itself is of no use here.
 _ONE_AT_A_TIME = "rr=record,rrfile=/dev/null"
 MAX_DEVICES = 8
 
@@ -67,10 +67,11 @@ def arguments(machine: Machine, qemu: Path, kernel: Path, initramfs: Path, chann
 def _time(machine: Machine) -> list[str]:
     if machine.time is Time.VIRTUAL:
         # What reads the host's clock or its entropy would make two runs differ. The kernel leaves an HPET that it does
-        # not use ticking every 4 ms, and each tick of virtual time wakes three threads of QEMU: most of a replay's cost.
+        # not use ticking every 4 ms, and each tick of virtual time wakes three threads of QEMU: most of the cost of a
+        # replay.
         return ["-machine", "q35,usb=off,vmport=off,hpet=off", "-accel", "tcg,thread=single",
-                "-icount", f"shift=1,sleep=off,{_ONE_AT_A_TIME}", "-smp", "1", "-rtc", f"base={_VIRTUAL_EPOCH},clock=vm",
-                "-cpu", _TCG_CPU]
+                "-icount", f"shift=1,sleep=off,{_ONE_AT_A_TIME}", "-smp", "1",
+                "-rtc", f"base={_VIRTUAL_EPOCH},clock=vm", "-cpu", _TCG_CPU]
     accel, cpu = ("kvm", "host") if machine.kvm else ("tcg,thread=multi", _TCG_CPU)
     return ["-machine", "q35,usb=off,vmport=off", "-accel", accel, "-smp", str(machine.cpus), "-cpu", cpu]
 

@@ -18,7 +18,7 @@ SAMPLE = HERE / "sample-trace.jsonl"
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE))
-import make_sample_trace  # pylint: disable=wrong-import-position
+import make_sample_trace  # noqa: E402 (found by the line above)
 
 
 def generated(*options: str) -> bytes:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Shell and Python under shellcheck, pyflakes and pycodestyle. TAP.
+"""Shell under shellcheck, Python under flake8. TAP.
 
 usage: scripts.py SOURCE_ROOT
 
@@ -17,9 +17,8 @@ from support.tap import Tap
 
 # SC1091: a file that is sourced is there in the guest alone.
 _SHELLCHECK = ("shellcheck", "--format=gcc", "--exclude=SC1091")
-_PYFLAKES = ("pyflakes3",)
-# Beside the defaults: E101 and W191 look into strings, and C has tabs in there.
-_PYCODESTYLE = ("pycodestyle", "--max-line-length=120", "--ignore=E101,W191,E121,E123,E126,E226,E24,E704,W503,W504")
+# E101 and W191 look into strings, and C has tabs in there.
+_FLAKE8 = ("flake8", "--isolated", "--max-line-length=120", "--extend-ignore=E101,W191")
 
 _FLAWED_SHELL = "#!/bin/sh\ncd $1\n"
 _FLAWED_PYTHON = "import os\n\n\ndef f() :\n    return undefined\n"
@@ -43,13 +42,12 @@ def main() -> int:
     tap.ok({"kvcpu", "images/init"} <= set(shell) and "qemu-device/build-qemu" in python,
            f"{len(shell)} shell scripts and {len(python)} of Python are looked at")
     tap.clean("shellcheck finds nothing", findings(_SHELLCHECK, root, shell))
-    tap.clean("pyflakes finds nothing", findings(_PYFLAKES, root, python))
-    tap.clean("pycodestyle finds nothing", findings(_PYCODESTYLE, root, python))
+    tap.clean("flake8 finds nothing", findings(_FLAKE8, root, python))
     with tempfile.TemporaryDirectory(prefix="kvcpu-lint-") as folder:
         for name, text in (("flaw.sh", _FLAWED_SHELL), ("flaw.py", _FLAWED_PYTHON)):
             (Path(folder) / name).write_text(text, encoding="utf-8")
-        for linter, name, word in ((_SHELLCHECK, "flaw.sh", "SC2086"), (_PYFLAKES, "flaw.py", "undefined name"),
-                                   (_PYCODESTYLE, "flaw.py", "E203")):
+        for linter, name, word in ((_SHELLCHECK, "flaw.sh", "SC2086"), (_FLAKE8, "flaw.py", "F821"),
+                                   (_FLAKE8, "flaw.py", "E203")):
             tap.ok(any(word in line for line in findings(linter, Path(folder), [name])),
                    f"{linter[0]} finds {word} in a file that has it")
     return tap.end()

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Small request traces for the tests, in the format of the published ones: sessions whose prompts grow by what was said."""
+"""Small request traces for the tests, in the format of the published ones.
+
+They are sessions whose prompts grow by what was said.
+"""
 
 import json
 import random
