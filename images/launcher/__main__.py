@@ -2,6 +2,7 @@
 """Entry point of ./kvcpu."""
 
 import errno
+import os
 import signal
 import sys
 from types import FrameType
@@ -23,6 +24,10 @@ def main() -> int:
     except LauncherError as error:
         print(f"kvcpu: {error}", file=sys.stderr)
         return int(error.code)
+    except BrokenPipeError:
+        # What is still buffered cannot be written either; Python would complain of it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(Exit.PIPE)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

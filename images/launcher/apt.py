@@ -60,14 +60,27 @@ def system_mirrors(etc: Path = Path("/etc/apt")) -> dict[str, str]:
                     mirrors.setdefault(match[2], match[1].rstrip("/"))
     for file in sorted((etc / "sources.list.d").glob("*.sources")):
         for stanza in re.split(r"\n\s*\n", file.read_text(encoding="utf-8")):
-            lines = [line for line in stanza.splitlines() if not line.startswith("#")]
-            fields = dict(re.findall(r"^(\S+):[ \t]*(.*)$", "\n".join(lines), re.MULTILINE))
-            if "deb" not in fields.get("Types", "").split() or fields.get("Enabled", "yes").lower() == "no":
+            fields = _fields(stanza)
+            if "deb" not in fields.get("types", "").split() or fields.get("enabled", "yes").lower() == "no":
                 continue
-            for suite in fields.get("Suites", "").split():
-                for uri in fields.get("URIs", "").split():
+            for suite in fields.get("suites", "").split():
+                for uri in fields.get("uris", "").split():
                     mirrors.setdefault(suite, uri.rstrip("/"))
     return mirrors
+
+
+def _fields(stanza: str) -> dict[str, str]:
+    """Fields of a deb822 stanza by their names in small letters; a line that begins with a blank goes on."""
+    fields: dict[str, str] = {}
+    name = ""
+    for line in stanza.splitlines():
+        if line[:1] in (" ", "\t"):
+            fields[name] = f"{fields.get(name, '')} {line.strip()}"
+        elif ":" in line and not line.startswith("#"):
+            name, _, value = line.partition(":")
+            name = name.strip().lower()
+            fields[name] = value.strip()
+    return fields
 
 
 def sources_list() -> str:
@@ -146,9 +159,12 @@ def ensure_index(*, refresh: bool = False) -> None:
         configuration = _configuration()
         stamp = index_stamp()
         wanted = sources_list()
-        if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted and not refresh:
+        known = stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted
+        if known and not refresh:
             return
-        stamp.unlink(missing_ok=True)
+        # Lists of the same sources stay good when newer ones cannot be had.
+        if not known:
+            stamp.unlink(missing_ok=True)
         with cache.reporting_disk_errors(folder):
             (folder / "sources.list").write_text(wanted, encoding="utf-8")
             argv = ["apt-get", "-c", str(configuration), "-q", "update", "--error-on=any"]

@@ -12,6 +12,7 @@ from .kernel import Kernel, kernel
 
 TOOLS = ("kvctl", "kvcpu-replay")
 _JOBS = 2
+_TOOL_FOLDER = tree.BUILD / "guest-lib"
 _PRODUCTS = tree.BUILD / "kvcpu-products.json"
 
 
@@ -42,6 +43,13 @@ def products() -> Products:
     if not _PRODUCTS.is_file() or _PRODUCTS.read_text(encoding="utf-8") != text:
         _PRODUCTS.write_text(text, encoding="utf-8")
     return built
+
+
+def tool(name: str) -> Path:
+    """A tool's executable, brought up to date; nothing else is."""
+    path = _TOOL_FOLDER / name
+    native(str(path.relative_to(tree.BUILD)))
+    return path
 
 
 def products_as_built() -> Products:
@@ -104,6 +112,6 @@ def _build_folder_lock() -> contextlib.AbstractContextManager[None]:
 
 
 def _native_tools() -> list[Path]:
-    paths = [tree.BUILD / "guest-lib" / name for name in TOOLS]
+    paths = [_TOOL_FOLDER / name for name in TOOLS]
     native(*(str(path.relative_to(tree.BUILD)) for path in paths))
     return paths

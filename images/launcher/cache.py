@@ -17,13 +17,17 @@ from pathlib import Path
 from .errors import Exit, LauncherError
 
 _PARTIAL = ".partial"
+# A folder that its maker still uses has this file in it, locked.
+_IN_USE = ".in-use"
+_UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG,
+             errno.EIO)
 
 
 def root() -> Path:
     """The cache's top folder, made if it is not there."""
-    if "KVCPU_CACHE" in os.environ:
+    if os.environ.get("KVCPU_CACHE"):
         path = Path(os.environ["KVCPU_CACHE"])
-    elif "XDG_CACHE_HOME" in os.environ:
+    elif os.environ.get("XDG_CACHE_HOME"):
         path = Path(os.environ["XDG_CACHE_HOME"]) / "kvcpu"
     else:
         path = Path.home() / ".cache" / "kvcpu"
@@ -42,7 +46,7 @@ def reporting_disk_errors(path: Path) -> Iterator[None]:
             raise LauncherError(
                 Exit.DISK_FULL, f"no space left on the disk that holds {path}; free some, or set KVCPU_CACHE "
                 "to a folder on another one. Nothing incomplete was kept.") from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if error.errno in _UNUSABLE:
             raise LauncherError(
                 Exit.CACHE, f"cannot write {error.filename or path}: {error.strerror}; set KVCPU_CACHE to a folder "
                 "that can be written") from error
@@ -103,6 +107,7 @@ def entry(kind: str, entry_key: str, make: Callable[[Path], None]) -> Path:
     with lock(folder / f".{entry_key}.lock"):
         if final.is_dir():
             return final
+        _remove_abandoned(folder)
         partial = folder / f"{_PARTIAL}-{entry_key}"
         remove(partial)
         with reporting_disk_errors(folder):
@@ -115,14 +120,50 @@ def entry(kind: str, entry_key: str, make: Callable[[Path], None]) -> Path:
     return final
 
 
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what killed builders of other entries left. Who still builds holds the lock of his entry."""
+    for partial in folder.glob(f"{_PARTIAL}-*"):
+        with _lock_if_free(folder / f".{partial.name.removeprefix(_PARTIAL + '-')}.lock") as free:
+            if free:
+                remove(partial)
+
+
+@contextlib.contextmanager
+def _lock_if_free(path: Path) -> Iterator[bool]:
+    """Hold the file lock for the length of the block, or say that somebody has it."""
+    with open(path, "a", encoding="ascii") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def use(folder: Path) -> None:
+    """Keep an entry from being removed by `keep_newest`, for as long as this process lives."""
+    # Never closed: the lock ends with the process.
+    descriptor = os.open(folder / _IN_USE, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+
 def keep_newest(kind: str, count: int) -> None:
-    """Remove all but the `count` entries of a kind that were used last."""
+    """Remove all but the `count` entries of a kind that were used last, and those in use."""
     folder = root() / kind
-    entries = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    entries.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in entries[count:]:
-        with lock(folder / f".{path.name}.lock"):
-            remove(path)
+    entries = []
+    for path in folder.iterdir():
+        # It may go while we look: another launcher tidies too.
+        with contextlib.suppress(FileNotFoundError):
+            if path.is_dir() and not path.name.startswith("."):
+                entries.append((path.stat().st_mtime, path))
+    for _, path in sorted(entries, reverse=True)[count:]:
+        if not (path / _IN_USE).exists():
+            with lock(folder / f".{path.name}.lock"):
+                remove(path)
+            continue
+        with contextlib.suppress(FileNotFoundError), _lock_if_free(path / _IN_USE) as free:
+            if free:
+                remove(path)
 
 
 def remove(path: Path) -> None:

@@ -59,9 +59,12 @@ def demo(options: argparse.Namespace) -> int:
                                 f"{', '.join(tree.policies())}")
     if options.json is not None and not options.json.resolve().parent.is_dir():
         raise LauncherError(Exit.USAGE, f"--json {options.json}: its folder does not exist")
+    if not options.trace.is_file():
+        raise LauncherError(Exit.BAD_TRACE, f"--trace {options.trace}: there is no such file")
     packages.ensure()
+    # Before the long work: a mistake in the options or the trace is told at once.
+    plan = _plan(build.tool("kvcpu-replay"), options)
     built = build.products()
-    plan = _plan(built, options)
     image = build.image(options.kernel, built)
     _announce(options, plan)
     outcomes = _run_all(options, policies, plan, built, image)
@@ -72,9 +75,9 @@ def demo(options: argparse.Namespace) -> int:
     return _verdict(outcomes, runs)
 
 
-def _plan(built: build.Products, options: argparse.Namespace) -> dict[str, Any]:
+def _plan(replay: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Sizes for the trace, as kvcpu-replay chooses them; it finds a bad trace before any guest boots."""
-    argv = [str(built.tool("kvcpu-replay")), str(options.trace), "--plan", *_trace_arguments(options)]
+    argv = [str(replay), str(options.trace), "--plan", *_trace_arguments(options)]
     if options.fast_blocks:
         argv += ["--fast-blocks", str(options.fast_blocks)]
     if options.slow_blocks:

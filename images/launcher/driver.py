@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from . import cache, process, tree
+from .errors import LauncherError
 from .kernel import Kernel
 
 MODULE = "kvcpu.ko"
@@ -23,8 +24,13 @@ def module(kernel: Kernel) -> Path:
         for source in sources:
             shutil.copytree(source, work / source.relative_to(tree.TOP))
         copy = work / tree.DRIVER.relative_to(tree.TOP)
-        process.run_logged(["make", "-C", kernel.headers, f"M={copy}", f"-j{_JOBS}", "modules"],
-                           f"driver for Linux {kernel.release}", f"driver-{kernel.selector}")
+        try:
+            process.run_logged(["make", "-C", kernel.headers, f"M={copy}", f"-j{_JOBS}", "modules"],
+                               f"driver for Linux {kernel.release}", f"driver-{kernel.selector}")
+        except LauncherError as error:
+            # Whoever reads a compiler's message wants the file to edit, not the copy.
+            error.message = error.message.replace(str(work), str(tree.TOP))
+            raise
         process.capture(["strip", "--strip-debug", "-o", folder / MODULE, copy / MODULE])
         cache.remove(work)
 

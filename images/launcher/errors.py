@@ -34,6 +34,7 @@ class Exit(enum.IntEnum):
     BAD_RESULT = 92, "a replay finished, and its result is wrong (data lost, or not JSON)"
     CACHE = 93, "the cache folder cannot be used"
     INTERRUPTED = 130, "interrupted"
+    PIPE = 141, "nobody reads the output any more"
 
 
 class LauncherError(Exception):

@@ -19,6 +19,7 @@ _POLL_S = 0.05
 _BOOT_TIMEOUT_S = 120.0
 _QUIT_TIMEOUT_S = 10.0
 _CONSOLE_TAIL = 8
+_PROBE_BYTES = 65536
 _PANIC = re.compile(r"Kernel panic - not syncing.*")
 _COMPLAINT = re.compile(r"(BUG:|WARNING:|Oops|general protection fault|Call Trace|INFO: task .* blocked|"
                         r"rcu: .*stall|UBSAN|KASAN).*")
@@ -70,12 +71,7 @@ class Guest:
 
     def __enter__(self) -> "Guest":
         self._started = time.monotonic()
-        with cache.reporting_disk_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / "initramfs.cpio").write_bytes(self.initramfs)
-            for channel in Channel:
-                # Emptied, too: the folder may be a former run's.
-                self.path(channel).write_bytes(b"")
+        self._fill_folder()
         self._qemu_log = open(self.folder / "qemu.log", "w+b")
         ours, theirs = socket.socketpair()
         try:
@@ -98,6 +94,19 @@ class Guest:
             self._release()
             raise failure from error
         return self
+
+    def _fill_folder(self) -> None:
+        archive = self.folder / "initramfs.cpio"
+        with cache.reporting_disk_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                archive.write_bytes(self.initramfs)
+                for channel in Channel:
+                    # Emptied, too: the folder may be a former run's.
+                    self.path(channel).write_bytes(b"")
+            except OSError:
+                archive.unlink(missing_ok=True)
+                raise
 
     def stderr_so_far(self) -> str:
         """What the command has written to its stderr until now."""
@@ -141,6 +150,7 @@ class Guest:
 
     def outcome(self) -> Outcome:
         """What became of the run; to be asked once `poll` has said that the guest has ended."""
+        self._check_disk()
         console = self._text(Channel.CONSOLE)
         panic = _PANIC.search(console)
         if panic:
@@ -152,6 +162,15 @@ class Guest:
         return Outcome(status, self._text(Channel.STDOUT), self._text(Channel.STDERR), self.elapsed,
                        self.path(Channel.CONSOLE), complaints, digests)
 
+    def _check_disk(self) -> None:
+        """QEMU drops what a guest writes to a full disk, and tells nobody: the output would seem complete."""
+        probe = self.folder / "probe"
+        with cache.reporting_disk_errors(self.folder):
+            try:
+                probe.write_bytes(bytes(_PROBE_BYTES))
+            finally:
+                probe.unlink(missing_ok=True)
+
     def _reported_status(self) -> int:
         for line in self._text(Channel.STATUS).splitlines():
             word, _, rest = line.partition(" ")
@@ -159,7 +178,7 @@ class Guest:
                 return int(rest)
             if word == "failed":
                 raise self._error(Exit.GUEST_SILENT, f"the guest could not run the command: {rest}")
-        reason = self._qmp.events[-1].get("data", {}).get("reason", "?")
+        reason = next(event["data"]["reason"] for event in self._qmp.events if event["event"] == "SHUTDOWN")
         raise self._error(Exit.GUEST_SILENT, f"the guest ended ({reason}) and reported no status")
 
     def _digest(self, index: int) -> str:

@@ -2,6 +2,7 @@
 """Running other programs: output to a log file, progress from its last line, failures that name the cause."""
 
 import os
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from . import progress
 from .errors import Exit, LauncherError
 
 _TAIL_LINES = 12
+_COMPILER_ERROR = re.compile(r":\d+: (fatal )?error: ")
 _DISK_FULL_WORDS = "No space left on device"
 
 
@@ -40,11 +42,19 @@ def run_logged(argv: Sequence[object], title: str, log_name: str, *, code: Exit 
 def failure(argv: Sequence[object], status: int, lines: Sequence[str], code: Exit,
             log: Path | None = None) -> LauncherError:
     """The LauncherError for a program that ended with `status` after printing `lines`."""
-    tail = "".join(f"  | {line.rstrip()}\n" for line in lines[-_TAIL_LINES:])
+    tail = "".join(f"  | {line.rstrip()}\n" for line in _telling(lines))
     if any(_DISK_FULL_WORDS in line for line in lines):
         code = Exit.DISK_FULL
     how = f"was killed by signal {-status}" if status < 0 else f"failed with status {status}"
     return LauncherError(code, f"`{' '.join(map(str, argv))}` {how}:\n{tail.rstrip()}", log)
+
+
+def _telling(lines: Sequence[str]) -> Sequence[str]:
+    """The first error of a compiler, with what follows; else the last lines."""
+    for index, line in enumerate(lines):
+        if _COMPILER_ERROR.search(line):
+            return lines[index:index + _TAIL_LINES]
+    return lines[-_TAIL_LINES:]
 
 
 def capture(argv: Sequence[object], *, code: Exit = Exit.BUILD_FAILED, env: dict[str, str] | None = None,

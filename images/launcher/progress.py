@@ -31,6 +31,7 @@ def log_folder() -> Path:
         _log_folder = logs / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         with cache.reporting_disk_errors(logs):
             _log_folder.mkdir(parents=True, exist_ok=True)
+            cache.use(_log_folder)
         cache.keep_newest("logs", _LOG_RUNS_KEPT)
     return _log_folder
 

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""What the launcher's tests share: caches of their own, a small disk, the launcher as a command and as a function."""
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from launcher import __main__ as entry, cache, progress, tree  # noqa: E402
+
+KVCPU = tree.TOP / "kvcpu"
+# Nobody listens on the discard port here.
+UNREACHABLE = "http://127.0.0.1:9/debian"
+
+
+class LauncherTest(unittest.TestCase):
+    """Has a folder, and can have a cache of its own in it."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory(prefix="kvcpu-launcher-")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def patch(self, target: object, name: str, value: object) -> None:
+        """Replace an attribute for the length of the test."""
+        patcher = mock.patch.object(target, name, value)
+        patcher.start()
+        self.addCleanup(patcher.stop)
+
+    def environment(self, **variables: str) -> None:
+        """Set environment variables for the length of the test."""
+        patcher = mock.patch.dict(os.environ, variables)
+        patcher.start()
+        self.addCleanup(patcher.stop)
+
+    def own_cache(self, folder: Path | None = None) -> Path:
+        """An empty cache for the length of the test, in `folder` if that is given."""
+        root = folder or self.folder / "cache"
+        self.environment(KVCPU_CACHE=str(root))
+        self.patch(progress, "_log_folder", None)
+        return cache.root()
+
+    def small_disk(self, kib: int) -> Path:
+        """A file system of this size. Skips the test where none can be mounted."""
+        mount_point = self.folder / "disk"
+        mount_point.mkdir()
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kib}k", "tmpfs", mount_point],
+                              capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            self.skipTest(f"cannot mount a tmpfs: {done.stderr.strip()}")
+        self.addCleanup(subprocess.run, ["umount", "--lazy", mount_point], check=True)
+        return mount_point
+
+
+def main(*arguments: str) -> tuple[int, str]:
+    """The launcher's main function in this process: exit code, and what it wrote to stderr."""
+    said = io.StringIO()
+    with mock.patch.object(sys, "argv", ["kvcpu", *arguments]), contextlib.redirect_stderr(said), \
+            contextlib.redirect_stdout(io.StringIO()):
+        try:
+            code = entry.main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return code, said.getvalue()
+
+
+def kvcpu(*arguments: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    """./kvcpu, as a person calls it."""
+    return subprocess.run([str(KVCPU), *map(str, arguments)], capture_output=True, text=True, check=False,
+                          stdin=subprocess.DEVNULL, timeout=timeout)

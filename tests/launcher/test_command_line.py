@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""./kvcpu given what it cannot use: a message that names it, and an exit code of its own. TAP."""
+
+import contextlib
+import json
+import subprocess
+
+from support import KVCPU, LauncherTest, kvcpu, main
+
+import tap
+from launcher import packages, process, testing, tree
+from launcher.errors import Exit, LauncherError
+
+_REQUEST = {"timestamp": 0, "input_length": 600, "output_length": 5, "hash_ids": [1, 2]}
+
+
+class BadTrace(LauncherTest):
+    """The message names the file and the line."""
+
+    def check(self, text: str, *words: str) -> None:
+        """`demo` with a trace of this text."""
+        trace = self.folder / "trace.jsonl"
+        trace.write_text(text, encoding="utf-8")
+        done = kvcpu("demo", "--trace", trace)
+        self.assertEqual(done.returncode, Exit.BAD_TRACE, done.stderr)
+        self.assertEqual(done.stdout, "")
+        for word in (str(trace), *words):
+            self.assertIn(word, done.stderr)
+
+    def test_empty(self) -> None:
+        self.check("", "no request")
+
+    def test_truncated(self) -> None:
+        lines = [json.dumps({**_REQUEST, "timestamp": time}) for time in range(5)]
+        self.check("\n".join(lines)[:-20], "trace.jsonl:5:")
+
+    def test_malformed(self) -> None:
+        good = json.dumps(_REQUEST)
+        for line, word in (("{", "JSON"), ("[]", "object"), (json.dumps({**_REQUEST, "hash_ids": 3}), "hash_ids"),
+                           (json.dumps({**_REQUEST, "input_length": -1}), "input_length"),
+                           (json.dumps({**_REQUEST, "hash_ids": [1]}), "hash_ids"), ("\0\1\2", "JSON")):
+            with self.subTest(line=line):
+                self.check(f"{good}\n{good}\n{line}\n{good}\n", "trace.jsonl:3:", word)
+
+    def test_no_such_file(self) -> None:
+        for path in (self.folder / "nothing", self.folder):
+            with self.subTest(path=path):
+                code, said = main("demo", "--trace", str(path))
+                self.assertEqual(code, Exit.BAD_TRACE)
+                self.assertIn(str(path), said)
+
+
+class BadOption(LauncherTest):
+    """The message names the option."""
+
+    def check(self, code: Exit, arguments: list[str], *words: str) -> None:
+        """What main says to these arguments."""
+        got, said = main(*arguments)
+        self.assertEqual(got, code, said)
+        for word in words:
+            self.assertIn(word, said)
+
+    def test_unknown_policy(self) -> None:
+        for arguments in (["demo", "--policy", "best"], ["run", "--device", "policy=best", "--", "true"]):
+            with self.subTest(arguments=arguments):
+                self.check(Exit.BAD_POLICY, arguments, "best", *tree.policies())
+
+    def test_sizes_that_do_not_fit(self) -> None:
+        done = kvcpu("demo", "--fast-blocks", "2")
+        self.assertEqual(done.returncode, Exit.BAD_SIZES, done.stderr)
+        self.assertIn("fast tier of 2", done.stderr)
+
+    def test_usage(self) -> None:
+        for arguments, word in ((["run", "--kernel", "5.4", "--", "true"], "5.4"),
+                                (["run", "--device", "block-size", "--", "true"], "block-size"),
+                                (["run", "--device", "a=1,b=2", "--", "true"], "a=1,b=2"),
+                                (["run", "--devices", "99", "--", "true"], "99"),
+                                (["run", "--time", "virtual", "--cpus", "2", "--", "true"], "--cpus 2"),
+                                (["run", "--file", "no/such", "--", "true"], "no/such"),
+                                (["run", "--file", f"{KVCPU}:relative", "--", "true"], "absolute"),
+                                (["run", "--timeout", "0", "--", "true"], "--timeout"),
+                                (["run"], "CMD"), (["nonsense"], "nonsense"), ([], "COMMAND"),
+                                (["demo", "--json", "no/such/folder/x"], "--json"),
+                                (["demo", "--scale", "0"], "--scale")):
+            with self.subTest(arguments=arguments):
+                self.check(Exit.USAGE, arguments, word)
+
+    def test_unknown_suite(self) -> None:
+        done = kvcpu("test", "nonsense")
+        self.assertEqual(done.returncode, Exit.USAGE, done.stderr)
+        self.assertIn("nonsense", done.stderr)
+        self.assertIn("launcher", done.stderr)
+
+
+class Host(LauncherTest):
+    """A host that lacks something."""
+
+    def test_missing_packages_and_nobody_to_install_them(self) -> None:
+        self.patch(packages, "missing", lambda: ["sparse", "flex"])
+        self.patch(packages, "_as_root", lambda: None)
+        code, said = main("setup")
+        self.assertEqual(code, Exit.PACKAGES)
+        self.assertIn("apt-get install --no-install-recommends -y sparse flex", said)
+
+    def test_cache_that_cannot_be_one(self) -> None:
+        done = subprocess.run([KVCPU, "run", "--prebuilt", "--", "true"], capture_output=True, text=True, check=False,
+                              env={**process.merged_environment(None), "KVCPU_CACHE": f"{KVCPU}/below"})
+        self.assertEqual(done.returncode, Exit.CACHE, done.stderr)
+        self.assertIn("KVCPU_CACHE", done.stderr)
+
+    def test_full_disk_outside_of_the_cache(self) -> None:
+        disk = self.small_disk(64)
+        with contextlib.suppress(OSError):
+            (disk / "filler").write_bytes(bytes(1 << 20))
+
+        def fill(_options: object) -> int:
+            return (disk / "another").write_bytes(bytes(4096))
+
+        self.patch(packages, "ensure", lambda: fill(None))
+        code, said = main("setup")
+        self.assertEqual(code, Exit.DISK_FULL, said)
+        self.assertIn("no space left", said)
+
+
+class Errors(LauncherTest):
+    """Exit codes, and what comes with them."""
+
+    def test_codes_differ_and_are_listed(self) -> None:
+        self.assertEqual(len({int(code) for code in Exit}), len(list(Exit)))
+        text = kvcpu("--help").stdout
+        for code in Exit:
+            self.assertIn(f" {int(code)}  {code.meaning}\n", text)
+
+    def test_a_program_that_fails_is_shown_with_its_last_words(self) -> None:
+        self.own_cache()
+        with self.assertRaises(LauncherError) as caught:
+            process.run_logged(["sh", "-c", "echo first; echo last >&2; exit 3"], "step", "test")
+        self.assertEqual(caught.exception.code, Exit.BUILD_FAILED)
+        self.assertIn("status 3", caught.exception.message)
+        self.assertIn("last", caught.exception.message)
+        self.assertIn("first", caught.exception.log.read_text(encoding="utf-8"))
+
+    def test_a_program_that_is_killed(self) -> None:
+        self.own_cache()
+        with self.assertRaises(LauncherError) as caught:
+            process.run_logged(["sh", "-c", "kill -9 $$"], "step", "test")
+        self.assertIn("signal 9", caught.exception.message)
+
+    def test_counting_cases(self) -> None:
+        junit = self.folder / "junit.xml"
+        junit.write_text('<testsuites><testsuite><testcase name="a"/><testcase name="b"><failure/></testcase>'
+                         '<testcase name="c"><skipped/></testcase><testcase name="d"><error/></testcase>'
+                         '</testsuite></testsuites>', encoding="ascii")
+        self.assertEqual(testing.count_cases(junit), {"passed": 1, "failed": 2, "skipped": 1})
+
+
+if __name__ == "__main__":
+    tap.main()
