@@ -97,8 +97,12 @@ void kvcpu_tier_exit(KvcpuTier *tier)
     }
     memory_region_del_subregion(&tier->bar, tier->ram);
     memory_region_del_subregion(&tier->bar, &tier->pad);
+    /*
+     * RCU may keep this RAM for a while after the device is gone; its name
+     * must be free by then, for a device that is plugged into the same place.
+     */
+    vmstate_unregister_ram(tier->ram, NULL);
     if (tier->memdev) {
-        vmstate_unregister_ram(tier->ram, NULL);
         host_memory_backend_set_mapped(tier->memdev, false);
     }
     tier->ram = NULL;
