@@ -18,6 +18,7 @@ from .errors import Exit, LauncherError
 _POLL_S = 0.05
 _BOOT_TIMEOUT_S = 120.0
 _QUIT_TIMEOUT_S = 10.0
+_UNPLUG_TIMEOUT_S = 60.0
 _CONSOLE_TAIL = 8
 _PROBE_BYTES = 65536
 _PANIC = re.compile(r"Kernel panic - not syncing.*")
@@ -107,6 +108,23 @@ class Guest:
             except OSError:
                 archive.unlink(missing_ok=True)
                 raise
+
+    def unplug(self, index: int) -> None:
+        """Ask the guest to let go of a KV-CPU; it is gone once the guest has."""
+        self._qmp.command("device_del", id=machine.device_id(index))
+
+    def plug(self, index: int) -> None:
+        """Put a KV-CPU back in its place, new, once it is gone."""
+        name = machine.device_id(index)
+        deadline = time.monotonic() + _UNPLUG_TIMEOUT_S
+        while not any(event["data"].get("device") == name for event in self._qmp.events
+                      if event["event"] == "DEVICE_DELETED"):
+            if time.monotonic() > deadline:
+                raise self._error(Exit.GUEST_HUNG, f"the guest does not let go of {name}")
+            self._qmp.poll(_POLL_S)
+        self._qmp.events = [event for event in self._qmp.events if event["event"] != "DEVICE_DELETED"]
+        self._qmp.command("device_add", driver="kvcpu", id=machine.device_id(index), bus=machine.port_id(index),
+                          **self.machine.devices[index])
 
     def stderr_so_far(self) -> str:
         """What the command has written to its stderr until now."""

@@ -46,6 +46,11 @@ def device_id(index: int) -> str:
     return f"kvcpu{index}"
 
 
+def port_id(index: int) -> str:
+    """QEMU's id of the root port that the index-th KV-CPU is behind."""
+    return f"port{index}"
+
+
 def arguments(machine: Machine, qemu: Path, kernel: Path, initramfs: Path, channels: list[Path],
               qmp_descriptor: int, *, console_on_stdio: bool = False) -> list[str]:
     """The command line. `channels` are the files for the console, stdout, stderr and the status, in this order."""
@@ -90,7 +95,7 @@ def _serial_ports(channels: list[Path], console_on_stdio: bool) -> list[str]:
 def _devices(machine: Machine) -> list[str]:
     result = []
     for index, properties in enumerate(machine.devices):
-        port = f"port{index}"
+        port = port_id(index)
         settings = "".join(f",{key}={value}" for key, value in properties.items())
         result += ["-device", f"pcie-root-port,id={port},chassis={index + 1},addr={index + 2:#x}",
                    "-device", f"kvcpu,id={device_id(index)},bus={port}{settings}"]

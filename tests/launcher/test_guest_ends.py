@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: MIT
 """How a guest can end, and what ./kvcpu makes of it. TAP."""
 
+import contextlib
 import hashlib
 import os
+import pty
 import signal
 import subprocess
 import time
@@ -52,6 +54,32 @@ class Orderly(LauncherTest):
         done = kvcpu("run", "--prebuilt", "--no-modules", "--file", f"{script}:/opt/named", "--", "/opt/named", "a b")
         self.assertEqual(done.stdout, "/opt/named a b\n")
         self.assertIn("No such file", done.stderr)
+
+    def test_shell(self) -> None:
+        ours, theirs = pty.openpty()
+        with subprocess.Popen([KVCPU, "shell", "--prebuilt"], stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL,
+                              start_new_session=True) as process_, open(ours, "r+b", buffering=0) as terminal:
+            self.addCleanup(process_.kill)
+            os.close(theirs)
+            said = b""
+            while b"# " not in said:
+                said += terminal.read(4096)
+            # A job control shell on its own terminal: an interrupt ends the command, and not the shell.
+            terminal.write(b"sleep 1000\n")
+            time.sleep(0.5)
+            terminal.write(b"\x03")
+            terminal.write(b"ls /dev/kvcpu0 && exit 5\n")
+            with contextlib.suppress(OSError):
+                while data := terminal.read(4096):
+                    said += data
+            self.assertEqual(process_.wait(60), 5, said)
+            self.assertIn(b"\n/dev/kvcpu0", said)
+
+    def test_doctor(self) -> None:
+        done = kvcpu("doctor")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        for word in ("system", "packages", "cache", "guest kernel", "QEMU", "KVM", "ready"):
+            self.assertIn(word, done.stdout)
 
     def test_several_devices(self) -> None:
         done = run("ls /dev/kvcpu*", "--devices", "3", "--kernel", "6.12")

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Run a test program in a guest and pass on its TAP. Two tests are added: that the program ran to its end, and that
-the guest's kernel complained of nothing meanwhile.
+the guest's kernel complained of nothing meanwhile. At a line "# unplug" the first device is taken away, at "# plug" it
+comes back.
 """
 
 import argparse
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import guests
 from launcher.errors import LauncherError
-from launcher.guest import Channel, Outcome
+from launcher.guest import Channel, Guest, Outcome
 
 _RESULT = re.compile(rb"(not )?ok\b")
 _PLAN = re.compile(rb"1\.\.(\d+)")
@@ -20,7 +21,8 @@ _PLAN = re.compile(rb"1\.\.(\d+)")
 class Tap:
     """The program's lines as they come; its plan is held back, as ours is longer."""
 
-    def __init__(self) -> None:
+    def __init__(self, guest: Guest) -> None:
+        self._requests = {b"# unplug": guest.unplug, b"# plug": guest.plug}
         self.count = 0
         self.failed = 0
         self.planned: int | None = None
@@ -40,6 +42,8 @@ class Tap:
         if result:
             self.count += 1
             self.failed += result[1] is not None
+        if line in self._requests:
+            self._requests[line](0)
         sys.stdout.buffer.write(line + b"\n")
         sys.stdout.flush()
 
@@ -76,10 +80,10 @@ def main() -> int:
     """Boot, pass on, judge."""
     options = parse()
     program = options.program.name
-    tap = Tap()
     try:
         guest = guests.guest(options.kernel, [f"/usr/bin/{program}", *options.argument], options.name or program,
                              devices=options.device or [""], files={f"/usr/bin/{program}": options.program})
+        tap = Tap(guest)
         guest.on_output = lambda channel, data: tap.take(data) if channel is Channel.STDOUT else None
         with guest:
             tap.judge(guest.wait())
