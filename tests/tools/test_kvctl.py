@@ -47,7 +47,8 @@ class Looks(ToolTest):
     def test_policy(self):
         self.assertEqual(self.output("--loopback", "policy"), "lru\n")
         self.assertEqual(self.output("--loopback", "policy", "hepc"), "")
-        self.assertIn("policy best: no such policy; there are: lru hepc", self.refusal(1, "--loopback", "policy", "best"))
+        self.assertIn("policy best: no such policy; there are: lru hepc",
+                      self.refusal(1, "--loopback", "policy", "best"))
 
     def test_weights(self):
         self.assertEqual(self.output("--loopback", "weights", 1, 2, 3, 4, 5, "0x10"), "")
