@@ -21,8 +21,10 @@
 #define KVCPU_KVCPU_H
 
 #include <linux/kvcpu.h>
+/* This is C. NOLINTBEGIN(modernize-deprecated-headers) */
 #include <stddef.h>
 #include <stdint.h>
+/* NOLINTEND(modernize-deprecated-headers) */
 
 #include "kvcpu_hw.h"
 
