@@ -15,7 +15,7 @@ sys.dont_write_bytecode = True
 from tool import ToolTest  # noqa: E402 (the line above comes first)
 
 WITHIN = 0.02
-# F = 3,000 and S = everything; the part of the block uses that was recomputed, for smaller S; and the fast part, for other F.
+# F = 3,000 and S = everything; parts of the block uses: recomputed, for smaller S; fast, for other F.
 PUBLISHED = {"fast": 0.0626, "slow": 0.3038, "recomputed": 0.6336, "blocks_in": 87_700, "blocks_out": 191_103}
 RECOMPUTED_BY_SLOW_BLOCKS = {10_000: 0.791, 20_000: 0.715, 40_000: 0.649}
 # Published with three digits: half of the last is 1.1 % of the first.
