@@ -64,6 +64,32 @@ struct Block {
     return block.hint == Hint::hot || block.hint == Hint::prefetchable;
 }
 
+/* In a slot, and nothing keeps it there. */
+[[nodiscard]] inline bool may_leave(const Block &block) noexcept {
+    return (block.state == KVCPU_BS_FAST || block.state == KVCPU_BS_WRITING_BACK) &&
+           block.claims == 0 && block.wanted == 0;
+}
+
+/* In the order of targets, HOT comes before every one. */
+[[nodiscard]] inline uint64_t target_key(const Block &block) noexcept {
+    return block.hint == Hint::hot ? 0 : block.target;
+}
+
+/* The clock of its context at which a hint of the block ends, or UINT64_MAX. */
+[[nodiscard]] inline uint64_t hint_ends_at(const Block &block) noexcept {
+    switch (block.hint) {
+        case Hint::hot:
+            return block.target;
+        case Hint::prefetchable:
+            return block.target + 1;
+        default:
+            return UINT64_MAX;
+    }
+}
+[[nodiscard]] inline bool has_hint_ended(const Block &block, uint64_t clock) noexcept {
+    return clock >= hint_ends_at(block);
+}
+
 }  // namespace kvcpu
 
 #endif  // KVCPU_CORE_BLOCK_H

@@ -157,8 +157,7 @@ void Commands::hand_out(const Command &command, uint32_t block, uint32_t index) 
         return (command.meta >> shift) & mask;
     };
     Block &b = d_.at(block);
-    placement_.wheel.forget(block);
-    steps_.forget(block);
+    placement_.forget(block);
     /* What it keeps: its place, and its turn among the blocks that nobody has used since. */
     const Block before = b;
     b = Block{};
@@ -204,8 +203,7 @@ void Commands::give_up(uint32_t block) noexcept {
     Block &b = d_.at(block);
     --d_.contexts[b.owner].owned;
     d_.count(KVCPU_CNT_BLOCKS_FREED);
-    placement_.wheel.forget(block);
-    steps_.forget(block);
+    placement_.forget(block);
     const Block before = b;
     b = Block{};
     b.slot = before.slot;

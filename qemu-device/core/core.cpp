@@ -178,7 +178,6 @@ void Core::reset_parts() noexcept {
     completions_.clear();
     pins_.clear();
     mover_.clear();
-    steps_.clear();
     hints_.clear();
     commands_.clear();
     d_.leaving = 0;

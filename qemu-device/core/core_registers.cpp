@@ -9,7 +9,9 @@ namespace kvcpu {
 namespace {
 
 constexpr uint64_t control_bits = KVCPU_CONTROL_RESET | KVCPU_CONTROL_LOG_RESTART;
-constexpr uint64_t all_policies = (1U << KVCPU_POLICY_LRU) | (1U << KVCPU_POLICY_HEPC);
+#define KVCPU_POLICY_BIT_(name, number, text) | uint64_t{1} << (number)
+constexpr uint64_t all_policies = 0 KVCPU_POLICIES(KVCPU_POLICY_BIT_);
+#undef KVCPU_POLICY_BIT_
 
 uint64_t flags_of(const Block &block, bool queued) {
     const auto flag = [](bool set, uint64_t bit) { return set ? bit : 0; };
@@ -122,7 +124,7 @@ uint64_t Core::read_block(Reg reg) const noexcept {
 
     switch (reg) {
         case Reg::BLOCK_STATE:
-            return state_word(b, d_.class_of(b), placement_.is_queued(block));
+            return state_word(b, placement_.class_of(b), placement_.is_queued(block));
         case Reg::BLOCK_PLACE:
             return uint64_t{has_slot_copy(b) ? b.slot : no_slot} << KVCPU_BPL_SLOT_SHIFT |
                    uint64_t{b.claims} << KVCPU_BPL_CLAIMS_SHIFT |
@@ -236,7 +238,6 @@ void Core::set_policy(uint64_t value) noexcept {
     }
     d_.policy = policy;
     d_.record({.kind = KVCPU_EV_POLICY, .value = value});
-    steps_.clear();
     placement_.rebuild();
 }
 

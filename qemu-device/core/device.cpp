@@ -39,29 +39,4 @@ void Device::update_free(uint32_t block) noexcept {
     }
 }
 
-kvcpu_victim_class Device::class_of(const Block &block) const noexcept {
-    if (block.claims > 0) {
-        return KVCPU_VC_PINNED;
-    }
-    if (!is_hepc()) {
-        return KVCPU_VC_UNHINTED;
-    }
-    if (block.sharers > 0) {
-        return KVCPU_VC_SHARED;
-    }
-    switch (block.hint) {
-        case Hint::none:
-            break;
-        case Hint::hot:
-            return KVCPU_VC_HOT;
-        case Hint::evictable:
-            return KVCPU_VC_EVICTABLE;
-        case Hint::prefetchable:
-            return KVCPU_VC_PREFETCHED;
-        case Hint::released:
-            return KVCPU_VC_RELEASED;
-    }
-    return KVCPU_VC_UNHINTED;
-}
-
 }  // namespace kvcpu

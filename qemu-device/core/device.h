@@ -39,7 +39,6 @@ struct Device {
     [[nodiscard]] uint32_t block_count() const noexcept {
         return static_cast<uint32_t>(blocks.size());
     }
-    [[nodiscard]] bool is_hepc() const noexcept { return policy == KVCPU_POLICY_HEPC; }
 
     /* The only way in which a block's state changes; asserts that the table of life allows it. */
     void change(uint32_t block, kvcpu_block_occurrence occurrence, kvcpu_block_state to) noexcept;
@@ -49,7 +48,6 @@ struct Device {
     [[nodiscard]] static kvcpu_block_state rest_state(const Block &block) noexcept {
         return block.allocated ? KVCPU_BS_HOME : KVCPU_BS_FREE;
     }
-    [[nodiscard]] kvcpu_victim_class class_of(const Block &block) const noexcept;
 
     void count(kvcpu_counter counter, uint64_t amount = 1) noexcept {
         counters.add(counter, amount);
@@ -70,6 +68,8 @@ struct Device {
     NumberSet free_blocks;  // ALLOC may hand them out
     NumberSet free_slots;   // hold, await and still scrub no block
     uint32_t leaving = 0;   // blocks in LEAVING
+    uint64_t stamps = 0;    // of uses, in the order in which they were made
+    uint64_t asks = 0;      // of fetches
 };
 
 }  // namespace kvcpu

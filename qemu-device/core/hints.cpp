@@ -43,7 +43,7 @@ bool Hints::is_used_by_policy(kvcpu_opcode opcode) const noexcept {
         case KVCPU_OP_SEAL:
             return true;
         default:
-            return d_.is_hepc();
+            return placement_.policy().uses_hints();
     }
 }
 

@@ -74,6 +74,7 @@ void Mover::leave_slot(uint32_t block, kvcpu_block_occurrence occurrence) noexce
     b.slot = no_slot;
     d_.change(block, occurrence, Device::rest_state(b));
     pins_.lost(block);
+    placement_.policy().left(block);
     placement_.changed(block);
 }
 
@@ -101,12 +102,12 @@ void Mover::give_up(uint32_t block) noexcept {
 }
 
 Victim Mover::find_victim(uint32_t wanted_by, Room room) const noexcept {
-    Victim victim = placement_.victim(room, placement_.target_key(wanted_by));
+    Victim victim = placement_.policy().victim({wanted_by, room});
     if (victim.block == no_block && room == Room::pin && pins_.is_oldest(wanted_by)) {
         victim.block = pins_.take_from_younger();
         victim.as = KVCPU_VC_UNHINTED;
         if (victim.block != no_block) {
-            victim.as = d_.class_of(d_.at(victim.block));
+            victim.as = placement_.class_of(d_.at(victim.block));
             victim.displaced = victim.as == KVCPU_VC_HOT || victim.as == KVCPU_VC_SHARED;
         }
     }
@@ -157,6 +158,7 @@ void Mover::begin_fetch(Engine &engine, Kind kind, uint32_t block, uint16_t reas
     d_.change(block, KVCPU_BO_FETCH_START, KVCPU_BS_FETCHING);
     pins_.started(block);
     begin(engine, kind, block, reason);
+    placement_.policy().entered(block);
     placement_.changed(block);
     record_move(KVCPU_EV_FETCH_START, engine);
 }

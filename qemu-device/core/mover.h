@@ -16,7 +16,7 @@ namespace kvcpu {
  * Carries blocks between the tiers: channels that share the link, and the scrubber. Takes the most
  * urgent work known whenever one of them is idle; bytes move when a move ends.
  */
-class Mover {
+class Mover final : public Evictions {
   public:
     Mover(Device &device, Placement &placement, Pins &pins);
 
@@ -24,7 +24,7 @@ class Mover {
     void clear() noexcept;
 
     /* Sends a block that is in FAST or WRITING_BACK home; at once if it is clean. */
-    void evict(uint32_t block, kvcpu_victim_class as) noexcept;
+    void evict(uint32_t block, kvcpu_victim_class as) noexcept override;
     /* Writes a dirty block home when the link has nothing better to do; the block stays. */
     void clean(uint32_t block) noexcept;
     /* The block's owner gives it up: whatever it is doing ends, and it is scrubbed. */

@@ -69,6 +69,7 @@ void Pins::wait(const Waiting &pin) noexcept {
         }
         if (b.wanted++ == 0 && is_home(b)) {
             ++unstarted_;
+            placement_.policy().missed(block);
         }
         rescue(block);
         placement_.changed(block);

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "policies.h"
+
+#include "policy_hepc.h"
+#include "policy_lru.h"
+
+namespace kvcpu {
+
+namespace {
+
+/* The class that is behind each line of KVCPU_POLICIES. */
+using LRU = LruPolicy;
+using HEPC = HepcPolicy;
+
+}  // namespace
+
+std::vector<std::unique_ptr<Policy>> make_policies(const PolicyTools &tools) {
+    std::vector<std::unique_ptr<Policy>> policies;
+#define KVCPU_MAKE_POLICY_(name, number, text)      \
+    static_assert(KVCPU_POLICY_##name == (number)); \
+    policies.resize((number) + 1);                  \
+    policies[number] = std::make_unique<name>(tools);
+    KVCPU_POLICIES(KVCPU_MAKE_POLICY_)
+#undef KVCPU_MAKE_POLICY_
+    return policies;
+}
+
+}  // namespace kvcpu

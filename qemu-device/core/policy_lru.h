@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef KVCPU_CORE_POLICY_LRU_H
+#define KVCPU_CORE_POLICY_LRU_H
+
+#include "policy.h"
+
+namespace kvcpu {
+
+/* `lru`: one order, by last use. Ignores hints, and fetches nothing by itself. */
+class LruPolicy final : public Policy {
+  public:
+    explicit LruPolicy(const PolicyTools &tools) : d_(tools.device), victims_(tools.victims) {}
+
+    [[nodiscard]] bool uses_hints() const noexcept override { return false; }
+    [[nodiscard]] kvcpu_victim_class class_of(const Block &) const noexcept override {
+        return KVCPU_VC_UNHINTED;
+    }
+    void changed(uint32_t block) noexcept override {
+        victims_.remove(block);
+        if (may_leave(d_.at(block))) {
+            victims_.put(block, KVCPU_VC_UNHINTED, d_.at(block).stamp, 0);
+        }
+    }
+    [[nodiscard]] Victim victim(const Want &want) const noexcept override {
+        return {want.room == Room::pin ? victims_.first(KVCPU_VC_UNHINTED) : no_block};
+    }
+
+  private:
+    Device &d_;
+    VictimOrder &victims_;
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_POLICY_LRU_H
