@@ -3,6 +3,7 @@
 
 #include "policy_hepc.h"
 #include "policy_lru.h"
+#include "policy_next_use.h"
 
 namespace kvcpu {
 
@@ -11,6 +12,7 @@ namespace {
 /* The class that is behind each line of KVCPU_POLICIES. */
 using LRU = LruPolicy;
 using HEPC = HepcPolicy;
+using NEXT_USE = NextUsePolicy;
 
 }  // namespace
 

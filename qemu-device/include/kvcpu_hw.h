@@ -166,7 +166,8 @@ enum kvcpu_register { KVCPU_REGISTERS(KVCPU_REGISTER_OFFSET_) };
 
 #define KVCPU_POLICIES(X) \
     X(LRU, 0, "lru")      \
-    X(HEPC, 1, "hepc")
+    X(HEPC, 1, "hepc")    \
+    X(NEXT_USE, 2, "next-use")
 
 #define KVCPU_POLICY_NUMBER_(name, number, text) KVCPU_POLICY_##name = (number),
 enum kvcpu_policy { KVCPU_POLICIES(KVCPU_POLICY_NUMBER_) };

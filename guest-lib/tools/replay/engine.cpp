@@ -162,8 +162,7 @@ void Engine::schedule() {
     if (!hinter_.is_quiet() && (decoding_ > 0 || !queue_.empty() || !running_.empty())) {
         synchronize();
         Batch hints;
-        hinter_.step(hints, ++figures_.steps, queue_,
-                     fast_blocks_ - std::min(fast_blocks_, store_.held() + reserved_));
+        hinter_.step(hints, ++figures_.steps, queue_, room());
         submit(hints);
     } else {
         ++figures_.steps;
@@ -288,9 +287,28 @@ uint64_t Engine::schedule_prefill(Active &active, uint64_t budget) {
 
 /* -- A step ends ----------------------------------------------------------- */
 
+/* What arrives while a step computes is announced at once: it starts with the next, at best. */
+void Engine::pass_time(uint64_t until_ns) {
+    while (next_arrival_ < requests_.size() && arrival_ns(next_arrival_) < until_ns) {
+        clock_ns_ = std::max(clock_ns_, arrival_ns(next_arrival_));
+        take_arrivals();
+        if (!hinter_.is_quiet()) {
+            synchronize();
+            Batch hints;
+            hinter_.announce(hints, queue_, room());
+            submit(hints);
+        }
+    }
+    clock_ns_ = until_ns;
+}
+
+uint64_t Engine::room() const {
+    return fast_blocks_ - std::min(fast_blocks_, store_.held() + reserved_);
+}
+
 void Engine::end_step() {
-    clock_ns_ += model_.step_ns + decoding_ * model_.step_per_decoding_ns +
-                 prefill_tokens_ * model_.step_per_prefill_token_ns;
+    pass_time(clock_ns_ + model_.step_ns + decoding_ * model_.step_per_decoding_ns +
+              prefill_tokens_ * model_.step_per_prefill_token_ns);
     for (const auto &active : running_) {
         if (active->phase == Phase::prefill) {
             write_computed(*active);

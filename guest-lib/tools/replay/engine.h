@@ -94,6 +94,8 @@ class Engine {
     void loaded(Active &active, uint64_t when_ns);
 
     void end_step();
+    void pass_time(uint64_t until_ns);
+    [[nodiscard]] uint64_t room() const;
     void write_computed(Active &active);
     void write_until(Active &active, std::size_t end);
     void verify(Active &active);

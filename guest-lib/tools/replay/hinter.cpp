@@ -51,6 +51,10 @@ void Hinter::step(Batch &batch, uint64_t step, const std::deque<std::size_t> &qu
     if (kinds_.step) {
         batch.step(step);
     }
+    announce(batch, queue, room);
+}
+
+void Hinter::announce(Batch &batch, const std::deque<std::size_t> &queue, uint64_t room) {
     if (!kinds_.prefetchable) {
         return;
     }
@@ -60,7 +64,7 @@ void Hinter::step(Batch &batch, uint64_t step, const std::deque<std::size_t> &qu
         if (room == 0) {
             return;
         }
-        prefetch(batch, number, step + 1 + tokens_ahead / tokens_per_step_, room);
+        prefetch(batch, number, step_ + 1 + tokens_ahead / tokens_per_step_, room);
         tokens_ahead += requests_[number].input_tokens;
     }
 }

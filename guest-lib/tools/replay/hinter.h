@@ -41,6 +41,8 @@ class Hinter {
 
     /* A step begins. `room` is what of the fast tier running requests do not need. */
     void step(Batch &batch, uint64_t step, const std::deque<std::size_t> &queue, uint64_t room);
+    /* A request has arrived. */
+    void announce(Batch &batch, const std::deque<std::size_t> &queue, uint64_t room);
     /* A running request holds, or lets go of, a block that others may hold too. */
     void held(Batch &batch, const std::vector<uint32_t> &blocks);
     void let_go(Batch &batch, const std::vector<uint32_t> &blocks);
