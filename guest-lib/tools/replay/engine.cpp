@@ -219,9 +219,7 @@ void Engine::load(Active &active) {
     Batch shares;
     hinter_.held(shares, found);
     submit(shares);
-    for (const uint32_t block : store_.take(prompt - active.found)) {
-        active.blocks.push_back(block);
-    }
+    take_prompt(active);
     active.is_private.resize(prompt);
     reserved_ += active.request->output_blocks();
     /* At least the last token is computed, or there is nothing to continue from. */
@@ -231,6 +229,22 @@ void Engine::load(Active &active) {
     if (active.pins_waiting == 0) {
         loaded(active, clock_ns_);
     }
+}
+
+/* Blocks for what is to be computed of the prompt; the last is told apart if it is not full. */
+void Engine::take_prompt(Active &active) {
+    const std::size_t full = active.request->input_tokens / tokens_per_block;
+    const std::size_t prompt = active.request->hash_ids.size();
+    const auto take = [&](std::size_t end, uint64_t tokens) {
+        const std::size_t first = active.blocks.size();
+        if (first < end) {
+            const std::vector<uint32_t> taken =
+                store_.take(end - first, first * tokens_per_block, tokens);
+            active.blocks.insert(active.blocks.end(), taken.begin(), taken.end());
+        }
+    };
+    take(full, tokens_per_block);
+    take(prompt, active.request->input_tokens % tokens_per_block);
 }
 
 /* Of blocks that were found, those that are fast already are counted. */
@@ -303,7 +317,7 @@ void Engine::pass_time(uint64_t until_ns) {
 }
 
 uint64_t Engine::room() const {
-    return fast_blocks_ - std::min(fast_blocks_, store_.held() + reserved_);
+    return fast_blocks_ - std::min<uint64_t>(fast_blocks_, store_.held());
 }
 
 void Engine::end_step() {
@@ -394,7 +408,8 @@ void Engine::decode(Active &active) {
     const std::size_t full = tokens / tokens_per_block;
     if (blocks_for(tokens) > active.blocks.size()) {
         synchronize();
-        active.blocks.push_back(store_.take(1).front());
+        active.blocks.push_back(
+            store_.take(1, active.blocks.size() * tokens_per_block, tokens_per_block).front());
         active.is_private.push_back(false);
         --reserved_;
         pin(active, active.pinned, active.blocks.size());

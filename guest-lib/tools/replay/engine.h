@@ -90,6 +90,7 @@ class Engine {
     [[nodiscard]] bool fits(const Request &request) const;
     void admit();
     void load(Active &active);
+    void take_prompt(Active &active);
     void pin(Active &active, std::size_t first, std::size_t end);
     void loaded(Active &active, uint64_t when_ns);
 

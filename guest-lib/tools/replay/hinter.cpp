@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "hinter.h"
 
+#include <algorithm>
 #include <sstream>
 #include <stdexcept>
 
@@ -71,6 +72,7 @@ void Hinter::announce(Batch &batch, const std::deque<std::size_t> &queue, uint64
 
 void Hinter::prefetch(Batch &batch, std::size_t request, uint64_t target, uint64_t &room) {
     std::vector<uint32_t> known;
+    uint64_t in_use = 0;
     for (const uint64_t id : requests_[request].hash_ids) {
         const std::optional<uint32_t> block = store_.find(id);
         if (!block) {
@@ -78,12 +80,15 @@ void Hinter::prefetch(Batch &batch, std::size_t request, uint64_t target, uint64
         }
         if (store_.at(*block).users == 0) {
             known.push_back(*block);
+        } else {
+            ++in_use;
         }
     }
     if (known.size() > room) {
         known.resize(room);
     }
-    room -= known.size();
+    /* What it computes takes room, too, before those behind it start. */
+    room -= std::min(room, requests_[request].hash_ids.size() - in_use);
     /* What was said holds until its step has passed. */
     if (targets_[request] >= step_ && targets_[request] != 0) {
         return;

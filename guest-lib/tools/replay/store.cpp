@@ -82,12 +82,14 @@ void Store::drop_oldest(uint64_t count) {
     }
 }
 
-std::vector<uint32_t> Store::take(uint64_t count) {
+std::vector<uint32_t> Store::take(uint64_t count, uint64_t first_token, uint64_t tokens) {
     std::vector<uint32_t> taken;
     uint64_t dropped = 0; /* of which some may still be scrubbed */
     for (int waits = 0; taken.size() < count;) {
         Batch batch;
-        batch.alloc(std::min<uint64_t>(count - taken.size(), KVCPU_COMMAND_BLOCKS_MAX));
+        batch.alloc(std::min<uint64_t>(count - taken.size(), KVCPU_COMMAND_BLOCKS_MAX),
+                    tokens << KVCPU_TAG_TOKENS_SHIFT,
+                    static_cast<uint32_t>(first_token + taken.size() * tokens));
         if (const std::error_code error = batch.submit(transport_)) {
             throw std::system_error(error, "ALLOC");
         }

@@ -28,11 +28,11 @@ class Store {
     Store(Transport &transport, uint64_t block_count);
 
     /*
-     * Takes `count` blocks, dropping unused ones where there are none free. Waits, in the
-     * device's time, for the scrub of what it dropped. Throws std::runtime_error where they
-     * cannot be had.
+     * Takes `count` blocks that hold `tokens` tokens each, dropping unused ones where there are
+     * none free. Waits, in the device's time, for the scrub of what it dropped. Throws
+     * std::runtime_error where they cannot be had.
      */
-    std::vector<uint32_t> take(uint64_t count);
+    std::vector<uint32_t> take(uint64_t count, uint64_t first_token, uint64_t tokens);
     /* The block that holds a prefix, if one does. */
     [[nodiscard]] std::optional<uint32_t> find(uint64_t hash_id) const;
     /* From now on the block is found by this id. */
