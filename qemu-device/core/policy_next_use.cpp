@@ -9,10 +9,7 @@ namespace kvcpu {
 namespace {
 
 constexpr uint16_t nowhere = UINT16_MAX;
-/* Where no steps come, uses are the clock. */
-constexpr uint32_t uses_without_step = 512;
-constexpr uint32_t uses_a_tick = 4;
-constexpr uint32_t aged_a_use = 64;
+constexpr uint32_t aged_a_use = 4;
 
 }  // namespace
 
@@ -31,7 +28,6 @@ void NextUsePolicy::restart() noexcept {
     occupied_.fill(0);
     std::fill(listed_in_.begin(), listed_in_.end(), nowhere);
     std::fill(tokens_max_.begin(), tokens_max_.end(), 0);
-    uses_since_step_ = 0;
 }
 
 kvcpu_victim_class NextUsePolicy::class_of(const Block &block) const noexcept {
@@ -122,12 +118,12 @@ void NextUsePolicy::rest(uint32_t block) noexcept {
 
 void NextUsePolicy::used(uint32_t block) noexcept {
     /* What READ and WRITE do to a claimed block is part of the use that the claim is. */
-    if (d_.at(block).claims > 1 || (d_.at(block).claims == 1 && !reuse_.rests(block) &&
-                                    reuse_.uses(block) > 0)) {
+    if (d_.at(block).claims > 1 ||
+        (d_.at(block).claims == 1 && !reuse_.rests(block) && reuse_.was_used(block))) {
         return;
     }
+    age_some();
     reuse_.use(block);
-    count_uses_as_time();
     if (d_.at(block).claims == 0) {
         rest(block);
     }
@@ -146,7 +142,7 @@ uint32_t NextUsePolicy::least_dense() const noexcept {
     for (size_t word = 0; word < occupied_.size(); ++word) {
         if (occupied_[word] != 0) {
             const auto rank = word * 64 + static_cast<size_t>(std::countr_zero(occupied_[word]));
-            return candidates_.front(reuse_.order()[rank]);
+            return candidates_.front(reuse_.cell_of_rank(static_cast<unsigned>(rank)));
         }
     }
     return no_block;
@@ -171,8 +167,7 @@ Victim NextUsePolicy::victim(const Want &want) const noexcept {
         return {first(KVCPU_VC_HOT), KVCPU_VC_HOT, true};
     }
     const uint32_t farthest = first(KVCPU_VC_PREFETCHED);
-    if (farthest != no_block &&
-        (pin || d_.at(farthest).target > target_key(d_.at(want.block)))) {
+    if (farthest != no_block && (pin || d_.at(farthest).target > target_key(d_.at(want.block)))) {
         return {farthest, KVCPU_VC_PREFETCHED, false};
     }
     if (pin && first(KVCPU_VC_SHARED) != no_block) {
@@ -185,13 +180,12 @@ Victim NextUsePolicy::victim(const Want &want) const noexcept {
 
 void NextUsePolicy::begin_step(uint16_t context, uint64_t before) noexcept {
     context_ = context;
-    uses_since_step_ = 0;
     t_.wheel.turn(context, before);
     tick();
 }
 
 void NextUsePolicy::tick() noexcept {
-    if (!reuse_.tick()) {
+    if (!reuse_.advance(d_.now)) {
         return;
     }
     occupied_.fill(0);
@@ -227,10 +221,8 @@ bool NextUsePolicy::work_step(uint32_t &budget, Evictions & /*evictions*/) noexc
     }
 }
 
-void NextUsePolicy::count_uses_as_time() noexcept {
-    if (++uses_since_step_ < uses_without_step || uses_since_step_ % uses_a_tick != 0) {
-        return;
-    }
+/* Where no steps come, blocks age with uses. */
+void NextUsePolicy::age_some() noexcept {
     tick();
     for (uint32_t i = 0; i < aged_a_use; ++i) {
         const uint32_t aged = reuse_.age_one();

@@ -39,18 +39,17 @@ class NextUsePolicy final : public Policy {
     void rest(uint32_t block) noexcept;
     [[nodiscard]] uint32_t least_dense() const noexcept;
     void tick() noexcept;
-    void count_uses_as_time() noexcept;
+    void age_some() noexcept;
 
     PolicyTools t_;
     Device &d_;
     Reuse reuse_;
-    Rings candidates_;                  // a list a cell: blocks that may leave, in order
-    std::vector<uint16_t> listed_in_;   // by block
+    Rings candidates_;                 // a list a cell: blocks that may leave, in order
+    std::vector<uint16_t> listed_in_;  // by block
     std::array<uint32_t, Reuse::cells> candidates_in_{};
-    std::array<uint64_t, Reuse::cells / 64> occupied_{};  // by rank: cells with candidates
-    std::vector<uint32_t> tokens_max_;  // by context: of a full block
+    std::array<uint64_t, (Reuse::cells + 63) / 64> occupied_{};  // by rank: cells with candidates
+    std::vector<uint32_t> tokens_max_;                    // by context: of a full block
     uint16_t context_ = 0;
-    uint32_t uses_since_step_ = 0;
 };
 
 }  // namespace kvcpu

@@ -9,19 +9,27 @@ namespace kvcpu {
 
 namespace {
 
-constexpr uint64_t hazard_bits = 32;
-constexpr uint64_t chance_bits = 24;
-constexpr uint64_t one = uint64_t{1} << chance_bits;
-/* Ages of the first bucket; two buckets double them. */
-constexpr uint64_t first_width = 16;
-constexpr uint64_t learn_every = 256;
-constexpr uint64_t fade_at_hits = 1 << 16;
-constexpr uint64_t fade_at_exposure = uint64_t{1} << 52;
-/* How many uses a cell must have seen to count as much as all of its age do. */
-constexpr uint64_t prior_hits = 8;
-constexpr uint64_t prior_wait = 1 << 16;
+/* Products of counts, times and fractions exceed 64 bits. */
+__extension__ using Wide = unsigned __int128;
 
-/* Age at which a bucket ends: 16, 24, 32, 48, 64, ... */
+/* Fractions in fixed point. A density is in uses a nanosecond, times 2^63. */
+constexpr unsigned hazard_bits = 40;
+constexpr unsigned chance_bits = 24;
+constexpr uint64_t certain = uint64_t{1} << chance_bits;
+constexpr unsigned density_bits = 63 - Reuse::tick_bits;
+
+/* Ages of the first bucket, in ticks; two buckets double them, up to 4.9 hours. */
+constexpr uint64_t first_width = 16;
+constexpr uint64_t learn_every_uses = 1024;
+constexpr uint64_t fade_at_hits = 1 << 16;
+constexpr uint64_t fade_at_exposure = uint64_t{1} << 56;
+/* A cell's counts are smoothed over so many neighbours in age on either side. */
+constexpr int smooth_over = 3;
+/* So many uses of all of an age count in each cell, and one in so many ticks in every age. */
+constexpr uint64_t prior_hits = 2;
+constexpr uint64_t prior_wait = uint64_t{1} << 26;
+
+/* Age at which a bucket ends: 16, 24, 32, 48, 64, ... ticks. */
 constexpr uint64_t bucket_end(unsigned bucket) {
     const uint64_t octave = first_width << (bucket / 2);
     return bucket % 2 == 0 ? octave : octave + octave / 2;
@@ -29,9 +37,60 @@ constexpr uint64_t bucket_end(unsigned bucket) {
 constexpr uint64_t bucket_width(unsigned bucket) {
     return bucket_end(bucket) - (bucket == 0 ? 0 : bucket_end(bucket - 1));
 }
+constexpr unsigned bucket_of(uint64_t age) {
+    if (age < first_width) {
+        return 0;
+    }
+    const auto octave = static_cast<unsigned>(std::bit_width(age / first_width)) - 1;
+    const unsigned upper =
+        (age / first_width << 1 >> octave) > 2 || age >= bucket_end(octave * 2 + 1);
+    return std::min(octave * 2 + 1 + upper, Reuse::buckets - 1);
+}
+static_assert(bucket_of(15) == 0 && bucket_of(16) == 1 && bucket_of(23) == 1);
+static_assert(bucket_of(24) == 2 && bucket_of(31) == 2 && bucket_of(32) == 3);
+static_assert(bucket_of(1000000) == bucket_of(bucket_end(bucket_of(1000000)) - 1));
+
 /* Blocks may change bucket this much late. */
 constexpr uint64_t aging_interval(unsigned bucket) {
-    return std::bit_floor(std::max<uint64_t>(bucket_width(bucket) / 8, 1));
+    return std::max<uint64_t>(bucket_width(bucket) / 8, 1);
+}
+
+/* Uses: 1, 2, 3 to 7, 8 to 15, 16 to 31, more. */
+constexpr unsigned class_of(unsigned uses, bool tail) {
+    const unsigned by_uses =
+        uses < 3 ? std::max(uses, 1U)
+                 : std::clamp(static_cast<unsigned>(std::bit_width(uses)), 3U, Reuse::use_classes);
+    return (by_uses - 1) * 2 + (tail ? 1 : 0);
+}
+static_assert(class_of(2, false) == 2 && class_of(3, false) == 4 && class_of(7, false) == 4);
+static_assert(class_of(8, true) == 7 && class_of(255, true) == Reuse::classes - 1);
+
+/* What keeping a block for a while brings, given that it has not been used before. */
+struct Stay {
+    uint64_t hits = 0;   // chance of a use, in units of `certain`
+    Wide time = 0;       // ticks it takes, in the same units
+    uint64_t alive = 0;  // chance that it ends unused
+
+    [[nodiscard]] uint64_t density() const {
+        return static_cast<uint64_t>((Wide{hits} << density_bits) / std::max<Wide>(time, 1));
+    }
+    /* And then for that while, if it is still unused. */
+    void go_on(const Stay &next) {
+        hits += static_cast<uint64_t>(Wide{alive} * next.hits >> chance_bits);
+        time += Wide{alive} * next.time >> chance_bits;
+        alive = static_cast<uint64_t>(Wide{alive} * next.alive >> chance_bits);
+    }
+};
+
+/* One bucket's time, at so many uses a tick. */
+Stay stay_in(unsigned bucket, uint64_t hazard) {
+    const uint64_t width = bucket_width(bucket);
+    const Wide expected = std::min(Wide{hazard} * width, Wide{16} << hazard_bits);
+    const auto chance =
+        static_cast<uint64_t>((expected << chance_bits) / ((Wide{1} << hazard_bits) + expected));
+    return {.hits = chance,
+            .time = Wide{width} * (2 * certain - chance) / 2,
+            .alive = certain - chance};
 }
 
 }  // namespace
@@ -44,31 +103,21 @@ void Reuse::clear() noexcept {
     std::fill(of_.begin(), of_.end(), Entry{});
     by_age_.clear();
     cells_.fill({});
-    now_ = hits_ = learnt_at_ = 0;
-    aging_bucket_ = buckets;
+    looked_at_.fill(0);
+    now_ = uses_ = 0;
+    aging_cell_ = cells;
     learn();
-}
-
-unsigned Reuse::class_of(uint8_t uses, bool tail) noexcept {
-    /* 1, 2, 3, 4 to 7, 8 to 15, more */
-    unsigned by_uses = 0;
-    if (uses > 3) {
-        by_uses = std::min(static_cast<unsigned>(std::bit_width(uses)), use_classes);
-    } else {
-        by_uses = std::max<unsigned>(uses, 1);
-    }
-    return (by_uses - 1) * 2 + (tail ? 1 : 0);
 }
 
 /* -- Counting -------------------------------------------------------------- */
 
-void Reuse::count(Cell &cell) noexcept {
+void Reuse::count(Cell &cell) const noexcept {
     cell.exposure += cell.members * (now_ - cell.counted_until);
     cell.counted_until = now_;
 }
 
-void Reuse::enter(uint32_t block, unsigned bucket) noexcept {
-    of_[block].bucket = static_cast<uint8_t>(bucket);
+void Reuse::enter(uint32_t block) noexcept {
+    of_[block].bucket = static_cast<uint8_t>(bucket_of(age(block)));
     Cell &into = cells_[cell(block)];
     count(into);
     ++into.members;
@@ -80,7 +129,7 @@ void Reuse::leave(uint32_t block) noexcept {
     count(from);
     --from.members;
     by_age_.remove(block);
-    of_[block].bucket = no_cell_bucket;
+    of_[block].bucket = no_bucket;
 }
 
 void Reuse::rest(uint32_t block, bool tail) noexcept {
@@ -88,18 +137,18 @@ void Reuse::rest(uint32_t block, bool tail) noexcept {
         leave(block);
     }
     Entry &entry = of_[block];
-    entry.since = now_;
+    entry.since = static_cast<uint32_t>(now_);
     entry.in_class = static_cast<uint8_t>(class_of(entry.uses, tail));
-    enter(block, 0);
+    enter(block);
 }
 
 void Reuse::use(uint32_t block) noexcept {
     Entry &entry = of_[block];
     if (rests(block)) {
         ++cells_[cell(block)].hits;
-        ++hits_;
         leave(block);
     }
+    ++uses_;
     entry.uses = static_cast<uint8_t>(entry.uses + (entry.uses < UINT8_MAX ? 1 : 0));
 }
 
@@ -112,30 +161,35 @@ void Reuse::forget(uint32_t block) noexcept {
 
 /* -- Time ------------------------------------------------------------------ */
 
-bool Reuse::tick() noexcept {
-    ++now_;
-    aging_bucket_ = 0;
-    aging_class_ = 0;
-    if (now_ - learnt_at_ < learn_every) {
+bool Reuse::advance(uint64_t now_ns) noexcept {
+    now_ = now_ns >> tick_bits;
+    aging_cell_ = 0;
+    if (uses_ < learn_every_uses) {
         return false;
     }
-    learnt_at_ = now_;
     learn();
     return true;
 }
 
 uint32_t Reuse::age_one() noexcept {
-    for (; aging_bucket_ + 1 < buckets; ++aging_bucket_, aging_class_ = 0) {
-        if (now_ % aging_interval(aging_bucket_) != 0) {
+    /* Cells of an age follow each other here, so that an age that is not due is passed at once. */
+    for (; aging_cell_ < classes * (buckets - 1); ++aging_cell_) {
+        const unsigned bucket = aging_cell_ / classes;
+        const unsigned in_class = aging_cell_ % classes;
+        if (in_class == 0 && now_ - looked_at_[bucket] < aging_interval(bucket)) {
+            aging_cell_ += classes - 1;
             continue;
         }
-        for (; aging_class_ < classes; ++aging_class_) {
-            const uint32_t block = by_age_.front(aging_class_ * buckets + aging_bucket_);
-            if (block != Rings::none && now_ - of_[block].since >= bucket_end(aging_bucket_)) {
+        if (cells_[in_class * buckets + bucket].members > 0) {
+            const uint32_t block = by_age_.front(in_class * buckets + bucket);
+            if (age(block) >= bucket_end(bucket)) {
                 leave(block);
-                enter(block, aging_bucket_ + 1);
+                enter(block);
                 return block;
             }
+        }
+        if (in_class == classes - 1) {
+            looked_at_[bucket] = now_;
         }
     }
     return Rings::none;
@@ -148,30 +202,59 @@ void Reuse::fade() noexcept {
         cell.hits /= 2;
         cell.exposure /= 2;
     }
-    hits_ /= 2;
 }
 
 void Reuse::learn() noexcept {
-    std::array<uint64_t, buckets> prior{};
+    uses_ = 0;
+    ByAge all{};
+    uint64_t hits = 0;
     uint64_t exposure_max = 0;
-    for (unsigned bucket = 0; bucket < buckets; ++bucket) {
-        uint64_t hits = 1;
-        uint64_t exposure = prior_wait;
-        for (unsigned in_class = 0; in_class < classes; ++in_class) {
-            Cell &cell = cells_[in_class * buckets + bucket];
-            count(cell);
-            hits += cell.hits;
-            exposure += cell.exposure;
-            exposure_max = std::max(exposure_max, cell.exposure);
-        }
-        prior[bucket] = std::max<uint64_t>((hits << 20) / exposure << (hazard_bits - 20), 1);
-    }
-    if (hits_ > fade_at_hits || exposure_max > fade_at_exposure) {
-        fade();
+    for (unsigned i = 0; i < cells; ++i) {
+        count(cells_[i]);
+        all[i % buckets].hits += cells_[i].hits;
+        all[i % buckets].exposure += cells_[i].exposure;
+        hits += cells_[i].hits;
+        exposure_max = std::max(exposure_max, cells_[i].exposure);
     }
     for (unsigned in_class = 0; in_class < classes; ++in_class) {
-        learn_class(in_class, prior);
+        learn_class(in_class, all);
     }
+    sort();
+    if (hits > fade_at_hits || exposure_max > fade_at_exposure) {
+        fade();
+    }
+}
+
+void Reuse::learn_class(unsigned in_class, const ByAge &all) noexcept {
+    std::array<Stay, buckets> stays{}; /* those that are to follow, next one last */
+    unsigned depth = 0;
+    for (unsigned bucket = buckets; bucket-- > 0;) {
+        Wide hits = 0;
+        Wide exposure = 0;
+        for (int apart = -smooth_over; apart <= smooth_over; ++apart) {
+            const unsigned at = bucket + static_cast<unsigned>(apart);
+            if (at < buckets) {
+                const Cell &near = cells_[in_class * buckets + at];
+                const auto weight = static_cast<unsigned>(smooth_over + 1 - std::abs(apart));
+                hits += Wide{near.hits} * weight;
+                exposure += Wide{near.exposure} * weight;
+            }
+        }
+        const Wide prior_exposure =
+            prior_hits * (Wide{all[bucket].exposure} + prior_wait) / (all[bucket].hits + 1);
+        const Wide hazard = ((hits + prior_hits) << hazard_bits) / (exposure + prior_exposure + 1);
+        Stay stay =
+            stay_in(bucket, static_cast<uint64_t>(std::min(hazard, Wide{1} << hazard_bits)));
+        /* It is worth staying on as long as what follows is denser. */
+        while (depth > 0 && stays[depth - 1].density() > stay.density()) {
+            stay.go_on(stays[--depth]);
+        }
+        density_[in_class * buckets + bucket] = stay.density();
+        stays[depth++] = stay;
+    }
+}
+
+void Reuse::sort() noexcept {
     std::iota(order_.begin(), order_.end(), uint16_t{0});
     /* Of equals the oldest leave first. */
     std::sort(order_.begin(), order_.end(), [this](unsigned a, unsigned b) {
@@ -182,33 +265,6 @@ void Reuse::learn() noexcept {
     });
     for (unsigned i = 0; i < cells; ++i) {
         rank_[order_[i]] = static_cast<uint16_t>(i);
-    }
-}
-
-void Reuse::learn_class(unsigned in_class, const std::array<uint64_t, buckets> &prior) noexcept {
-    std::array<uint64_t, buckets> chance{};
-    for (unsigned bucket = 0; bucket < buckets; ++bucket) {
-        const Cell &cell = cells_[in_class * buckets + bucket];
-        const uint64_t prior_exposure = (prior_hits << hazard_bits) / prior[bucket];
-        const uint64_t hazard = ((cell.hits + prior_hits) << hazard_bits) /
-                                (cell.exposure + prior_exposure + 1);
-        const uint64_t expected =
-            std::min(hazard * bucket_width(bucket), uint64_t{16} << hazard_bits);
-        chance[bucket] = (expected << chance_bits) / ((uint64_t{1} << hazard_bits) + expected);
-    }
-    for (unsigned from = 0; from < buckets; ++from) {
-        uint64_t alive = one;
-        uint64_t hits = 0;
-        uint64_t time = 0;
-        uint64_t best = 0;
-        for (unsigned bucket = from; bucket < buckets && alive > one / 1024; ++bucket) {
-            const uint64_t width = bucket_width(bucket);
-            hits += alive * chance[bucket] >> chance_bits;
-            time += alive * (width * (2 * one - chance[bucket]) >> (chance_bits + 1));
-            alive = alive * (one - chance[bucket]) >> chance_bits;
-            best = std::max(best, (hits << density_bits) / std::max<uint64_t>(time, 1));
-        }
-        density_[in_class * buckets + from] = best;
     }
 }
 
