@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <stdexcept>
 
 #include "kvcpu/transport.h"
@@ -18,15 +19,21 @@ namespace {
 /* Zeroed memory of which only what is touched takes room. */
 class TierMemory {
   public:
-    explicit TierMemory(std::size_t bytes)
-        : bytes_(bytes),
-          data_(::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
+    explicit TierMemory(std::size_t bytes) : bytes_(bytes) {
+        if (bytes == 0) {
+            return;
+        }
+        data_ = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (data_ == MAP_FAILED) {
             throw std::bad_alloc();
         }
     }
-    ~TierMemory() { ::munmap(data_, bytes_); }
+    ~TierMemory() {
+        if (data_ != nullptr) {
+            ::munmap(data_, bytes_);
+        }
+    }
     TierMemory(const TierMemory &) = delete;
     TierMemory &operator=(const TierMemory &) = delete;
 
@@ -34,7 +41,7 @@ class TierMemory {
 
   private:
     std::size_t bytes_;
-    void *data_;
+    void *data_ = nullptr;
 };
 
 /*
@@ -44,8 +51,9 @@ class TierMemory {
 class LoopbackTransport final : public Transport {
   public:
     explicit LoopbackTransport(const LoopbackConfig &config)
-        : fast_(config.fast_blocks * config.block_size),
-          slow_(config.slow_blocks * config.block_size) {
+        : fast_(config.content ? config.fast_blocks * config.block_size : 0),
+          slow_(config.content ? config.slow_blocks * config.block_size : 0),
+          next_use_(config.next_use) {
         kvcpu_config core = {};
         core.block_size = config.block_size;
         core.fast_size = config.fast_blocks * config.block_size;
@@ -56,7 +64,12 @@ class LoopbackTransport final : public Transport {
         core.dma_latency_ns = config.dma_latency_ns;
         core.dma_bandwidth = config.dma_bandwidth;
         std::array<char, 200> message{};
-        const kvcpu_host_ops ops = host_ops();
+        kvcpu_host_ops ops = host_ops();
+        if (next_use_) {
+            ops.next_use = [](void *opaque, uint32_t block) {
+                return self(opaque).next_use_(block);
+            };
+        }
         core_ = kvcpu_core_create(&core, &ops, this, fast_.data(), slow_.data(), message.data(),
                                   message.size());
         if (core_ == nullptr) {
@@ -272,6 +285,7 @@ class LoopbackTransport final : public Transport {
 
     TierMemory fast_;
     TierMemory slow_;
+    std::function<uint64_t(uint32_t)> next_use_;
     uint64_t now_ = 1;  // 0 would mean "do not wait" to wait()
     uint64_t timer_ns_ = KVCPU_TIMER_OFF;
     std::deque<kvcpu_completion> completions_;

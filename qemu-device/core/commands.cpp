@@ -268,10 +268,7 @@ Result Commands::copy(const Command &command) noexcept {
     if (write && b.sealed) {
         return {KVCPU_SC_SEALED, 0, 0};
     }
-    uint8_t *const bytes =
-        (has_slot_copy(b) ? d_.tiers.slot(b.slot) : d_.tiers.home(block)) + command.offset;
-    const kvcpu_dma_result dma = write ? d_.host.dma_read(command.address, bytes, command.length)
-                                       : d_.host.dma_write(command.address, bytes, command.length);
+    const kvcpu_dma_result dma = transfer(command, b, write);
     if (write && dma != KVCPU_DMA_OWN_ADDRESS) {
         written(block); /* even if it failed: part of it may be there */
     }
@@ -287,6 +284,18 @@ Result Commands::copy(const Command &command) noexcept {
                .first = block,
                .value = command.length});
     return {};
+}
+
+kvcpu_dma_result Commands::transfer(const Command &command, const Block &block,
+                                    bool write) const noexcept {
+    if (!d_.tiers.hold_bytes()) {
+        return KVCPU_DMA_OK;
+    }
+    const auto home = static_cast<uint32_t>(command.first);
+    uint8_t *const bytes =
+        (has_slot_copy(block) ? d_.tiers.slot(block.slot) : d_.tiers.home(home)) + command.offset;
+    return write ? d_.host.dma_read(command.address, bytes, command.length)
+                 : d_.host.dma_write(command.address, bytes, command.length);
 }
 
 void Commands::written(uint32_t block) noexcept {

@@ -62,6 +62,8 @@ class Commands {
 
     void hand_out(const Command &command, uint32_t block, uint32_t index) noexcept;
     void give_up(uint32_t block) noexcept;
+    [[nodiscard]] kvcpu_dma_result transfer(const Command &command, const Block &block,
+                                            bool write) const noexcept;
     void written(uint32_t block) noexcept;
     void close_portion(uint16_t context, uint32_t &budget) noexcept;
     void finish_close(uint16_t context) noexcept;

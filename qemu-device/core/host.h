@@ -26,6 +26,11 @@ class Host {
     void tier_written(kvcpu_tier tier, uint64_t offset, uint64_t bytes) const noexcept {
         ops_.tier_written(opaque_, tier, offset, bytes);
     }
+    /* Of a simulator alone. */
+    [[nodiscard]] bool knows_the_future() const noexcept { return ops_.next_use != nullptr; }
+    [[nodiscard]] uint64_t next_use(uint32_t block) const noexcept {
+        return ops_.next_use(opaque_, block);
+    }
     void event(const kvcpu_event &event) const noexcept { ops_.event(opaque_, &event); }
 
   private:

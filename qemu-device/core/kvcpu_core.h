@@ -80,8 +80,8 @@ struct kvcpu_event {
 #define KVCPU_TIMER_OFF UINT64_MAX
 
 /*
- * What the core needs of its host. Every function is required. All are called from
- * within a call into the core, never later.
+ * What the core needs of its host. Every function but next_use is required. All are called
+ * from within a call into the core, never later.
  */
 struct kvcpu_host_ops {
     /* Virtual time. Never runs backwards. */
@@ -99,6 +99,11 @@ struct kvcpu_host_ops {
     void (*tier_written)(void *opaque, enum kvcpu_tier tier, uint64_t offset, uint64_t bytes);
     /* One event log record. KVCPU_EV_LOG_RESTART is the first of a new log. */
     void (*event)(void *opaque, const struct kvcpu_event *event);
+    /* NULL, but in a simulator that knows the future: when the block is used next, in any
+     * unit that grows with time, and UINT64_MAX for never. With it the device is no device
+     * any more but a bound: whatever POLICY says, the block that is used farthest in the
+     * future leaves (Belady's MIN). No guest can reach this. */
+    uint64_t (*next_use)(void *opaque, uint32_t block);
 };
 
 /*
@@ -110,8 +115,9 @@ bool kvcpu_config_check(const struct kvcpu_config *config, char *message, size_t
 
 /*
  * Makes a core in its power-on state. `fast` and `slow` are fast_size and slow_size bytes of
- * zeroed memory. `ops` is copied. Returns NULL if the configuration is refused or memory is
- * short; `message` then says which.
+ * zeroed memory, or both NULL: blocks then hold nothing, READ and WRITE copy no byte, and
+ * all else is as ever (for simulation). `ops` is copied. Returns NULL if the configuration is
+ * refused or memory is short; `message` then says which.
  */
 struct kvcpu_core *kvcpu_core_create(const struct kvcpu_config *config,
                                      const struct kvcpu_host_ops *ops, void *opaque, void *fast,

@@ -2,20 +2,23 @@
 #include "placement.h"
 
 #include "policies.h"
+#include "policy_min.h"
 
 namespace kvcpu {
 
 Placement::Placement(Device &device)
-    : d_(device),
-      victims_(device),
-      fetches_(device),
-      wheel_(device),
-      policies_(make_policies({.device = device,
+    : d_(device), victims_(device), fetches_(device), wheel_(device) {
+    const PolicyTools tools = {.device = device,
                                .victims = victims_,
                                .fetches = fetches_,
                                .wheel = wheel_,
                                .score = score,
-                               .generation = generation})) {}
+                               .generation = generation};
+    policies_ = make_policies(tools);
+    if (device.host.knows_the_future()) {
+        bound_ = std::make_unique<MinPolicy>(tools);
+    }
+}
 
 void Placement::rebuild() noexcept {
     victims_.clear();

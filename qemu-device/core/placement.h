@@ -22,8 +22,10 @@ class Placement {
   public:
     explicit Placement(Device &device);
 
-    [[nodiscard]] Policy &policy() noexcept { return *policies_[d_.policy]; }
-    [[nodiscard]] const Policy &policy() const noexcept { return *policies_[d_.policy]; }
+    [[nodiscard]] Policy &policy() noexcept { return bound_ ? *bound_ : *policies_[d_.policy]; }
+    [[nodiscard]] const Policy &policy() const noexcept {
+        return bound_ ? *bound_ : *policies_[d_.policy];
+    }
 
     /* To be called whenever anything that placement looks at in a block has changed. */
     void changed(uint32_t block) noexcept { policy().changed(block); }
@@ -64,6 +66,7 @@ class Placement {
     FetchOrder fetches_;
     Wheel wheel_;
     std::vector<std::unique_ptr<Policy>> policies_;  // by enum kvcpu_policy
+    std::unique_ptr<Policy> bound_;                  // instead of them, in a simulator
 };
 
 }  // namespace kvcpu

@@ -48,7 +48,7 @@ class NextUsePolicy final : public Policy {
     std::vector<uint16_t> listed_in_;  // by block
     std::array<uint32_t, Reuse::cells> candidates_in_{};
     std::array<uint64_t, (Reuse::cells + 63) / 64> occupied_{};  // by rank: cells with candidates
-    std::vector<uint32_t> tokens_max_;                    // by context: of a full block
+    std::vector<uint32_t> tokens_max_;                           // by context: of a full block
     uint16_t context_ = 0;
 };
 

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -88,6 +89,10 @@ struct LoopbackConfig {
     uint64_t dma_latency_ns = 1000;
     uint64_t dma_bandwidth = 64'000'000'000;
     std::string policy = "lru";
+    /* Whether blocks hold bytes. Without, READ and WRITE copy nothing; all else is the same. */
+    bool content = true;
+    /* For bounds: when a block is used next (UINT64_MAX: never). It then stands for the policy. */
+    std::function<uint64_t(uint32_t block)> next_use;
 };
 
 /* Throws std::invalid_argument with the message of the device's own check. */

@@ -162,7 +162,7 @@ void Engine::schedule() {
     if (!hinter_.is_quiet() && (decoding_ > 0 || !queue_.empty() || !running_.empty())) {
         synchronize();
         Batch hints;
-        hinter_.step(hints, ++figures_.steps, queue_, room());
+        hinter_.step(hints, ++figures_.steps, queue(), room());
         submit(hints);
     } else {
         ++figures_.steps;
@@ -189,6 +189,7 @@ void Engine::admit() {
     active->request = &requests_[active->number];
     active->admitted_ns = clock_ns_;
     queue_.pop_front();
+    started_ = active->number + 1;
     for (const uint64_t id : active->request->hash_ids) {
         const std::optional<uint32_t> block = store_.find(id);
         if (!block) {
@@ -309,13 +310,19 @@ void Engine::pass_time(uint64_t until_ns) {
         if (!hinter_.is_quiet()) {
             synchronize();
             Batch hints;
-            hinter_.announce(hints, queue_, room());
+            hinter_.announce(hints, queue(), room());
             submit(hints);
         }
     }
     clock_ns_ = until_ns;
 }
 
+Queue Engine::queue() const {
+    const std::size_t left = requests_.size() - next_arrival_;
+    return {queue_, next_arrival_, next_arrival_ + std::min(model_.foreseen, left)};
+}
+
+/* What of the fast tier running requests have not taken. */
 uint64_t Engine::room() const {
     return fast_blocks_ - std::min<uint64_t>(fast_blocks_, store_.held());
 }
@@ -363,7 +370,9 @@ void Engine::write_until(Active &active, std::size_t end) {
     const std::span<std::byte> bytes = std::span(buffer_).first(block_size_);
     for (; active.written < end; ++active.written) {
         const uint32_t block = active.blocks[active.written];
-        Pattern(identity(active, active.written), seed_).write(bytes);
+        if (model_.content) {
+            Pattern(identity(active, active.written), seed_).write(bytes);
+        }
         Batch batch;
         batch.write(block, 0, bytes);
         if (!active.is_private[active.written]) {
@@ -385,13 +394,13 @@ void Engine::verify(Active &active) {
                        std::span(buffer_).subspan(i * block_size_, block_size_));
         }
         submit(batch);
-        for (std::size_t i = 0; i < count; ++i) {
+        for (std::size_t i = 0; model_.content && i < count; ++i) {
             const Pattern expected(active.request->hash_ids[first + i], seed_);
             const bool right =
                 expected.matches(std::span(buffer_).subspan(i * block_size_, block_size_));
             figures_.verification_failures += right ? 0 : 1;
         }
-        figures_.blocks_verified += count;
+        figures_.blocks_verified += model_.content ? count : 0;
     }
 }
 

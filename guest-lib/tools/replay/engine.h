@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "hinter.h"
@@ -23,6 +24,10 @@ struct Model {
     uint64_t step_per_prefill_token_ns = 50'000;
     uint64_t prefill_tokens_per_step = 2048;
     std::size_t running_max = 128;
+    /* Whether blocks hold bytes, to be written and verified. Counts are the same without. */
+    bool content = true;
+    /* Requests beyond those that have arrived of which the runtime is told: an oracle. */
+    std::size_t foreseen = 0;
 };
 
 /* What a replay measured. Times in virtual nanoseconds. */
@@ -50,6 +55,13 @@ class Engine {
   public:
     Engine(Transport &transport, const Model &model, const std::vector<Request> &requests,
            std::vector<double> arrivals, const HintKinds &hints, uint64_t seed);
+
+    /* The hash id that a block is found by. */
+    [[nodiscard]] std::optional<uint64_t> hash_of(uint32_t block) const {
+        return store_.published(block);
+    }
+    /* Requests that have started so far: all before this one. */
+    [[nodiscard]] std::size_t started() const { return started_; }
 
     /* `progress` is called with the number of finished requests, now and then. */
     Figures run(const std::function<void(std::size_t)> &progress);
@@ -97,6 +109,7 @@ class Engine {
     void end_step();
     void pass_time(uint64_t until_ns);
     [[nodiscard]] uint64_t room() const;
+    [[nodiscard]] Queue queue() const;
     void write_computed(Active &active);
     void write_until(Active &active, std::size_t end);
     void verify(Active &active);
@@ -123,6 +136,7 @@ class Engine {
     uint64_t clock_ns_ = 0;   // the engine's
     uint64_t device_ns_ = 0;  // the device's, when it was last asked
     std::size_t next_arrival_ = 0;
+    std::size_t started_ = 0;
     std::deque<std::size_t> queue_;
     std::vector<std::unique_ptr<Active>> running_;  // in the order of admission
     uint64_t reserved_ = 0;                         // blocks that running requests have yet to take

@@ -46,8 +46,7 @@ HintKinds HintKinds::parse(const std::string &text) {
     return kinds;
 }
 
-void Hinter::step(Batch &batch, uint64_t step, const std::deque<std::size_t> &queue,
-                  uint64_t room) {
+void Hinter::step(Batch &batch, uint64_t step, const Queue &queue, uint64_t room) {
     step_ = step;
     if (kinds_.step) {
         batch.step(step);
@@ -55,18 +54,23 @@ void Hinter::step(Batch &batch, uint64_t step, const std::deque<std::size_t> &qu
     announce(batch, queue, room);
 }
 
-void Hinter::announce(Batch &batch, const std::deque<std::size_t> &queue, uint64_t room) {
+void Hinter::announce(Batch &batch, const Queue &queue, uint64_t room) {
     if (!kinds_.prefetchable) {
         return;
     }
     /* A request starts when the prompts before it are computed: so many steps, at the least. */
     uint64_t tokens_ahead = 0;
-    for (const std::size_t number : queue) {
-        if (room == 0) {
-            return;
-        }
+    const auto next = [&](std::size_t number) {
         prefetch(batch, number, step_ + 1 + tokens_ahead / tokens_per_step_, room);
         tokens_ahead += requests_[number].input_tokens;
+        return room > 0;
+    };
+    bool go_on = room > 0;
+    for (auto number = queue.arrived.begin(); go_on && number != queue.arrived.end(); ++number) {
+        go_on = next(*number);
+    }
+    for (std::size_t number = queue.foreseen_from; go_on && number < queue.foreseen_end; ++number) {
+        go_on = next(number);
     }
 }
 

@@ -25,6 +25,13 @@ struct HintKinds {
     static HintKinds parse(const std::string &text);
 };
 
+/* Requests that wait, in their order. An oracle foresees some that have yet to arrive. */
+struct Queue {
+    const std::deque<std::size_t> &arrived;
+    std::size_t foreseen_from = 0;
+    std::size_t foreseen_end = 0;
+};
+
 /*
  * Says to the device what a serving runtime may know: requests that have arrived, their order,
  * and what runs. Nothing from the future of the trace.
@@ -40,9 +47,9 @@ class Hinter {
           targets_(requests.size()) {}
 
     /* A step begins. `room` is what of the fast tier running requests do not need. */
-    void step(Batch &batch, uint64_t step, const std::deque<std::size_t> &queue, uint64_t room);
+    void step(Batch &batch, uint64_t step, const Queue &queue, uint64_t room);
     /* A request has arrived. */
-    void announce(Batch &batch, const std::deque<std::size_t> &queue, uint64_t room);
+    void announce(Batch &batch, const Queue &queue, uint64_t room);
     /* A running request holds, or lets go of, a block that others may hold too. */
     void held(Batch &batch, const std::vector<uint32_t> &blocks);
     void let_go(Batch &batch, const std::vector<uint32_t> &blocks);

@@ -9,13 +9,12 @@
 #include <iostream>
 #include <memory>
 
-#include "engine.h"
 #include "report.h"
+#include "session.h"
 #include "trace.h"
 
 namespace {
 
-using kvcpu::replay::Figures;
 using kvcpu::replay::Request;
 using Json = nlohmann::ordered_json;
 
@@ -109,24 +108,6 @@ std::unique_ptr<kvcpu::Transport> open_transport(const Options &options, const J
     return kvcpu::make_loopback_transport(config);
 }
 
-std::string policy_name(uint32_t number) {
-    switch (number) {
-#define NAME(name, value, text) \
-    case value:                 \
-        return text;
-        KVCPU_POLICIES(NAME)
-#undef NAME
-        default:
-            return std::to_string(number);
-    }
-}
-
-bool is_policy(const std::string &name) {
-#define SAME(policy, value, text) || name == text
-    return false KVCPU_POLICIES(SAME);
-#undef SAME
-}
-
 void write_json(const std::string &path, const Json &json) {
     if (path == "-") {
         fmt::print("{}\n", json.dump(2));
@@ -139,54 +120,23 @@ void write_json(const std::string &path, const Json &json) {
     }
 }
 
-/* Sizes of the device against the trace, before anything runs. */
-void check_sizes(const kvcpu_info &info, const std::vector<Request> &requests) {
-    const uint64_t largest = kvcpu::replay::facts_of(requests).largest_request;
-    if (largest > info.fast_slots || largest > info.blocks) {
-        throw std::invalid_argument(
-            fmt::format("a request of this trace needs {} blocks at once; the device has {} fast "
-                        "and {} in all",
-                        largest, info.fast_slots, info.blocks));
-    }
-}
-
 Json replay(const Options &options, const std::vector<Request> &requests, const Json &plan) {
     const std::unique_ptr<kvcpu::Transport> transport = open_transport(options, plan);
-    if (!options.policy.empty()) {
-        transport->set_policy(options.policy);
-    }
-    transport->set_weights(options.weights);
-    transport->restart_event_log();
-    const std::vector<uint64_t> before = transport->counters();
-    const kvcpu_info info = transport->info();
-    check_sizes(info, requests);
-
-    kvcpu::replay::RunSettings settings;
-    settings.policy = policy_name(info.policy);
-    settings.hints = kvcpu::replay::HintKinds::parse(options.hints);
-    settings.fast_blocks = info.fast_slots;
-    settings.slow_blocks = info.blocks;
-    settings.scale = options.scale;
-    settings.seed = options.seed;
-
-    kvcpu::replay::Engine engine(
-        *transport, {}, requests,
-        kvcpu::replay::arrival_times(requests, options.scale, options.seed), settings.hints,
-        options.seed);
-    const Figures figures = engine.run([&](std::size_t finished) {
+    kvcpu::replay::Session session;
+    session.policy = options.policy;
+    session.hints = kvcpu::replay::HintKinds::parse(options.hints);
+    session.scale = options.scale;
+    session.seed = options.seed;
+    session.weights = options.weights;
+    return kvcpu::replay::replay(*transport, requests, session, [&](std::size_t finished) {
         if (options.progress) {
             fmt::print(stderr, "progress {} {}\n", finished, requests.size());
         }
     });
-    std::vector<uint64_t> counters = transport->counters();
-    for (std::size_t i = 0; i < counters.size(); ++i) {
-        counters[i] -= before[i];
-    }
-    return kvcpu::replay::run_json(settings, figures, counters);
 }
 
 int run(const Options &options) {
-    if (!options.policy.empty() && !is_policy(options.policy)) {
+    if (!options.policy.empty() && !kvcpu::replay::is_policy(options.policy)) {
         fmt::print(stderr, "kvcpu-replay: --policy: '{}' is not a policy\n", options.policy);
         return exit_bad_policy;
     }

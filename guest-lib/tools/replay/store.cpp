@@ -33,6 +33,11 @@ std::optional<uint32_t> Store::find(uint64_t hash_id) const {
     return found == by_hash_.end() ? std::nullopt : std::optional(found->second);
 }
 
+std::optional<uint64_t> Store::published(uint32_t block) const {
+    const std::optional<uint64_t> id = blocks_[block].hash_id;
+    return id && find(*id) == block ? id : std::nullopt;
+}
+
 void Store::publish(uint32_t block, uint64_t hash_id) {
     by_hash_[hash_id] = block;
     blocks_[block].hash_id = hash_id;

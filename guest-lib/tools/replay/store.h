@@ -35,6 +35,7 @@ class Store {
     std::vector<uint32_t> take(uint64_t count, uint64_t first_token, uint64_t tokens);
     /* The block that holds a prefix, if one does. */
     [[nodiscard]] std::optional<uint32_t> find(uint64_t hash_id) const;
+    [[nodiscard]] std::optional<uint64_t> published(uint32_t block) const;
     /* From now on the block is found by this id. */
     void publish(uint32_t block, uint64_t hash_id);
 

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#include "session.h"
+
+#include <fmt/core.h>
+
+#include <stdexcept>
+
+namespace kvcpu::replay {
+
+namespace {
+
+/* Sizes of the device against the trace, before anything runs. */
+void check_sizes(const kvcpu_info &info, const std::vector<Request> &requests) {
+    const uint64_t largest = facts_of(requests).largest_request;
+    if (largest > info.fast_slots || largest > info.blocks) {
+        throw std::invalid_argument(
+            fmt::format("a request of this trace needs {} blocks at once; the device has {} fast "
+                        "and {} in all",
+                        largest, info.fast_slots, info.blocks));
+    }
+}
+
+}  // namespace
+
+std::string policy_name(uint32_t number) {
+    switch (number) {
+#define NAME(name, value, text) \
+    case value:                 \
+        return text;
+        KVCPU_POLICIES(NAME)
+#undef NAME
+        default:
+            return std::to_string(number);
+    }
+}
+
+bool is_policy(const std::string &name) {
+#define SAME(policy, value, text) || name == text
+    return false KVCPU_POLICIES(SAME);
+#undef SAME
+}
+
+nlohmann::ordered_json replay(Transport &transport, const std::vector<Request> &requests,
+                              const Session &session,
+                              const std::function<void(std::size_t)> &progress,
+                              const std::function<void(const Engine &)> &started) {
+    if (!session.policy.empty()) {
+        transport.set_policy(session.policy);
+    }
+    transport.set_weights(session.weights);
+    transport.restart_event_log();
+    const std::vector<uint64_t> before = transport.counters();
+    const kvcpu_info info = transport.info();
+    check_sizes(info, requests);
+
+    Engine engine(transport, session.model, requests,
+                  arrival_times(requests, session.scale, session.seed), session.hints,
+                  session.seed);
+    if (started) {
+        started(engine);
+    }
+    const Figures figures = engine.run(progress);
+    std::vector<uint64_t> counters = transport.counters();
+    for (std::size_t i = 0; i < counters.size(); ++i) {
+        counters[i] -= before[i];
+    }
+    return run_json({.policy = session.bound.empty() ? policy_name(info.policy) : session.bound,
+                     .hints = session.hints,
+                     .fast_blocks = info.fast_slots,
+                     .slow_blocks = info.blocks,
+                     .scale = session.scale,
+                     .seed = session.seed},
+                    figures, counters);
+}
+
+}  // namespace kvcpu::replay

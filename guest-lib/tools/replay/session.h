@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#ifndef KVCPU_REPLAY_SESSION_H
+#define KVCPU_REPLAY_SESSION_H
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "engine.h"
+#include "kvcpu/transport.h"
+#include "report.h"
+#include "trace.h"
+
+namespace kvcpu::replay {
+
+/* What a replay is made with, besides the device and the trace. */
+struct Session {
+    /* Empty: the one in force. A bound, which is no policy of the device, has its own name. */
+    std::string policy;
+    std::string bound;
+    HintKinds hints;
+    double scale = 0.4;
+    uint64_t seed = 1;
+    kv_cpu_weights weights = {KVCPU_WEIGHT_R_DEFAULT,     KVCPU_WEIGHT_F_DEFAULT,
+                              KVCPU_WEIGHT_S_DEFAULT,     KVCPU_WEIGHT_D_DEFAULT,
+                              KVCPU_EVICT_THRESH_DEFAULT, KVCPU_PREFETCH_THRESH_DEFAULT};
+    Model model;
+};
+
+/*
+ * One replay, on any transport: the same settings give the same counts on each. Returns an element
+ * of `runs` (docs/experiments.md). `started` is given the engine before it runs, `progress` the
+ * number of requests that have finished. Throws std::invalid_argument if the trace does not fit.
+ */
+nlohmann::ordered_json replay(Transport &transport, const std::vector<Request> &requests,
+                              const Session &session,
+                              const std::function<void(std::size_t)> &progress,
+                              const std::function<void(const Engine &)> &started = {});
+
+/* "lru" for its number. */
+std::string policy_name(uint32_t number);
+bool is_policy(const std::string &name);
+
+}  // namespace kvcpu::replay
+
+#endif  // KVCPU_REPLAY_SESSION_H

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+#ifndef KVCPU_SIM_POINT_H
+#define KVCPU_SIM_POINT_H
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "session.h"
+#include "trace.h"
+
+namespace kvcpu::sim {
+
+using Json = nlohmann::ordered_json;
+
+/* A policy as it is used: what a runtime says to it, and what an oracle says beyond. */
+struct Player {
+    std::string name;    // as in the table and in the JSON
+    std::string policy;  // of the device; empty for a bound
+    std::string hints;
+    std::size_t foreseen = 0;  // requests that have not arrived, of which it is told
+};
+
+/* All that there are: policies, each with the hints that suit it, then bounds. */
+const std::vector<Player> &players();
+/* Throws std::invalid_argument that names it, and what there is. */
+const Player &player(const std::string &name);
+
+/* One simulation. */
+struct Point {
+    Player player;
+    uint64_t fast_blocks = 3000;
+    uint64_t slow_blocks = 0;  // 0: as many as are ever asked for
+    double scale = 0.4;
+    uint64_t seed = 1;
+    bool content = false;
+};
+
+/* Runs it: an element of `runs`. */
+Json run(const Point &point, const std::vector<replay::Request> &requests);
+
+}  // namespace kvcpu::sim
+
+#endif  // KVCPU_SIM_POINT_H
