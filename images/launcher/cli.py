@@ -5,7 +5,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import demo, doctor, run, setup, testing, tree
+from . import demo, doctor, run, setup, sim, testing, tree
 from .errors import exit_code_table
 from .initramfs import HOME
 from .kernel import DEFAULT_SELECTOR, SELECTORS
@@ -39,6 +39,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _add_setup(commands)
     _add_build(commands)
     _add_demo(commands)
+    _add_sim(commands)
     _add_test(commands)
     _add_run(commands)
     _add_shell(commands)
@@ -121,6 +122,15 @@ def _add_shell(commands: argparse._SubParsersAction) -> None:
                           "./kvcpu shell\n./kvcpu shell --kernel 6.12 --device block-size=64K")
     _add_machine_options(parser)
     parser.set_defaults(timeout=0)
+
+
+def _add_sim(commands: argparse._SubParsersAction) -> None:
+    parser = _add_command(
+        commands, "sim", sim.sim, "replay a request trace on simulated devices, without a VM, and compare policies",
+        "./kvcpu sim compare --trace conversation_trace.jsonl\n"
+        "./kvcpu sim run --trace conversation_trace.jsonl --policy next-use --json -\n"
+        "./kvcpu sim compare --help")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="what kvcpu-sim is given")
 
 
 def _add_test(commands: argparse._SubParsersAction) -> None:

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+"""`sim`: the simulator, brought up to date and given its arguments."""
+
+import argparse
+import subprocess
+
+from . import build, packages, tree
+
+_TOOL = tree.BUILD / "guest-lib" / "kvcpu-sim"
+
+
+def sim(options: argparse.Namespace) -> int:
+    """`./kvcpu sim ARGS`: kvcpu-sim with these arguments; its exit status."""
+    packages.ensure()
+    build.native(str(_TOOL.relative_to(tree.BUILD)))
+    return subprocess.run([_TOOL, *options.arguments], check=False).returncode
