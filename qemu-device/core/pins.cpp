@@ -94,7 +94,7 @@ void Pins::grant(uint16_t context, Range range) noexcept {
             b.hint = Hint::none;
         }
         placement_.credit_prefetch(block);
-        placement_.use(block);
+        placement_.use(block, Use::claim);
     }
     d_.count(KVCPU_CNT_PINS);
     d_.record({.kind = KVCPU_EV_PIN_GRANTED,

@@ -37,12 +37,12 @@ void Placement::touch(uint32_t block) noexcept {
     b.used_at = d_.context_of(block).clock;
 }
 
-void Placement::use(uint32_t block) noexcept {
+void Placement::use(uint32_t block, Use use) noexcept {
     Block &b = d_.at(block);
     b.frequency = static_cast<uint8_t>(b.frequency + (b.frequency < UINT8_MAX ? 1 : 0));
     b.used = true;
     touch(block);
-    policy().used(block);
+    policy().used(block, use);
     changed(block);
 }
 

@@ -33,7 +33,7 @@ class Placement {
     void rebuild() noexcept;
 
     /* A granted PIN, READ, WRITE, TOUCH or HOT. */
-    void use(uint32_t block) noexcept;
+    void use(uint32_t block, Use use = Use::access) noexcept;
     /* UNPIN ends a use. */
     void end_use(uint32_t block) noexcept;
     /* PIN, READ or WRITE found a block that was prefetched. */

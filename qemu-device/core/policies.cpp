@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "policies.h"
 
+#include "policy_arc.h"
 #include "policy_hepc.h"
 #include "policy_lru.h"
 #include "policy_next_use.h"
@@ -13,6 +14,7 @@ namespace {
 using LRU = LruPolicy;
 using HEPC = HepcPolicy;
 using NEXT_USE = NextUsePolicy;
+using ARC = ArcPolicy;
 
 }  // namespace
 

@@ -15,6 +15,9 @@ namespace kvcpu {
 /* For what room is made; decides which classes may be taken. */
 enum class Room : uint8_t { pin, hint, score };
 
+/* A granted PIN; or READ, WRITE, TOUCH or HOT. */
+enum class Use : uint8_t { claim, access };
+
 /* The fetch that wants a slot. */
 struct Want {
     uint32_t block = no_block;
@@ -76,8 +79,8 @@ class Policy {
     virtual void changed(uint32_t block) noexcept = 0;
     /* A PIN waits for a block that is in no slot. */
     virtual void missed(uint32_t /*block*/) noexcept {}
-    /* PIN, READ, WRITE, TOUCH or HOT; changed() follows. */
-    virtual void used(uint32_t /*block*/) noexcept {}
+    /* Of the block; changed() follows. */
+    virtual void used(uint32_t /*block*/, Use /*use*/) noexcept {}
     /* The last claim of a block is given back; changed() follows. */
     virtual void unclaimed(uint32_t /*block*/) noexcept {}
     /* Its fetch has begun; it has left its slot. changed() follows. */

@@ -21,7 +21,7 @@ class MinPolicy final : public Policy {
     [[nodiscard]] kvcpu_victim_class class_of(const Block &block) const noexcept override;
     void restart() noexcept override;
     void changed(uint32_t block) noexcept override;
-    void used(uint32_t block) noexcept override { ask(block); }
+    void used(uint32_t block, Use) noexcept override { ask(block); }
     void unclaimed(uint32_t block) noexcept override { ask(block); }
     void forget(uint32_t block) noexcept override { next_use_[block] = never; }
     [[nodiscard]] Victim victim(const Want &want) const noexcept override;

@@ -116,10 +116,9 @@ void NextUsePolicy::rest(uint32_t block) noexcept {
     reuse_.rest(block, b.tokens < full);
 }
 
-void NextUsePolicy::used(uint32_t block) noexcept {
+void NextUsePolicy::used(uint32_t block, Use use) noexcept {
     /* What READ and WRITE do to a claimed block is part of the use that the claim is. */
-    if (d_.at(block).claims > 1 ||
-        (d_.at(block).claims == 1 && !reuse_.rests(block) && reuse_.was_used(block))) {
+    if (use == Use::access && d_.at(block).claims > 0) {
         return;
     }
     age_some();

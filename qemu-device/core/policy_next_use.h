@@ -24,7 +24,7 @@ class NextUsePolicy final : public Policy {
     [[nodiscard]] kvcpu_victim_class class_of(const Block &block) const noexcept override;
     void restart() noexcept override;
     void changed(uint32_t block) noexcept override;
-    void used(uint32_t block) noexcept override;
+    void used(uint32_t block, Use use) noexcept override;
     void unclaimed(uint32_t block) noexcept override;
     void forget(uint32_t block) noexcept override;
     [[nodiscard]] Victim victim(const Want &want) const noexcept override;

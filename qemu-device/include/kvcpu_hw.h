@@ -165,9 +165,10 @@ enum kvcpu_register { KVCPU_REGISTERS(KVCPU_REGISTER_OFFSET_) };
 /* -- Placement policies: X(name, number, "property value") ---------------- */
 
 #define KVCPU_POLICIES(X) \
-    X(LRU, 0, "lru")      \
-    X(HEPC, 1, "hepc")    \
-    X(NEXT_USE, 2, "next-use")
+    X(LRU, 0, "lru")            \
+    X(HEPC, 1, "hepc")          \
+    X(NEXT_USE, 2, "next-use")  \
+    X(ARC, 3, "arc")
 
 #define KVCPU_POLICY_NUMBER_(name, number, text) KVCPU_POLICY_##name = (number),
 enum kvcpu_policy { KVCPU_POLICIES(KVCPU_POLICY_NUMBER_) };

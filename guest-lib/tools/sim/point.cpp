@@ -44,6 +44,7 @@ class Foresight {
 const std::vector<Player> &players() {
     static const std::vector<Player> all = {
         {.name = "lru", .policy = "lru", .hints = "none"},
+        {.name = "arc", .policy = "arc", .hints = "none"},
         {.name = "hepc", .policy = "hepc", .hints = "all"},
         {.name = "next-use-alone", .policy = "next-use", .hints = "step"},
         {.name = "next-use", .policy = "next-use", .hints = "all"},
@@ -66,8 +67,8 @@ const Player &player(const std::string &name) {
 }
 
 Json run(const Point &point, const std::vector<replay::Request> &requests) {
-    const Json plan = replay::plan_json(requests, point.fast_blocks, point.slow_blocks,
-                                        point.scale, point.seed);
+    const Json plan =
+        replay::plan_json(requests, point.fast_blocks, point.slow_blocks, point.scale, point.seed);
     const bool bound = point.player.policy.empty();
     std::unique_ptr<Foresight> foresight;
     const replay::Engine *engine = nullptr;
