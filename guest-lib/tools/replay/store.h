@@ -32,7 +32,7 @@ class Store {
      * none free. Waits, in the device's time, for the scrub of what it dropped. Throws
      * std::runtime_error where they cannot be had.
      */
-    std::vector<uint32_t> take(uint64_t count, uint64_t first_token, uint64_t tokens);
+    std::vector<uint32_t> take(uint64_t count, uint64_t first_token = 0, uint64_t tokens = 0);
     /* The block that holds a prefix, if one does. */
     [[nodiscard]] std::optional<uint32_t> find(uint64_t hash_id) const;
     [[nodiscard]] std::optional<uint64_t> published(uint32_t block) const;
