@@ -47,6 +47,7 @@ struct Block {
     bool moving : 1 = false;      // a channel or the scrubber has it
     bool prefetched : 1 = false;  // is in its slot for a hint or score, and not used since
     bool promoted : 1 = false;    // a fetch by score is wanted
+    bool lingering : 1 = false;   // it was claimed, and let go, since it was called HOT
 };
 
 [[nodiscard]] inline bool has_slot_copy(const Block &block) noexcept {

@@ -48,7 +48,9 @@ void Placement::use(uint32_t block, Use use) noexcept {
 
 void Placement::end_use(uint32_t block) noexcept {
     touch(block);
-    if (d_.at(block).claims == 0) {
+    Block &b = d_.at(block);
+    if (b.claims == 0) {
+        b.lingering = b.hint == Hint::hot;
         policy().unclaimed(block);
     }
     changed(block);
@@ -67,6 +69,7 @@ void Placement::hint(uint32_t block, Hint hint, uint64_t target) noexcept {
     b.hint = hint;
     b.target = target;
     b.asked = ++d_.asks;
+    b.lingering = false;
     changed(block);
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace kvcpu {
 
@@ -10,8 +11,17 @@ namespace {
 
 constexpr uint16_t nowhere = UINT16_MAX;
 constexpr uint32_t aged_a_use = 4;
+constexpr uint64_t step_ns_max = 1'000'000'000;
 
 }  // namespace
+
+/* An idle context makes no steps: what took longer than this was no step. */
+void NextUsePolicy::StepTime::count(uint64_t now_ns, uint64_t steps) noexcept {
+    const uint64_t took = now_ns - std::exchange(last, now_ns);
+    if (steps > 0 && took < step_ns_max) {
+        mean = mean - mean / 16 + took / steps / 16;
+    }
+}
 
 NextUsePolicy::NextUsePolicy(const PolicyTools &tools)
     : t_(tools),
@@ -19,7 +29,8 @@ NextUsePolicy::NextUsePolicy(const PolicyTools &tools)
       reuse_(d_.block_count()),
       candidates_(d_.block_count(), Reuse::cells),
       listed_in_(d_.block_count(), nowhere),
-      tokens_max_(d_.contexts.size()) {}
+      tokens_max_(d_.contexts.size()),
+      step_ns_(d_.contexts.size()) {}
 
 void NextUsePolicy::restart() noexcept {
     reuse_.clear();
@@ -28,6 +39,7 @@ void NextUsePolicy::restart() noexcept {
     occupied_.fill(0);
     std::fill(listed_in_.begin(), listed_in_.end(), nowhere);
     std::fill(tokens_max_.begin(), tokens_max_.end(), 0);
+    std::fill(step_ns_.begin(), step_ns_.end(), StepTime{});
 }
 
 kvcpu_victim_class NextUsePolicy::class_of(const Block &block) const noexcept {
@@ -97,14 +109,14 @@ void NextUsePolicy::update_victims(uint32_t block) noexcept {
     if (now_in == KVCPU_VC_PREFETCHED) {
         t_.victims.put(block, now_in, ~b.target, b.stamp);
     } else {
-        t_.victims.put(block, now_in, b.stamp, 0);
+        t_.victims.put(block, now_in, b.lingering ? 0 : 1, b.stamp);
     }
 }
 
 void NextUsePolicy::update_fetches(uint32_t block) noexcept {
     t_.fetches.remove(block);
     const Block &b = d_.at(block);
-    if (is_home(b) && wants_fast(b)) {
+    if (is_home(b) && wants_fast(b) && !b.lingering) {
         t_.fetches.put(block, target_key(b), b.asked, false);
     }
 }
@@ -147,6 +159,17 @@ uint32_t NextUsePolicy::least_dense() const noexcept {
     return no_block;
 }
 
+/* Whether the blocks of a cell are expected to be used before the fetch that wants room. */
+bool NextUsePolicy::is_sooner(uint32_t block, const Want &want) const noexcept {
+    const Block &b = d_.at(want.block);
+    if (want.room == Room::pin || b.hint != Hint::prefetchable) {
+        return false;
+    }
+    const uint64_t clock = d_.contexts[b.owner].clock;
+    const uint64_t steps = b.target - std::min(b.target, clock);
+    return reuse_.expected_wait_ns(reuse_.cell(block)) / (step_ns_[b.owner].mean + 1) < steps;
+}
+
 Victim NextUsePolicy::victim(const Want &want) const noexcept {
     const auto first = [this](kvcpu_victim_class of) { return t_.victims.first(of); };
     const bool pin = want.room == Room::pin;
@@ -156,21 +179,26 @@ Victim NextUsePolicy::victim(const Want &want) const noexcept {
         }
     }
     const uint32_t least = least_dense();
-    if (least != no_block) {
+    if (least != no_block && !is_sooner(least, want)) {
         return {least, KVCPU_VC_UNHINTED, false};
+    }
+    const uint32_t hot = first(KVCPU_VC_HOT);
+    if (hot != no_block && d_.at(hot).lingering) {
+        return {hot, KVCPU_VC_HOT, false};
     }
     if (t_.victims.size(KVCPU_VC_SHARED) > d_.registers[Reg::SHARED_CAP]) {
         return {first(KVCPU_VC_SHARED), KVCPU_VC_SHARED, false};
-    }
-    if (pin && first(KVCPU_VC_HOT) != no_block) {
-        return {first(KVCPU_VC_HOT), KVCPU_VC_HOT, true};
     }
     const uint32_t farthest = first(KVCPU_VC_PREFETCHED);
     if (farthest != no_block && (pin || d_.at(farthest).target > target_key(d_.at(want.block)))) {
         return {farthest, KVCPU_VC_PREFETCHED, false};
     }
-    if (pin && first(KVCPU_VC_SHARED) != no_block) {
-        return {first(KVCPU_VC_SHARED), KVCPU_VC_SHARED, true};
+    if (pin) {
+        for (const kvcpu_victim_class last : {KVCPU_VC_HOT, KVCPU_VC_SHARED}) {
+            if (first(last) != no_block) {
+                return {first(last), last, true};
+            }
+        }
     }
     return {};
 }
@@ -179,6 +207,7 @@ Victim NextUsePolicy::victim(const Want &want) const noexcept {
 
 void NextUsePolicy::begin_step(uint16_t context, uint64_t before) noexcept {
     context_ = context;
+    step_ns_[context].count(d_.now, d_.contexts[context].clock - before);
     t_.wheel.turn(context, before);
     tick();
 }

@@ -33,11 +33,20 @@ class NextUsePolicy final : public Policy {
     bool work_step(uint32_t &budget, Evictions &evictions) noexcept override;
 
   private:
+    /* How long a context's steps take. */
+    struct StepTime {
+        uint64_t last = 0;
+        uint64_t mean = 0;
+
+        void count(uint64_t now_ns, uint64_t steps) noexcept;
+    };
+
     void update_victims(uint32_t block) noexcept;
     void update_fetches(uint32_t block) noexcept;
     void leave_cell(uint32_t block) noexcept;
     void rest(uint32_t block) noexcept;
     [[nodiscard]] uint32_t least_dense() const noexcept;
+    [[nodiscard]] bool is_sooner(uint32_t block, const Want &want) const noexcept;
     void tick() noexcept;
     void age_some() noexcept;
 
@@ -49,6 +58,7 @@ class NextUsePolicy final : public Policy {
     std::array<uint32_t, Reuse::cells> candidates_in_{};
     std::array<uint64_t, (Reuse::cells + 63) / 64> occupied_{};  // by rank: cells with candidates
     std::vector<uint32_t> tokens_max_;                           // by context: of a full block
+    std::vector<StepTime> step_ns_;                              // by context
     uint16_t context_ = 0;
 };
 

@@ -342,9 +342,10 @@ static bool kvcpu_check_properties(KvcpuState *s, Error **errp)
         s->policy = g_strdup(kvcpu_policy_name(KVCPU_POLICY_LRU));
     }
     if (kvcpu_policy_number(s->policy) < 0) {
-        error_setg(errp, "policy: '%s' is not a policy; there are %s and %s",
-                   s->policy, kvcpu_policy_name(KVCPU_POLICY_LRU),
-                   kvcpu_policy_name(KVCPU_POLICY_HEPC));
+#define KVCPU_POLICY_LISTED(name, number, text) " " text
+        error_setg(errp, "policy: '%s' is not a policy; there are%s",
+                   s->policy, KVCPU_POLICIES(KVCPU_POLICY_LISTED));
+#undef KVCPU_POLICY_LISTED
         return false;
     }
     config.policy = kvcpu_policy_number(s->policy);

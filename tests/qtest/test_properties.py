@@ -109,7 +109,7 @@ class Accepted(DeviceTest):
     def test_policies_by_name(self) -> None:
         for name, number in hw.POLICIES.items():
             with self.subTest(policy=name):
-                self.assertEqual(self.device_with(policy=name.lower()).read("POLICY"), number)
+                self.assertEqual(self.device_with(policy=name.lower().replace("_", "-")).read("POLICY"), number)
 
     def test_sizes_with_suffixes(self) -> None:
         device = self.device_with(fast_size="1M", slow_size="4M", block_size="64K")

@@ -38,7 +38,7 @@ void names_the_property() {
         {"fast-size: 4097 is not a multiple", [](kvcpu_config &c) { c.fast_size = 4097; }},
         {"max-contexts: 0 is not in 1..256", [](kvcpu_config &c) { c.max_contexts = 0; }},
         {"max-contexts: 257", [](kvcpu_config &c) { c.max_contexts = 257; }},
-        {"policy: 2 is not a policy", [](kvcpu_config &c) { c.policy = 2; }},
+        {"policy: 99 is not a policy", [](kvcpu_config &c) { c.policy = 99; }},
         {"dma-channels: 0 is not in 1..16", [](kvcpu_config &c) { c.dma_channels = 0; }},
         {"dma-channels: 17", [](kvcpu_config &c) { c.dma_channels = 17; }},
         {"dma-latency-ns: 1000000001", [](kvcpu_config &c) { c.dma_latency_ns = 1000000001; }},

@@ -53,8 +53,14 @@ uint8_t &Memory::at(size_t offset) {
     return bytes_[offset];
 }
 
-TestDevice::TestDevice(const kvcpu_config &cfg)
-    : config(cfg), memory(size_t{1} << 16), fast(cfg.fast_size), slow(cfg.slow_size) {
+TestDevice::TestDevice(const kvcpu_config &cfg) : TestDevice(cfg, {}) {}
+
+TestDevice::TestDevice(const kvcpu_config &cfg, std::function<uint64_t(uint32_t)> oracle)
+    : config(cfg),
+      memory(size_t{1} << 16),
+      fast(cfg.fast_size),
+      slow(cfg.slow_size),
+      next_use(std::move(oracle)) {
     kvcpu_host_ops ops = {};
     ops.now = [](void *opaque) { return self(opaque).now; };
     ops.set_timer = [](void *opaque, uint64_t deadline_ns) { self(opaque).timer_ns = deadline_ns; };
@@ -89,6 +95,9 @@ TestDevice::TestDevice(const kvcpu_config &cfg)
             self(opaque).log.push_back(*event);
         }
     };
+    if (next_use) {
+        ops.next_use = [](void *opaque, uint32_t block) { return self(opaque).next_use(block); };
+    }
     std::array<char, 200> message{};
     core = kvcpu_core_create(&config, &ops, this, fast.data(), slow.data(), message.data(),
                              message.size());

@@ -60,6 +60,8 @@ class Memory {
 class TestDevice {
   public:
     explicit TestDevice(const kvcpu_config &config = small_config());
+    /* One that knows when each block is used next. */
+    TestDevice(const kvcpu_config &config, std::function<uint64_t(uint32_t)> next_use);
     ~TestDevice();
     TestDevice(const TestDevice &) = delete;
     TestDevice &operator=(const TestDevice &) = delete;
@@ -127,6 +129,7 @@ class TestDevice {
     uint64_t bytes_written[2] = {0, 0};
     kvcpu_dma_result next_dma = KVCPU_DMA_OK;
     std::function<void()> during_dma;
+    std::function<uint64_t(uint32_t)> next_use;
     kvcpu_core *core = nullptr;
 
   private:

@@ -71,7 +71,9 @@ void geometry_is_the_configuration() {
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_DMA_LATENCY), 1000);
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_DMA_BANDWIDTH), 1'000'000'000);
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_SCRUB_BANDWIDTH), 32'000'000'000);
-    CU_ASSERT_EQUAL(device.read(KVCPU_REG_POLICIES), 3);
+#define BIT_OF(name, number, text) | 1U << (number)
+    CU_ASSERT_EQUAL(device.read(KVCPU_REG_POLICIES), 0U KVCPU_POLICIES(BIT_OF));
+#undef BIT_OF
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_POLICY), KVCPU_POLICY_HEPC);
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_SHARED_CAP), 2);
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_FAST_FREE), 4);
@@ -111,7 +113,7 @@ void sizes_and_alignment() {
 void values_that_a_register_cannot_take() {
     TestDevice device;
     const uint64_t refused[][2] = {
-        {KVCPU_REG_POLICY, 2},
+        {KVCPU_REG_POLICY, 63},
         {KVCPU_REG_POLICY, 64},
         {KVCPU_REG_WEIGHT_R, uint64_t{1} << 32},
         {KVCPU_REG_WEIGHT_F, UINT64_MAX},
