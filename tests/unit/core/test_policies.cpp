@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Policies against plain models of themselves, and against the bound that none may beat.
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <list>
 #include <random>
-#include <unordered_map>
 #include <vector>
 
+#include "paper_arc.h"
 #include "suites.h"
 #include "test_device.h"
 
@@ -109,83 +107,6 @@ size_t belady_hits(const Uses &uses) {
     return hits;
 }
 
-/* The adaptive replacement cache as its paper has it (figure 4), on four lists. */
-class PaperArc {
-  public:
-    bool use(uint32_t block) {
-        if (in(t1_, block) || in(t2_, block)) {
-            remove(block);
-            t2_.push_front(block);
-            return true;
-        }
-        if (in(b1_, block)) {
-            p_ = std::min<double>(slots, p_ + ratio(b2_.size(), b1_.size()));
-            replace(false);
-            remove(block);
-            t2_.push_front(block);
-        } else if (in(b2_, block)) {
-            p_ = std::max(0.0, p_ - ratio(b1_.size(), b2_.size()));
-            replace(true);
-            remove(block);
-            t2_.push_front(block);
-        } else {
-            miss_of_unknown();
-            t1_.push_front(block);
-        }
-        return false;
-    }
-
-  private:
-    using List = std::list<uint32_t>;
-
-    static bool in(const List &list, uint32_t block) {
-        return std::find(list.begin(), list.end(), block) != list.end();
-    }
-    /* In steps of 2^-16, as the specification has it. */
-    static double ratio(size_t larger, size_t than) {
-        const double exact = static_cast<double>(larger) / static_cast<double>(than);
-        return std::max(1.0, std::floor(exact * 65536) / 65536);
-    }
-    void remove(uint32_t block) {
-        for (List *list : {&t1_, &t2_, &b1_, &b2_}) {
-            list->remove(block);
-        }
-    }
-    void replace(bool in_b2) {
-        if (t1_.size() + t2_.size() < slots) {
-            return; /* the device takes a free slot first */
-        }
-        const auto t1 = static_cast<double>(t1_.size());
-        if (!t1_.empty() && (t1 > p_ || (in_b2 && t1 == p_))) {
-            b1_.push_front(t1_.back());
-            t1_.pop_back();
-        } else {
-            b2_.push_front(t2_.back());
-            t2_.pop_back();
-        }
-    }
-    void miss_of_unknown() {
-        const size_t once = t1_.size() + b1_.size();
-        const size_t all = once + t2_.size() + b2_.size();
-        if (once == slots) {
-            if (t1_.size() < slots) {
-                b1_.pop_back();
-                replace(false);
-            } else {
-                t1_.pop_back();
-            }
-        } else if (all >= slots) {
-            if (all == size_t{2} * slots) {
-                b2_.pop_back();
-            }
-            replace(false);
-        }
-    }
-
-    List t1_, t2_, b1_, b2_; /* used last in front */
-    double p_ = 0;
-};
-
 void min_equals_looking_ahead() {
     for (const unsigned seed : {1U, 2U, 3U}) {
         const Uses uses = skewed_uses(seed, 4000);
@@ -198,7 +119,7 @@ void min_equals_looking_ahead() {
 void arc_equals_its_paper() {
     for (const unsigned seed : {4U, 5U, 6U, 7U}) {
         const Uses uses = skewed_uses(seed, 6000);
-        PaperArc paper;
+        PaperArc paper(slots);
         std::vector<bool> expected;
         for (const uint32_t block : uses) {
             expected.push_back(paper.use(block));
