@@ -55,11 +55,11 @@ class Install(unittest.TestCase):
         for name in ("kvcpu/batch.h", "kvcpu/device.h", "kvcpu/kvcpu.h", "kvcpu/transport.h", "kvcpu_hw.h",
                      "linux/kvcpu.h"):
             self.assertIn(f"include/{name}", there)
-        for name in ("bin/kvctl", "bin/kvcpu-replay"):
+        for name in ("bin/kvctl", "bin/kvcpu-replay", "bin/kvcpu-sim"):
             self.assertIn(name, there)
         self.assertTrue(any(name.endswith("/libkvcpu.a") for name in there))
         # Nothing else: no test program, no part of the build.
-        self.assertEqual(len(there), 10, sorted(there))
+        self.assertEqual(len(there), 11, sorted(there))
 
     def test_tools_run(self):
         self.assertIn("block_size", run(self.prefix / "bin/kvctl", "--loopback", "info"))
