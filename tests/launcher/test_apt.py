@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Debian's archive: whose mirror is used, and what happens where it cannot be reached or delivers something else. TAP."""
+"""Debian's archive: whose mirror is used, and what happens where it cannot be reached or delivers other bytes. TAP."""
 
 import hashlib
 import os

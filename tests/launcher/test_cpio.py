@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The initramfs writer: what another program unpacks is what was put in, and the same entries are the same bytes. TAP."""
+"""The initramfs writer: what another program unpacks is what was put in; same entries, same bytes. TAP."""
 
 import os
 import random
