@@ -53,7 +53,8 @@ class Geometry(DeviceTest):
         expected = {"ID": hw.CONST["ID_VALUE"], "CAPS": hw.CONST["CAPS_VALUE"], "BLOCK_SIZE": BLOCK, "BLOCKS": BLOCKS,
                     "FAST_SLOTS": SLOTS, "CONTEXTS": PROPERTIES["max-contexts"], "DMA_CHANNELS": 1,
                     "DMA_LATENCY": 1000, "DMA_BANDWIDTH": PROPERTIES["dma-bandwidth"],
-                    "SCRUB_BANDWIDTH": PROPERTIES["scrub-bandwidth"], "POLICIES": sum(1 << number for number in hw.POLICIES.values()), "FAST_FREE": SLOTS,
+                    "SCRUB_BANDWIDTH": PROPERTIES["scrub-bandwidth"],
+                    "POLICIES": sum(1 << number for number in hw.POLICIES.values()), "FAST_FREE": SLOTS,
                     "BLOCKS_FREE": BLOCKS, "POLICY": hw.POLICIES["HEPC"]}
         for name, value in expected.items():
             with self.subTest(register=name):
