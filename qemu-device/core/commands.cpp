@@ -41,13 +41,12 @@ Command Command::from(const RegisterValues &registers) noexcept {
 }
 
 Commands::Commands(Device &device, Placement &placement, Completions &completions, Pins &pins,
-                   Mover &mover, Steps &steps, Hints &hints)
+                   Mover &mover, Hints &hints)
     : d_(device),
       placement_(placement),
       completions_(completions),
       pins_(pins),
       mover_(mover),
-      steps_(steps),
       hints_(hints) {}
 
 kvcpu_status Commands::check_head(const Command &command) const noexcept {

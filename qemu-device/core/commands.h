@@ -10,7 +10,6 @@
 #include "mover.h"
 #include "pins.h"
 #include "placement.h"
-#include "steps.h"
 
 namespace kvcpu {
 
@@ -36,7 +35,7 @@ struct Command {
 class Commands {
   public:
     Commands(Device &device, Placement &placement, Completions &completions, Pins &pins,
-             Mover &mover, Steps &steps, Hints &hints);
+             Mover &mover, Hints &hints);
 
     void clear() noexcept { closing_ = 0; }
     Result execute(const Command &command) noexcept;
@@ -73,7 +72,6 @@ class Commands {
     Completions &completions_;
     Pins &pins_;
     Mover &mover_;
-    Steps &steps_;
     Hints &hints_;
     uint32_t closing_ = 0;
     uint64_t due_ns_ = 0;

@@ -28,7 +28,7 @@ Core::Core(const kvcpu_config &config, const kvcpu_host_ops &ops, void *opaque, 
       mover_(d_, placement_, pins_),
       steps_(d_, placement_, mover_),
       hints_(d_, placement_, mover_, steps_),
-      commands_(d_, placement_, completions_, pins_, mover_, steps_, hints_) {
+      commands_(d_, placement_, completions_, pins_, mover_, hints_) {
     reset(KVCPU_RESET_COLD);
 }
 
