@@ -42,8 +42,7 @@ constexpr unsigned bucket_of(uint64_t age) {
         return 0;
     }
     const auto octave = static_cast<unsigned>(std::bit_width(age / first_width)) - 1;
-    const unsigned upper =
-        (age / first_width << 1 >> octave) > 2 || age >= bucket_end(octave * 2 + 1);
+    const unsigned upper = age >= bucket_end(octave * 2 + 1) ? 1 : 0;
     return std::min(octave * 2 + 1 + upper, Reuse::buckets - 1);
 }
 static_assert(bucket_of(15) == 0 && bucket_of(16) == 1 && bucket_of(23) == 1);
