@@ -22,7 +22,7 @@ std::string policy_names(uint64_t bits) {
 #define NAME(name, number, text)             \
     if (((bits >> (number)) & 1) != 0) {     \
         names += (names.empty() ? "" : " "); \
-        names += text;                       \
+        names += (text);                     \
     }
     KVCPU_POLICIES(NAME)
 #undef NAME

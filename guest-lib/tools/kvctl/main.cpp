@@ -70,9 +70,7 @@ int run_script(Session &session) {
     return exit_ok;
 }
 
-}  // namespace
-
-int main(int argc, char **argv) {
+int run(int argc, char **argv) {
     Session session;
     CLI::App app("Looks at a KV-CPU, and says things to it.");
     app.add_option("-d,--device", session.path, "device node")->capture_default_str();
@@ -85,4 +83,15 @@ int main(int argc, char **argv) {
         ->callback([&script] { script = true; });
     const int status = guarded("kvctl", app, [&] { app.parse(argc, argv); });
     return status == exit_ok && script ? run_script(session) : status;
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+    try {
+        return run(argc, argv);
+    } catch (...) {
+        std::fputs("kvctl: cannot even say what went wrong\n", stderr);
+        return exit_failed;
+    }
 }
