@@ -6,17 +6,15 @@ import json
 import os
 import subprocess
 import sys
-import xml.etree.ElementTree
-from collections import Counter
 from pathlib import Path
 
-from . import build, packages, process, progress, tree
+from . import build, packages, process, progress, tree, verdict
 from .errors import Exit, LauncherError
 from .kernel import SELECTORS
 
 _JUNIT = tree.BUILD / "meson-logs" / "testlog.junit.xml"
 _LOG = tree.BUILD / "meson-logs" / "testlog.txt"
-_FIGURE = "figure: "
+_RESULTS = tree.BUILD / "meson-logs" / "testlog.json"
 # Environment: the public trace conversation_trace.jsonl.
 _TRACE = "KVCPU_TRACE"
 # What a test needs besides the native build, by the prefix of its suite.
@@ -77,35 +75,16 @@ def _run(suites: list[str]) -> int:
                             env=process.merged_environment(None)).returncode
     if not _JUNIT.is_file():
         raise LauncherError(Exit.BUILD_FAILED, f"meson test ended with status {status} and wrote no {_JUNIT}")
-    counts = count_cases(_JUNIT)
+    verdict.complete(_JUNIT, _RESULTS)
+    counts = verdict.count(_JUNIT)
     progress.say(f"JUnit: {_JUNIT}\nlog:   {_LOG}")
-    # A test that dies before its first case counts in meson's status alone.
+    # Should meson have failed for a reason that is in neither file.
     if status != 0 and counts["failed"] == 0:
         counts["failed"] = 1
     sys.stderr.flush()
-    for figure in figures(_JUNIT):
+    for figure in verdict.figures(_JUNIT):
         print(figure)
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped", flush=True)
     if counts["passed"] == 0 and counts["failed"] == 0:
         raise LauncherError(Exit.TESTS_FAILED, "no test was executed")
     return Exit.TESTS_FAILED if counts["failed"] else Exit.OK
-
-
-def figures(junit: Path) -> list[str]:
-    """What tests have measured: they print it behind `figure: `."""
-    return [line.removeprefix(_FIGURE) for output in xml.etree.ElementTree.parse(junit).iter("system-out")
-            for line in (output.text or "").splitlines() if line.startswith(_FIGURE)]
-
-
-def count_cases(junit: Path) -> Counter[str]:
-    """Test cases of a JUnit file by outcome: passed, failed, skipped."""
-    counts: Counter[str] = Counter()
-    for case in xml.etree.ElementTree.parse(junit).iter("testcase"):
-        outcomes = {child.tag for child in case}
-        if outcomes & {"failure", "error"}:
-            counts["failed"] += 1
-        elif "skipped" in outcomes:
-            counts["skipped"] += 1
-        else:
-            counts["passed"] += 1
-    return counts

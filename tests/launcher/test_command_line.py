@@ -9,7 +9,7 @@ import subprocess
 from support import KVCPU, LauncherTest, kvcpu, main
 
 import tap
-from launcher import packages, process, testing, tree
+from launcher import packages, process, tree
 from launcher.errors import Exit, LauncherError
 
 _REQUEST = {"timestamp": 0, "input_length": 600, "output_length": 5, "hash_ids": [1, 2]}
@@ -146,13 +146,6 @@ class Errors(LauncherTest):
         with self.assertRaises(LauncherError) as caught:
             process.run_logged(["sh", "-c", "kill -9 $$"], "step", "test")
         self.assertIn("signal 9", caught.exception.message)
-
-    def test_counting_cases(self) -> None:
-        junit = self.folder / "junit.xml"
-        junit.write_text('<testsuites><testsuite><testcase name="a"/><testcase name="b"><failure/></testcase>'
-                         '<testcase name="c"><skipped/></testcase><testcase name="d"><error/></testcase>'
-                         '</testsuite></testsuites>', encoding="ascii")
-        self.assertEqual(testing.count_cases(junit), {"passed": 1, "failed": 2, "skipped": 1})
 
 
 if __name__ == "__main__":
