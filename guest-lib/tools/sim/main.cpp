@@ -165,18 +165,16 @@ int simulate(Options &options, bool many) {
     return right ? exit_ok : exit_bad_result;
 }
 
-}  // namespace
-
-int main(int argc, char **argv) {
+int run(int argc, char **argv) {
     CLI::App app("Replays a request trace on simulated KV-CPUs, under policies and bounds.");
     app.require_subcommand(1);
     app.footer(
         "Exit status: 0 done; 1 failed; 89 bad trace; 91 sizes do not fit, or no such policy; "
         "92 a block's content was wrong; others: a wrong option.");
     Options options;
-    CLI::App *run = app.add_subcommand("run", "one simulation");
+    CLI::App *one = app.add_subcommand("run", "one simulation");
     CLI::App *compare = app.add_subcommand("compare", "all policies and bounds, in a table");
-    define(*run, options, false);
+    define(*one, options, false);
     define(*compare, options, true);
     CLI11_PARSE(app, argc, argv);
     try {
@@ -189,6 +187,17 @@ int main(int argc, char **argv) {
         return exit_bad_sizes;
     } catch (const std::exception &error) {
         fmt::print(stderr, "kvcpu-sim: {}\n", error.what());
+        return exit_failed;
+    }
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+    try {
+        return run(argc, argv);
+    } catch (...) {
+        std::fputs("kvcpu-sim: cannot even say what went wrong\n", stderr);
         return exit_failed;
     }
 }
