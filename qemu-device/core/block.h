@@ -47,6 +47,9 @@ struct Block {
     bool moving : 1 = false;      // a channel or the scrubber has it
     bool prefetched : 1 = false;  // is in its slot for a hint or score, and not used since
     bool promoted : 1 = false;    // a fetch by score is wanted
+    bool cached : 1 = false;      // the device may drop it
+    bool dropped : 1 = false;     // by the device, and not free yet
+    bool unnoticed : 1 = false;   // an owner that it was taken from has not asked yet
     bool lingering : 1 = false;   // it was claimed, and let go, since it was called HOT
 };
 
@@ -69,6 +72,13 @@ struct Block {
 [[nodiscard]] inline bool may_leave(const Block &block) noexcept {
     return (block.state == KVCPU_BS_FAST || block.state == KVCPU_BS_WRITING_BACK) &&
            block.claims == 0 && block.wanted == 0;
+}
+
+/* Cached, and nothing keeps it: not even a former owner who has yet to learn of its loss. */
+[[nodiscard]] inline bool may_be_dropped(const Block &block) noexcept {
+    return block.cached && !block.unnoticed && block.claims == 0 && block.wanted == 0 &&
+           (block.state == KVCPU_BS_HOME || block.state == KVCPU_BS_FAST ||
+            block.state == KVCPU_BS_WRITING_BACK);
 }
 
 /* In the order of targets, HOT comes before every one. */

@@ -13,10 +13,17 @@ constexpr bool is_hint(uint16_t opcode) {
     return opcode >= KVCPU_OP_STEP && opcode <= KVCPU_OP_CLEAR;
 }
 constexpr bool is_known(uint16_t opcode) {
-    return is_hint(opcode) || (opcode >= KVCPU_OP_ALLOC && opcode <= KVCPU_OP_CLOSE);
+    return is_hint(opcode) || (opcode >= KVCPU_OP_ALLOC && opcode <= KVCPU_OP_DROPPED);
 }
 constexpr uint16_t flags_of(uint16_t opcode) {
-    return opcode == KVCPU_OP_EVICTABLE ? KVCPU_F_NOW : 0;
+    switch (opcode) {
+        case KVCPU_OP_ALLOC:
+            return KVCPU_F_CACHED;
+        case KVCPU_OP_EVICTABLE:
+            return KVCPU_F_NOW;
+        default:
+            return 0;
+    }
 }
 
 }  // namespace
@@ -47,7 +54,8 @@ Commands::Commands(Device &device, Placement &placement, Completions &completion
       completions_(completions),
       pins_(pins),
       mover_(mover),
-      hints_(hints) {}
+      hints_(hints),
+      drops_(device, placement) {}
 
 kvcpu_status Commands::check_head(const Command &command) const noexcept {
     if (!is_known(command.opcode)) {
@@ -100,6 +108,8 @@ Result Commands::dispatch(const Command &command) noexcept {
                 0, 0};
         case KVCPU_OP_CLOSE:
             return close(command);
+        case KVCPU_OP_DROPPED:
+            return drops_.take(command.context);
         default:
             return hints_.execute({.opcode = static_cast<kvcpu_opcode>(command.opcode),
                                    .flags = command.flags,
@@ -135,9 +145,13 @@ Result Commands::alloc(const Command &command) noexcept {
     if (command.arg > KVCPU_TOKEN_MASK) {
         return {KVCPU_SC_BAD_FIELD, 0, 0};
     }
+    if (d_.contexts[command.context].unnoticed > 0) {
+        return {KVCPU_SC_AGAIN, 0, 0};
+    }
+    make_space(static_cast<uint32_t>(command.count));
     const NumberSet::Run run = d_.free_blocks.lowest_run(static_cast<uint32_t>(command.count));
     if (run.count == 0) {
-        return {KVCPU_SC_NO_SPACE, 0, 0};
+        return {d_.dropped > 0 ? KVCPU_SC_AGAIN : KVCPU_SC_NO_SPACE, 0, 0};
     }
     for (uint32_t i = 0; i < run.count; ++i) {
         hand_out(command, run.first + i, i);
@@ -149,6 +163,19 @@ Result Commands::alloc(const Command &command) noexcept {
                .first = run.first,
                .value = run.count});
     return {KVCPU_SC_SUCCESS, static_cast<uint16_t>(run.count), run.first};
+}
+
+/* As many are dropped as are lacking, but for those that are being scrubbed already. */
+void Commands::make_space(uint32_t count) noexcept {
+    for (uint32_t there = d_.free_blocks.count() + d_.dropped; there < count; ++there) {
+        const uint32_t block = drops_.next();
+        if (block == no_block) {
+            return;
+        }
+        const uint16_t owner = d_.at(block).owner;
+        give_up(block);
+        drops_.dropped(block, owner);
+    }
 }
 
 void Commands::hand_out(const Command &command, uint32_t block, uint32_t index) noexcept {
@@ -165,8 +192,10 @@ void Commands::hand_out(const Command &command, uint32_t block, uint32_t index) 
     b.state = before.state;
     b.prefetched = before.prefetched;
     b.generation = before.generation + 1;
+    b.unnoticed = before.unnoticed;
     b.allocated = true;
     b.owner = command.context;
+    b.cached = (command.flags & KVCPU_F_CACHED) != 0;
     b.request = static_cast<uint16_t>(field(KVCPU_TAG_REQUEST_SHIFT, KVCPU_TAG_REQUEST_MASK));
     b.layer = static_cast<uint8_t>(field(KVCPU_TAG_LAYER_SHIFT, KVCPU_TAG_LAYER_MASK));
     b.head = static_cast<uint8_t>(field(KVCPU_TAG_HEAD_SHIFT, KVCPU_TAG_HEAD_MASK));
@@ -210,6 +239,7 @@ void Commands::give_up(uint32_t block) noexcept {
     b.generation = before.generation;
     b.written = before.written;
     b.moving = before.moving;
+    b.unnoticed = before.unnoticed;
     b.stamp = before.stamp;
     mover_.give_up(block);
 }
@@ -341,7 +371,8 @@ void Commands::close_portion(uint16_t context, uint32_t &budget) noexcept {
             give_up(c.close_next);
         }
     }
-    if (c.owned == 0) {
+    drops_.take_all(context, budget);
+    if (c.owned == 0 && c.unnoticed == 0) {
         finish_close(context);
     }
 }

@@ -6,6 +6,7 @@
 
 #include "completions.h"
 #include "device.h"
+#include "drops.h"
 #include "hints.h"
 #include "mover.h"
 #include "pins.h"
@@ -37,7 +38,10 @@ class Commands {
     Commands(Device &device, Placement &placement, Completions &completions, Pins &pins,
              Mover &mover, Hints &hints);
 
-    void clear() noexcept { closing_ = 0; }
+    void clear() noexcept {
+        closing_ = 0;
+        drops_.clear();
+    }
     Result execute(const Command &command) noexcept;
 
     /* Contexts are closed in portions, too. */
@@ -53,6 +57,7 @@ class Commands {
                                            Range &range) const noexcept;
 
     Result alloc(const Command &command) noexcept;
+    void make_space(uint32_t count) noexcept;
     Result free_blocks(const Command &command) noexcept;
     Result pin(const Command &command) noexcept;
     Result unpin(const Command &command) noexcept;
@@ -73,6 +78,7 @@ class Commands {
     Pins &pins_;
     Mover &mover_;
     Hints &hints_;
+    Drops drops_;
     uint32_t closing_ = 0;
     uint64_t due_ns_ = 0;
 };

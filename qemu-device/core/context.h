@@ -20,7 +20,8 @@ struct Context {
     uint64_t step = 0;
     uint64_t clock = 1;
     uint32_t owned = 0;
-    uint32_t scored = 0;  // generation of the weights with which all its blocks were looked at
+    uint32_t unnoticed = 0;  // blocks that were dropped, of which it does not know
+    uint32_t scored = 0;     // generation of the weights with which all its blocks were looked at
     bool closing = false;
     uint64_t close_tag = 0;
     uint32_t close_next = 0;  // next block to be looked at

@@ -181,6 +181,7 @@ void Core::reset_parts() noexcept {
     hints_.clear();
     commands_.clear();
     d_.leaving = 0;
+    d_.dropped = 0;
 }
 
 /* What somebody owned is scrubbed before anybody else gets it; of a cold reset memory is zero. */

@@ -17,7 +17,8 @@ uint64_t flags_of(const Block &block, bool queued) {
     const auto flag = [](bool set, uint64_t bit) { return set ? bit : 0; };
     return flag(block.allocated, KVCPU_BF_ALLOCATED) | flag(block.written, KVCPU_BF_WRITTEN) |
            flag(block.dirty, KVCPU_BF_DIRTY) | flag(block.sealed, KVCPU_BF_SEALED) |
-           flag(block.prefix, KVCPU_BF_PREFIX) | flag(queued, KVCPU_BF_QUEUED);
+           flag(block.prefix, KVCPU_BF_PREFIX) | flag(block.cached, KVCPU_BF_CACHED) |
+           flag(queued, KVCPU_BF_QUEUED);
 }
 
 uint64_t state_word(const Block &block, kvcpu_victim_class in_class, bool queued) {

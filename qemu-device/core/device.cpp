@@ -31,11 +31,15 @@ void Device::change(uint32_t block, kvcpu_block_occurrence occurrence,
 }
 
 void Device::update_free(uint32_t block) noexcept {
-    const Block &b = at(block);
-    if (!b.allocated && (b.state == KVCPU_BS_FREE || b.state == KVCPU_BS_FAST)) {
-        free_blocks.insert(block);
-    } else {
+    Block &b = at(block);
+    if (b.allocated || (b.state != KVCPU_BS_FREE && b.state != KVCPU_BS_FAST)) {
         free_blocks.erase(block);
+        return;
+    }
+    free_blocks.insert(block);
+    if (b.dropped) {
+        b.dropped = false;
+        --dropped;
     }
 }
 

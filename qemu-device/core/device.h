@@ -68,6 +68,7 @@ struct Device {
     NumberSet free_blocks;  // ALLOC may hand them out
     NumberSet free_slots;   // hold, await and still scrub no block
     uint32_t leaving = 0;   // blocks in LEAVING
+    uint32_t dropped = 0;   // blocks that the device took, and has yet to scrub
     uint64_t stamps = 0;    // of uses, in the order in which they were made
     uint64_t asks = 0;      // of fetches
 };

@@ -185,6 +185,9 @@ kvcpu_hint_reason Hints::apply(const HintRequest &request, uint32_t block) noexc
             return add_sharers(block, -1) ? KVCPU_HR_NONE : KVCPU_HR_SATURATED;
         case KVCPU_OP_SEAL:
             b.sealed = true;
+            if (request.count == 1) {
+                placement_.seal(block, request.arg);
+            }
             mover_.clean(block);
             break;
         case KVCPU_OP_TOUCH:

@@ -90,7 +90,7 @@ void Pins::grant(uint16_t context, Range range) noexcept {
         rescue(block);
         d_.change(block, KVCPU_BO_CLAIM, b.state);
         ++b.claims;
-        if (b.hint == Hint::prefetchable) {
+        if (b.hint == Hint::prefetchable || b.hint == Hint::released) {
             b.hint = Hint::none;
         }
         placement_.credit_prefetch(block);

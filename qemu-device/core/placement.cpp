@@ -7,10 +7,11 @@
 namespace kvcpu {
 
 Placement::Placement(Device &device)
-    : d_(device), victims_(device), fetches_(device), wheel_(device) {
+    : d_(device), victims_(device), fetches_(device), drops_(device), wheel_(device) {
     const PolicyTools tools = {.device = device,
                                .victims = victims_,
                                .fetches = fetches_,
+                               .drops = drops_,
                                .wheel = wheel_,
                                .score = score,
                                .generation = generation};
@@ -23,6 +24,7 @@ Placement::Placement(Device &device)
 void Placement::rebuild() noexcept {
     victims_.clear();
     fetches_.clear();
+    drops_.clear();
     wheel_.clear();
     policy().restart();
     for (uint32_t block = 0; block < d_.block_count(); ++block) {
@@ -34,6 +36,7 @@ void Placement::rebuild() noexcept {
 void Placement::touch(uint32_t block) noexcept {
     Block &b = d_.at(block);
     b.stamp = ++d_.stamps;
+    drops_.remove(block);
     b.used_at = d_.context_of(block).clock;
 }
 
@@ -75,6 +78,7 @@ void Placement::hint(uint32_t block, Hint hint, uint64_t target) noexcept {
 
 void Placement::forget(uint32_t block) noexcept {
     wheel_.forget(block);
+    drops_.remove(block);
     policy().forget(block);
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "device.h"
+#include "drop_order.h"
 #include "orders.h"
 #include "policy.h"
 #include "score.h"
@@ -28,7 +29,10 @@ class Placement {
     }
 
     /* To be called whenever anything that placement looks at in a block has changed. */
-    void changed(uint32_t block) noexcept { policy().changed(block); }
+    void changed(uint32_t block) noexcept {
+        drops_.changed(block, d_.at(block), policy().uses_hints());
+        policy().changed(block);
+    }
     /* All blocks anew: after a reset, and after a change of policy. */
     void rebuild() noexcept;
 
@@ -40,6 +44,7 @@ class Placement {
     void credit_prefetch(uint32_t block) noexcept;
     /* `target` is on the context's clock; for HOT and PREFETCHABLE. */
     void hint(uint32_t block, Hint hint, uint64_t target) noexcept;
+    void seal(uint32_t block, uint64_t content) noexcept { policy().sealed(block, content); }
     /* To be called before the block changes owner. */
     void forget(uint32_t block) noexcept;
 
@@ -64,6 +69,7 @@ class Placement {
     Device &d_;
     VictimOrder victims_;
     FetchOrder fetches_;
+    DropOrder drops_;
     Wheel wheel_;
     std::vector<std::unique_ptr<Policy>> policies_;  // by enum kvcpu_policy
     std::unique_ptr<Policy> bound_;                  // instead of them, in a simulator

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "device.h"
+#include "drop_order.h"
 #include "orders.h"
 #include "score.h"
 #include "wheel.h"
@@ -49,6 +50,7 @@ struct PolicyTools {
     Device &device;
     VictimOrder &victims;
     FetchOrder &fetches;
+    DropOrder &drops;
     Wheel &wheel;
     Score &score;
     uint32_t &generation;
@@ -88,6 +90,11 @@ class Policy {
     virtual void left(uint32_t /*block*/) noexcept {}
     /* The block is about to change owner: what was known of it counts no longer. */
     virtual void forget(uint32_t /*block*/) noexcept {}
+
+    /* The block was sealed, and holds this content (0: unknown). */
+    virtual void sealed(uint32_t /*block*/, uint64_t /*content*/) noexcept {}
+    /* Which cached block is dropped first; no_block if none may be. */
+    [[nodiscard]] virtual uint32_t drop_next() const noexcept = 0;
 
     /* Who makes room; no_block if nobody should. */
     [[nodiscard]] virtual Victim victim(const Want &want) const noexcept = 0;

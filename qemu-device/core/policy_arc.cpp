@@ -16,6 +16,7 @@ constexpr kvcpu_victim_class again_order = KVCPU_VC_SHARED;
 ArcPolicy::ArcPolicy(const PolicyTools &tools)
     : d_(tools.device),
       victims_(tools.victims),
+      drops_(tools.drops),
       ghosts_(d_.block_count(), 2),
       of_(d_.block_count()) {}
 

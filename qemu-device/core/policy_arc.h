@@ -33,6 +33,7 @@ class ArcPolicy final : public Policy {
     void entered(uint32_t block) noexcept override;
     void left(uint32_t block) noexcept override;
     void forget(uint32_t block) noexcept override;
+    [[nodiscard]] uint32_t drop_next() const noexcept override { return drops_.first(); }
     [[nodiscard]] Victim victim(const Want &want) const noexcept override;
 
   private:
@@ -54,6 +55,7 @@ class ArcPolicy final : public Policy {
 
     Device &d_;
     VictimOrder &victims_;
+    DropOrder &drops_;
     Rings ghosts_;
     std::vector<Entry> of_;  // by block
     std::array<uint32_t, 5> sizes_{};

@@ -9,7 +9,8 @@ namespace kvcpu {
 /* `lru`: one order, by last use. Ignores hints, and fetches nothing by itself. */
 class LruPolicy final : public Policy {
   public:
-    explicit LruPolicy(const PolicyTools &tools) : d_(tools.device), victims_(tools.victims) {}
+    explicit LruPolicy(const PolicyTools &tools)
+        : d_(tools.device), victims_(tools.victims), drops_(tools.drops) {}
 
     [[nodiscard]] bool uses_hints() const noexcept override { return false; }
     [[nodiscard]] kvcpu_victim_class class_of(const Block &) const noexcept override {
@@ -21,6 +22,7 @@ class LruPolicy final : public Policy {
             victims_.put(block, KVCPU_VC_UNHINTED, d_.at(block).stamp, 0);
         }
     }
+    [[nodiscard]] uint32_t drop_next() const noexcept override { return drops_.first(); }
     [[nodiscard]] Victim victim(const Want &want) const noexcept override {
         return {want.room == Room::pin ? victims_.first(KVCPU_VC_UNHINTED) : no_block};
     }
@@ -28,6 +30,7 @@ class LruPolicy final : public Policy {
   private:
     Device &d_;
     VictimOrder &victims_;
+    DropOrder &drops_;
 };
 
 }  // namespace kvcpu

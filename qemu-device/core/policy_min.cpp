@@ -9,6 +9,7 @@ MinPolicy::MinPolicy(const PolicyTools &tools)
     : d_(tools.device),
       victims_(tools.victims),
       fetches_(tools.fetches),
+      drops_(tools.drops),
       next_use_(d_.block_count(), never) {}
 
 kvcpu_victim_class MinPolicy::class_of(const Block &block) const noexcept {

@@ -24,6 +24,7 @@ class MinPolicy final : public Policy {
     void used(uint32_t block, Use) noexcept override { ask(block); }
     void unclaimed(uint32_t block) noexcept override { ask(block); }
     void forget(uint32_t block) noexcept override { next_use_[block] = never; }
+    [[nodiscard]] uint32_t drop_next() const noexcept override { return drops_.first(); }
     [[nodiscard]] Victim victim(const Want &want) const noexcept override;
 
   private:
@@ -34,6 +35,7 @@ class MinPolicy final : public Policy {
     Device &d_;
     VictimOrder &victims_;
     FetchOrder &fetches_;
+    DropOrder &drops_;
     std::vector<uint64_t> next_use_;  // by block
 };
 

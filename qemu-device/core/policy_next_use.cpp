@@ -9,7 +9,6 @@ namespace kvcpu {
 
 namespace {
 
-constexpr uint16_t nowhere = UINT16_MAX;
 constexpr uint32_t aged_a_use = 4;
 constexpr uint64_t step_ns_max = 1'000'000'000;
 
@@ -26,18 +25,20 @@ void NextUsePolicy::StepTime::count(uint64_t now_ns, uint64_t steps) noexcept {
 NextUsePolicy::NextUsePolicy(const PolicyTools &tools)
     : t_(tools),
       d_(tools.device),
-      reuse_(d_.block_count()),
-      candidates_(d_.block_count(), Reuse::cells),
-      listed_in_(d_.block_count(), nowhere),
+      ghosts_(d_.block_count()),
+      reuse_(d_.block_count() + ghosts_.size()),
+      contents_(d_.block_count()),
+      evictable_(reuse_, d_.block_count()),
+      droppable_(reuse_, d_.block_count()),
       tokens_max_(d_.contexts.size()),
       step_ns_(d_.contexts.size()) {}
 
 void NextUsePolicy::restart() noexcept {
+    ghosts_.clear();
     reuse_.clear();
-    candidates_.clear();
-    candidates_in_.fill(0);
-    occupied_.fill(0);
-    std::fill(listed_in_.begin(), listed_in_.end(), nowhere);
+    std::fill(contents_.begin(), contents_.end(), 0);
+    evictable_.clear();
+    droppable_.clear();
     std::fill(tokens_max_.begin(), tokens_max_.end(), 0);
     std::fill(step_ns_.begin(), step_ns_.end(), StepTime{});
 }
@@ -63,6 +64,7 @@ kvcpu_victim_class NextUsePolicy::class_of(const Block &block) const noexcept {
 
 void NextUsePolicy::changed(uint32_t block) noexcept {
     update_victims(block);
+    update_drops(block);
     update_fetches(block);
     const uint64_t ends = hint_ends_at(d_.at(block));
     t_.wheel.forget(block);
@@ -71,46 +73,43 @@ void NextUsePolicy::changed(uint32_t block) noexcept {
     }
 }
 
-void NextUsePolicy::leave_cell(uint32_t block) noexcept {
-    const uint16_t cell = listed_in_[block];
-    if (cell == nowhere) {
-        return;
-    }
-    candidates_.remove(block);
-    listed_in_[block] = nowhere;
-    if (--candidates_in_[cell] == 0) {
-        const unsigned rank = reuse_.rank(cell);
-        occupied_[rank / 64] &= ~(uint64_t{1} << rank % 64);
-    }
-}
-
 void NextUsePolicy::update_victims(uint32_t block) noexcept {
     t_.victims.remove(block);
     const Block &b = d_.at(block);
     const kvcpu_victim_class now_in = class_of(b);
+    if (may_leave(b) && now_in == KVCPU_VC_UNHINTED && reuse_.rests(block)) {
+        evictable_.put(block);
+        return;
+    }
+    evictable_.remove(block);
     if (!may_leave(b)) {
-        leave_cell(block);
         return;
     }
-    if (now_in == KVCPU_VC_UNHINTED && reuse_.rests(block)) {
-        const auto cell = static_cast<uint16_t>(reuse_.cell(block));
-        if (cell == listed_in_[block]) {
-            return;
-        }
-        leave_cell(block);
-        candidates_.push_back(cell, block);
-        listed_in_[block] = cell;
-        ++candidates_in_[cell];
-        const unsigned rank = reuse_.rank(cell);
-        occupied_[rank / 64] |= uint64_t{1} << rank % 64;
-        return;
-    }
-    leave_cell(block);
     if (now_in == KVCPU_VC_PREFETCHED) {
         t_.victims.put(block, now_in, ~b.target, b.stamp);
     } else {
         t_.victims.put(block, now_in, b.lingering ? 0 : 1, b.stamp);
     }
+}
+
+void NextUsePolicy::update_drops(uint32_t block) noexcept {
+    const Block &b = d_.at(block);
+    const bool hinted = wants_fast(b) || b.hint == Hint::released;
+    if (may_be_dropped(b) && !hinted && reuse_.rests(block)) {
+        droppable_.put(block);
+    } else {
+        droppable_.remove(block);
+    }
+}
+
+uint32_t NextUsePolicy::drop_next() const noexcept {
+    using Rank = DropOrder::Rank;
+    const uint32_t released = t_.drops.first(Rank::released);
+    if (released != no_block) {
+        return released;
+    }
+    const uint32_t least = droppable_.first();
+    return least != no_block ? least : t_.drops.first();
 }
 
 void NextUsePolicy::update_fetches(uint32_t block) noexcept {
@@ -144,19 +143,29 @@ void NextUsePolicy::unclaimed(uint32_t block) noexcept {
     rest(block);
 }
 
+/* What is given up while it rests goes on resting as a ghost, if it can be recognized. */
 void NextUsePolicy::forget(uint32_t block) noexcept {
-    leave_cell(block);
-    reuse_.forget(block);
+    evictable_.remove(block);
+    droppable_.remove(block);
+    const uint64_t content = std::exchange(contents_[block], 0);
+    if (content != 0 && reuse_.rests(block)) {
+        reuse_.bequeath(block, ghost_number(ghosts_.add(content)));
+    } else {
+        reuse_.forget(block);
+    }
 }
 
-uint32_t NextUsePolicy::least_dense() const noexcept {
-    for (size_t word = 0; word < occupied_.size(); ++word) {
-        if (occupied_[word] != 0) {
-            const auto rank = word * 64 + static_cast<size_t>(std::countr_zero(occupied_[word]));
-            return candidates_.front(reuse_.cell_of_rank(static_cast<unsigned>(rank)));
-        }
+void NextUsePolicy::sealed(uint32_t block, uint64_t content) noexcept {
+    contents_[block] = content;
+    const uint32_t ghost = content == 0 ? Ghosts::none : ghosts_.find(content);
+    if (ghost == Ghosts::none) {
+        return;
     }
-    return no_block;
+    d_.count(KVCPU_CNT_GHOSTS_RECALLED);
+    ghosts_.remove(ghost);
+    reuse_.use(ghost_number(ghost));
+    reuse_.recall(block, reuse_.uses(ghost_number(ghost)));
+    reuse_.forget(ghost_number(ghost));
 }
 
 /* Whether the blocks of a cell are expected to be used before the fetch that wants room. */
@@ -178,7 +187,7 @@ Victim NextUsePolicy::victim(const Want &want) const noexcept {
             return {first(of), of, false};
         }
     }
-    const uint32_t least = least_dense();
+    const uint32_t least = evictable_.first();
     if (least != no_block && !is_sooner(least, want)) {
         return {least, KVCPU_VC_UNHINTED, false};
     }
@@ -213,15 +222,17 @@ void NextUsePolicy::begin_step(uint16_t context, uint64_t before) noexcept {
 }
 
 void NextUsePolicy::tick() noexcept {
-    if (!reuse_.advance(d_.now)) {
-        return;
+    if (reuse_.advance(d_.now)) {
+        evictable_.reorder();
+        droppable_.reorder();
     }
-    occupied_.fill(0);
-    for (unsigned cell = 0; cell < Reuse::cells; ++cell) {
-        if (candidates_in_[cell] > 0) {
-            const unsigned rank = reuse_.rank(cell);
-            occupied_[rank / 64] |= uint64_t{1} << rank % 64;
-        }
+}
+
+/* A ghost is in no list but that of its age. */
+void NextUsePolicy::aged(uint32_t block) noexcept {
+    if (block < d_.block_count()) {
+        update_victims(block);
+        update_drops(block);
     }
 }
 
@@ -236,16 +247,17 @@ bool NextUsePolicy::work_step(uint32_t &budget, Evictions & /*evictions*/) noexc
             Block &b = d_.at(due);
             if (has_hint_ended(b, d_.contexts[context_].clock)) {
                 b.hint = Hint::none;
+                t_.drops.changed(due, b, true);
             }
             changed(due);
             continue;
         }
-        const uint32_t aged = reuse_.age_one();
-        if (aged == Rings::none) {
+        const uint32_t older = reuse_.age_one();
+        if (older == Rings::none) {
             return true;
         }
         --budget;
-        update_victims(aged);
+        aged(older);
     }
 }
 
@@ -253,11 +265,11 @@ bool NextUsePolicy::work_step(uint32_t &budget, Evictions & /*evictions*/) noexc
 void NextUsePolicy::age_some() noexcept {
     tick();
     for (uint32_t i = 0; i < aged_a_use; ++i) {
-        const uint32_t aged = reuse_.age_one();
-        if (aged == Rings::none) {
+        const uint32_t older = reuse_.age_one();
+        if (older == Rings::none) {
             break;
         }
-        update_victims(aged);
+        aged(older);
     }
 }
 

@@ -2,12 +2,13 @@
 #ifndef KVCPU_CORE_POLICY_NEXT_USE_H
 #define KVCPU_CORE_POLICY_NEXT_USE_H
 
-#include <array>
+#include <cstdint>
 #include <vector>
 
+#include "cell_lists.h"
+#include "ghosts.h"
 #include "policy.h"
 #include "reuse.h"
-#include "rings.h"
 
 namespace kvcpu {
 
@@ -27,6 +28,8 @@ class NextUsePolicy final : public Policy {
     void used(uint32_t block, Use use) noexcept override;
     void unclaimed(uint32_t block) noexcept override;
     void forget(uint32_t block) noexcept override;
+    void sealed(uint32_t block, uint64_t content) noexcept override;
+    [[nodiscard]] uint32_t drop_next() const noexcept override;
     [[nodiscard]] Victim victim(const Want &want) const noexcept override;
 
     void begin_step(uint16_t context, uint64_t before) noexcept override;
@@ -43,22 +46,25 @@ class NextUsePolicy final : public Policy {
 
     void update_victims(uint32_t block) noexcept;
     void update_fetches(uint32_t block) noexcept;
-    void leave_cell(uint32_t block) noexcept;
     void rest(uint32_t block) noexcept;
-    [[nodiscard]] uint32_t least_dense() const noexcept;
+    void update_drops(uint32_t block) noexcept;
+    [[nodiscard]] uint32_t ghost_number(uint32_t ghost) const noexcept {
+        return d_.block_count() + ghost;
+    }
     [[nodiscard]] bool is_sooner(uint32_t block, const Want &want) const noexcept;
     void tick() noexcept;
+    void aged(uint32_t block) noexcept;
     void age_some() noexcept;
 
     PolicyTools t_;
     Device &d_;
-    Reuse reuse_;
-    Rings candidates_;                 // a list a cell: blocks that may leave, in order
-    std::vector<uint16_t> listed_in_;  // by block
-    std::array<uint32_t, Reuse::cells> candidates_in_{};
-    std::array<uint64_t, (Reuse::cells + 63) / 64> occupied_{};  // by rank: cells with candidates
-    std::vector<uint32_t> tokens_max_;                           // by context: of a full block
-    std::vector<StepTime> step_ns_;                              // by context
+    Ghosts ghosts_;
+    Reuse reuse_;                       // of blocks, and of ghosts after them
+    std::vector<uint64_t> contents_;    // by block: what it was sealed with
+    CellLists evictable_;               // in slots, UNHINTED, and may leave
+    CellLists droppable_;               // cached, and may be dropped
+    std::vector<uint32_t> tokens_max_;  // by context: of a full block
+    std::vector<StepTime> step_ns_;     // by context
     uint16_t context_ = 0;
 };
 

@@ -160,6 +160,15 @@ void Reuse::forget(uint32_t block) noexcept {
     of_[block] = {};
 }
 
+void Reuse::bequeath(uint32_t block, uint32_t heir) noexcept {
+    if (rests(heir)) {
+        leave(heir);
+    }
+    of_[heir] = of_[block];
+    by_age_.replace(block, heir);
+    of_[block] = {};
+}
+
 /* -- Time ------------------------------------------------------------------ */
 
 bool Reuse::advance(uint64_t now_ns) noexcept {

@@ -43,6 +43,11 @@ class Reuse {
     void use(uint32_t block) noexcept;
     /* It is gone, or changes owner: neither use nor rest count. */
     void forget(uint32_t block) noexcept;
+    /* `heir` rests from now on in the place of a block that rests; what was known of it counts. */
+    void bequeath(uint32_t block, uint32_t heir) noexcept;
+    /* It is a block that had been given up after so many uses. */
+    void recall(uint32_t block, uint8_t uses) noexcept { of_[block].uses = uses; }
+    [[nodiscard]] uint8_t uses(uint32_t block) const noexcept { return of_[block].uses; }
 
     /* It is so late. Returns true if that has changed the order of cells. */
     bool advance(uint64_t now_ns) noexcept;
@@ -52,7 +57,6 @@ class Reuse {
     [[nodiscard]] bool rests(uint32_t block) const noexcept {
         return of_[block].bucket != no_bucket;
     }
-    [[nodiscard]] bool was_used(uint32_t block) const noexcept { return of_[block].uses > 0; }
     /* Of a block that rests. */
     [[nodiscard]] unsigned cell(uint32_t block) const noexcept {
         return unsigned{of_[block].in_class} * buckets + of_[block].bucket;

@@ -31,6 +31,13 @@ void Rings::remove(uint32_t block) noexcept {
     isolate(block);
 }
 
+void Rings::replace(uint32_t block, uint32_t heir) noexcept {
+    const Node old = nodes_[block];
+    isolate(block);
+    link(old.previous, heir);
+    link(heir, old.next);
+}
+
 void Rings::splice(uint32_t from, uint32_t to) noexcept {
     const Node source = nodes_[sentinel(from)];
     if (source.next == sentinel(from)) {

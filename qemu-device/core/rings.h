@@ -23,6 +23,8 @@ class Rings {
     // Every list empty.
     void clear() noexcept;
     void push_back(uint32_t list, uint32_t block) noexcept;
+    // `heir` takes the place of a block that is in a list.
+    void replace(uint32_t block, uint32_t heir) noexcept;
     // Does nothing if the block is in no list.
     void remove(uint32_t block) noexcept;
     // Appends everything in `from` to `to`, which leaves `from` empty.

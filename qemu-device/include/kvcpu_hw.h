@@ -155,8 +155,10 @@ enum kvcpu_register { KVCPU_REGISTERS(KVCPU_REGISTER_OFFSET_) };
 #define KVCPU_CAP_REFERENCE_HINTS 0x1ULL
 #define KVCPU_CAP_COMMAND_WINDOW 0x2ULL
 #define KVCPU_CAP_EVENT_LOG 0x4ULL
+#define KVCPU_CAP_CACHED_BLOCKS 0x8ULL
 #define KVCPU_CAPS_VALUE \
-    (KVCPU_CAP_REFERENCE_HINTS | KVCPU_CAP_COMMAND_WINDOW | KVCPU_CAP_EVENT_LOG)
+    (KVCPU_CAP_REFERENCE_HINTS | KVCPU_CAP_COMMAND_WINDOW | KVCPU_CAP_EVENT_LOG | \
+     KVCPU_CAP_CACHED_BLOCKS)
 
 /* CONTROL */
 #define KVCPU_CONTROL_RESET 0x1ULL       /* as an FLR: registers, directory, contexts */
@@ -231,7 +233,9 @@ enum kvcpu_policy { KVCPU_POLICIES(KVCPU_POLICY_NUMBER_) };
     X(BAD_VALUE, 50, "values that a register refused")                                           \
     X(REENTERED, 51, "register accesses made by the device's own DMA")                           \
     X(DMA_FAULTS, 52, "bus addresses that could not be read or written")                         \
-    X(RESETS, 53, "resets since power-on; the only counter a reset keeps")
+    X(RESETS, 53, "resets since power-on; the only counter a reset keeps")                       \
+    X(BLOCKS_DROPPED, 54, "cached blocks that the device dropped")                               \
+    X(GHOSTS_RECALLED, 55, "sealed blocks whose content had been given up or dropped before")
 
 #define KVCPU_COUNTER_INDEX_(name, index, what) KVCPU_CNT_##name = (index),
 enum kvcpu_counter { KVCPU_COUNTERS(KVCPU_COUNTER_INDEX_) KVCPU_COUNTER_COUNT };
@@ -262,7 +266,8 @@ enum kvcpu_counter { KVCPU_COUNTERS(KVCPU_COUNTER_INDEX_) KVCPU_COUNTER_COUNT };
     X(DMA_FAULT, 16, "the bus address cannot be read or written")                                \
     X(OWN_ADDRESS, 17, "the bus address lies in this device's own BARs")                         \
     X(UNSUPPORTED, 18, "a feature that CAPS does not announce")                                  \
-    X(CLAIM_LIMIT, 19, "a block of the range has the largest count of claims")
+    X(CLAIM_LIMIT, 19, "a block of the range has the largest count of claims")                   \
+    X(AGAIN, 20, "blocks were dropped: take note of this context's own, and ask again")
 
 #define KVCPU_STATUS_NUMBER_(name, number, what) KVCPU_SC_##name = (number),
 enum kvcpu_status { KVCPU_STATUS_CODES(KVCPU_STATUS_NUMBER_) KVCPU_STATUS_COUNT };
@@ -278,7 +283,8 @@ enum kvcpu_status { KVCPU_STATUS_CODES(KVCPU_STATUS_NUMBER_) KVCPU_STATUS_COUNT 
     X(READ, 0x05, "copy from a block to memory")                                                 \
     X(WRITE, 0x06, "copy from memory to a block")                                                \
     X(CANCEL, 0x07, "end the waiting PIN whose tag is ARG")                                      \
-    X(CLOSE, 0x08, "end all that a context waits for, claims and owns")
+    X(CLOSE, 0x08, "end all that a context waits for, claims and owns")                          \
+    X(DROPPED, 0x09, "take note of cached blocks that were dropped; result: first and how many")
 
 #define KVCPU_HINTS(X)                                                                           \
     X(STEP, 0x20, "the context's decode step is ARG")                                            \
@@ -305,7 +311,8 @@ enum kvcpu_opcode { KVCPU_COMMANDS(KVCPU_OPCODE_NUMBER_) KVCPU_HINTS(KVCPU_OPCOD
 #define KVCPU_CTL_CONTEXT_MASK 0xffffULL
 
 /* Flags of CMD_CONTROL */
-#define KVCPU_F_NOW 0x0001 /* EVICTABLE: do not wait until the slot is wanted */
+#define KVCPU_F_NOW 0x0001    /* EVICTABLE: do not wait until the slot is wanted */
+#define KVCPU_F_CACHED 0x0002 /* ALLOC: the device may drop the blocks */
 
 /* CMD_EXTENT: the bytes of a READ or WRITE within its block */
 #define KVCPU_EXT_OFFSET_SHIFT 0
@@ -328,6 +335,7 @@ enum kvcpu_opcode { KVCPU_COMMANDS(KVCPU_OPCODE_NUMBER_) KVCPU_HINTS(KVCPU_OPCOD
 
 /* CMD_RESULT and CPL_RESULT. AUX and VALUE by opcode:
  *   ALLOC        AUX blocks taken              VALUE first of them
+ *   DROPPED      AUX blocks dropped            VALUE first of them
  *   PIN          AUX blocks found fast         VALUE 0
  *   a hint       AUX outcome and reason        VALUE blocks it applied to so far
  *   others       AUX 0                         VALUE 0 */
@@ -379,7 +387,7 @@ enum kvcpu_hint_reason { KVCPU_HINT_REASONS(KVCPU_REASON_NUMBER_) };
 /* Occurrences that may change it. The specification's table has a cell a pair. */
 #define KVCPU_BLOCK_OCCURRENCES(X)                                                               \
     X(ALLOC, 0, "handed out by ALLOC")                                                           \
-    X(FREE, 1, "given back by FREE or CLOSE")                                                    \
+    X(FREE, 1, "given back by FREE or CLOSE, or dropped")                                                    \
     X(SCRUBBED, 2, "its scrub ended")                                                            \
     X(FETCH_START, 3, "a channel took its fetch, or the scrubber its zero-fill")                 \
     X(FETCH_DONE, 4, "its fetch or zero-fill ended")                                             \
@@ -433,6 +441,7 @@ enum kvcpu_victim_class { KVCPU_VICTIM_CLASSES(KVCPU_CLASS_NUMBER_) };
 #define KVCPU_BF_SEALED 0x0008
 #define KVCPU_BF_PREFIX 0x0010    /* shared at least once: D of the score is 255 */
 #define KVCPU_BF_QUEUED 0x0020    /* a fetch of it waits for a channel or for room */
+#define KVCPU_BF_CACHED 0x0040    /* the device may drop it */
 
 /* BLOCK_PLACE */
 #define KVCPU_BPL_SLOT_SHIFT 0
@@ -494,7 +503,8 @@ enum kvcpu_victim_class { KVCPU_VICTIM_CLASSES(KVCPU_CLASS_NUMBER_) };
     X(EVICTED, 21, "detail: victim class; word 3: block; word 4: slot it leaves")                \
     X(DISPLACED, 22, "a PIN took the slot of a hot or shared block; as EVICTED")                 \
     X(CLOSED, 23, "the context is closed and owns nothing")                                      \
-    X(GUEST_ERROR, 24, "detail: counter index; word 3: register offset; word 4: value")
+    X(GUEST_ERROR, 24, "detail: counter index; word 3: register offset; word 4: value")          \
+    X(DROPPED, 25, "word 3: cached block that was dropped")
 
 #define KVCPU_EVENT_NUMBER_(name, number, what) KVCPU_EV_##name = (number),
 enum kvcpu_event_kind { KVCPU_EVENTS(KVCPU_EVENT_NUMBER_) KVCPU_EVENT_COUNT };

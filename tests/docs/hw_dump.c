@@ -72,6 +72,7 @@ static void dump_layouts(void)
     FLAG(SEALED)
     FLAG(PREFIX)
     FLAG(QUEUED)
+    FLAG(CACHED)
 }
 
 static void dump_limits(void)
