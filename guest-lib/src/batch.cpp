@@ -36,12 +36,19 @@ std::size_t Batch::add(const kvcpu_command &command) {
     return commands_.size() - 1;
 }
 
-std::size_t Batch::alloc(uint64_t count, uint64_t meta, uint32_t first_token) {
+std::size_t Batch::alloc(uint64_t count, uint64_t meta, uint32_t first_token, uint16_t flags) {
     kvcpu_command command = {};
     command.opcode = KVCPU_OP_ALLOC;
+    command.flags = flags;
     command.count = count;
     command.meta = meta;
     command.arg = first_token;
+    return add(command);
+}
+
+std::size_t Batch::dropped() {
+    kvcpu_command command = {};
+    command.opcode = KVCPU_OP_DROPPED;
     return add(command);
 }
 

@@ -34,8 +34,8 @@ Engine::Engine(Transport &transport, const Model &model, const std::vector<Reque
       seed_(seed),
       block_size_(transport.info().block_size),
       fast_blocks_(transport.info().fast_slots),
-      store_(transport, transport.info().blocks),
-      hinter_(hints, requests, store_, model.prefill_tokens_per_step),
+      store_(transport, transport.info().blocks, model.cached),
+      hinter_(hints, requests, store_, model.prefill_tokens_per_step, model.ends, seed),
       buffer_(verify_blocks_at_once * block_size_) {}
 
 Figures Engine::run(const std::function<void(std::size_t)> &progress) {
@@ -376,7 +376,7 @@ void Engine::write_until(Active &active, std::size_t end) {
         Batch batch;
         batch.write(block, 0, bytes);
         if (!active.is_private[active.written]) {
-            batch.hint(KVCPU_OP_SEAL, block, 1);
+            batch.hint(KVCPU_OP_SEAL, block, 1, identity(active, active.written) + 1);
         }
         submit(batch);
         ++figures_.blocks_written;
@@ -442,6 +442,8 @@ void Engine::finish(Active &active) {
         batch.unpin(runs[i].first, runs[i].count);
     }
     hinter_.done_with(batch, output);
+    hinter_.computed(active.number);
+    hinter_.ended(batch, active.number, active.blocks);
     submit(batch);
     for (std::size_t i = active.blocks.size(); i-- > 0;) {
         store_.let_go(active.blocks[i]);

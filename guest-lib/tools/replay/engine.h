@@ -26,8 +26,13 @@ struct Model {
     std::size_t running_max = 128;
     /* Whether blocks hold bytes, to be written and verified. Counts are the same without. */
     bool content = true;
+    /* Whether blocks are cached: the device drops them when space is full. Else the runtime does.
+     */
+    bool cached = false;
     /* Requests beyond those that have arrived of which the runtime is told: an oracle. */
     std::size_t foreseen = 0;
+    /* The same: which sessions are over, for RELEASE. */
+    SessionEnds ends;
 };
 
 /* What a replay measured. Times in virtual nanoseconds. */

@@ -143,4 +143,54 @@ void Hinter::done_with(Batch &batch, const std::vector<uint32_t> &blocks) {
     }
 }
 
+/* -- Sessions that are over ------------------------------------------------ */
+
+void Hinter::computed(std::size_t request) {
+    if (ends_.foresight == nullptr) {
+        return;
+    }
+    const std::vector<uint64_t> &ids = requests_[request].hash_ids;
+    const std::size_t full = requests_[request].input_tokens / tokens_per_block;
+    for (std::size_t i = 1; i < full; ++i) {
+        Branch &branch = branches_.try_emplace(ids[i - 1], Branch{ids[i], false}).first->second;
+        branch.several = branch.several || branch.first != ids[i];
+    }
+}
+
+/* A session goes on where its last full block is used again. */
+bool Hinter::is_said_to_be_over(std::size_t request) {
+    const std::size_t full = requests_[request].input_tokens / tokens_per_block;
+    const bool over = full == 0 || !ends_.foresight->next_user(
+                                       requests_[request].hash_ids[full - 1], request + 1);
+    const double said = static_cast<double>(random_() >> 11) * 0x1p-53;
+    return said < (over ? ends_.recall : ends_.false_alarms);
+}
+
+/* Behind the last block at which another prompt took another course. */
+std::size_t Hinter::own_blocks_from(std::size_t request) const {
+    const std::vector<uint64_t> &ids = requests_[request].hash_ids;
+    for (std::size_t i = ids.size(); i-- > 0;) {
+        const auto branch = branches_.find(ids[i]);
+        if (branch != branches_.end() && branch->second.several) {
+            return i + 1;
+        }
+    }
+    return 0;
+}
+
+void Hinter::ended(Batch &batch, std::size_t request, const std::vector<uint32_t> &blocks) {
+    if (ends_.foresight == nullptr || !is_said_to_be_over(request)) {
+        return;
+    }
+    std::vector<uint32_t> own;
+    for (std::size_t i = own_blocks_from(request); i < blocks.size(); ++i) {
+        if (store_.at(blocks[i]).users == 1) {
+            own.push_back(blocks[i]);
+        }
+    }
+    for (const Run &run : runs_of(own)) {
+        batch.hint(KVCPU_OP_RELEASE, run.first, run.count);
+    }
+}
+
 }  // namespace kvcpu::replay

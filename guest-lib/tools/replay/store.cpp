@@ -25,8 +25,11 @@ uint64_t device_time(Transport &transport) {
 
 }  // namespace
 
-Store::Store(Transport &transport, uint64_t block_count)
-    : transport_(transport), blocks_(block_count), place_(block_count, unused_.end()) {}
+Store::Store(Transport &transport, uint64_t block_count, bool cached)
+    : transport_(transport),
+      cached_(cached),
+      blocks_(block_count),
+      place_(block_count, unused_.end()) {}
 
 std::optional<uint32_t> Store::find(uint64_t hash_id) const {
     const auto found = by_hash_.find(hash_id);
@@ -62,7 +65,7 @@ void Store::let_go(uint32_t block) {
     }
 }
 
-void Store::give_back(uint32_t block) {
+void Store::forget(uint32_t block) {
     StoredBlock &stored = blocks_[block];
     if (stored.hash_id && find(*stored.hash_id) == block) {
         by_hash_.erase(*stored.hash_id);
@@ -72,12 +75,40 @@ void Store::give_back(uint32_t block) {
         place_[block] = unused_.end();
     }
     stored = {};
+}
+
+void Store::give_back(uint32_t block) {
+    forget(block);
     Batch batch;
     batch.free(block, 1);
     const std::error_code error = batch.submit(transport_);
     if (error || !batch.result(0).ok()) {
         throw std::runtime_error(std::string("FREE: ") +
                                  (error ? error.message() : describe(batch.result(0).status)));
+    }
+}
+
+void Store::take_note() {
+    for (;;) {
+        Batch batch;
+        batch.dropped();
+        if (const std::error_code error = batch.submit(transport_)) {
+            throw std::system_error(error, "DROPPED");
+        }
+        const Result result = batch.result(0);
+        if (result.status != KVCPU_SC_SUCCESS) {
+            throw std::runtime_error(std::string("DROPPED: ") + describe(result.status));
+        }
+        for (uint32_t block = result.value; block < result.value + result.aux; ++block) {
+            if (blocks_[block].users > 0) {
+                throw std::runtime_error("block " + std::to_string(block) +
+                                         " was dropped while it was in use");
+            }
+            forget(block);
+        }
+        if (result.aux == 0) {
+            return;
+        }
     }
 }
 
@@ -94,11 +125,15 @@ std::vector<uint32_t> Store::take(uint64_t count, uint64_t first_token, uint64_t
         Batch batch;
         batch.alloc(std::min<uint64_t>(count - taken.size(), KVCPU_COMMAND_BLOCKS_MAX),
                     tokens << KVCPU_TAG_TOKENS_SHIFT,
-                    static_cast<uint32_t>(first_token + taken.size() * tokens));
+                    static_cast<uint32_t>(first_token + taken.size() * tokens),
+                    cached_ ? KVCPU_F_CACHED : 0);
         if (const std::error_code error = batch.submit(transport_)) {
             throw std::system_error(error, "ALLOC");
         }
         const Result result = batch.result(0);
+        if (cached_) {
+            take_note();
+        }
         if (result.status == KVCPU_SC_SUCCESS) {
             for (uint32_t i = 0; i < result.aux; ++i) {
                 taken.push_back(result.value + i);
@@ -107,12 +142,15 @@ std::vector<uint32_t> Store::take(uint64_t count, uint64_t first_token, uint64_t
             dropped -= std::min<uint64_t>(dropped, result.aux);
             continue;
         }
-        if (result.status != KVCPU_SC_NO_SPACE || waits++ == scrub_waits_max) {
+        const bool again = result.status == KVCPU_SC_NO_SPACE || result.status == KVCPU_SC_AGAIN;
+        if (!again || waits++ == scrub_waits_max) {
             throw std::runtime_error(std::string("ALLOC: ") + describe(result.status));
         }
-        const uint64_t wanted = count - taken.size();
-        drop_oldest(wanted > dropped ? wanted - dropped : 0);
-        dropped = std::max(dropped, wanted);
+        if (!cached_) {
+            const uint64_t wanted = count - taken.size();
+            drop_oldest(wanted > dropped ? wanted - dropped : 0);
+            dropped = std::max(dropped, wanted);
+        }
         std::size_t none = 0;
         uint64_t time_ns = 0;
         (void)transport_.wait({}, 0, device_time(transport_) + scrub_wait_ns, none, time_ns);

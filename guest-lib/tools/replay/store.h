@@ -25,7 +25,8 @@ struct StoredBlock {
  */
 class Store {
   public:
-    Store(Transport &transport, uint64_t block_count);
+    /* With `cached` blocks it is the device that drops, and this learns what is gone. */
+    Store(Transport &transport, uint64_t block_count, bool cached = false);
 
     /*
      * Takes `count` blocks that hold `tokens` tokens each, dropping unused ones where there are
@@ -49,8 +50,12 @@ class Store {
 
   private:
     void drop_oldest(uint64_t count);
+    void forget(uint32_t block);
+    /* Asks what the device has dropped. */
+    void take_note();
 
     Transport &transport_;
+    bool cached_;
     std::vector<StoredBlock> blocks_;
     std::unordered_map<uint64_t, uint32_t> by_hash_;
     std::list<uint32_t> unused_;  // let go longest ago first

@@ -1,43 +1,23 @@
 // SPDX-License-Identifier: MIT
 #include "point.h"
 
-#include <algorithm>
 #include <memory>
+#include <optional>
 #include <stdexcept>
-#include <unordered_map>
 
+#include "foresight.h"
 #include "report.h"
 
 namespace kvcpu::sim {
 
 namespace {
 
-/* Which requests use a block, in the order in which they start. */
-class Foresight {
-  public:
-    explicit Foresight(const std::vector<replay::Request> &requests) {
-        for (uint32_t number = 0; number < requests.size(); ++number) {
-            for (const uint64_t id : requests[number].hash_ids) {
-                users_[id].push_back(number);
-            }
-        }
-    }
-
-    /* The next request that uses it, of those that have not started. */
-    [[nodiscard]] uint64_t next_use(const replay::Engine &engine, uint32_t block) const {
-        const std::optional<uint64_t> id = engine.hash_of(block);
-        const auto found = id ? users_.find(*id) : users_.end();
-        if (found == users_.end()) {
-            return UINT64_MAX;
-        }
-        const auto next =
-            std::lower_bound(found->second.begin(), found->second.end(), engine.started());
-        return next == found->second.end() ? UINT64_MAX : *next;
-    }
-
-  private:
-    std::unordered_map<uint64_t, std::vector<uint32_t>> users_;
-};
+/* The next request that uses it, of those that have not started. */
+uint64_t next_use(const replay::Foresight &foresight, const replay::Engine &engine,
+                  uint32_t block) {
+    const std::optional<uint64_t> id = engine.hash_of(block);
+    return id ? foresight.next_user(*id, engine.started()).value_or(UINT64_MAX) : UINT64_MAX;
+}
 
 }  // namespace
 
@@ -48,6 +28,7 @@ const std::vector<Player> &players() {
         {.name = "hepc", .policy = "hepc", .hints = "all"},
         {.name = "next-use-alone", .policy = "next-use", .hints = "step"},
         {.name = "next-use", .policy = "next-use", .hints = "all"},
+        {.name = "next-use+ends", .policy = "next-use", .hints = "all", .told_of_ends = true},
         {.name = "min", .policy = "", .hints = "step"},
         {.name = "min+queue", .policy = "", .hints = "step,prefetchable"},
         {.name = "min+perfect", .policy = "", .hints = "step,prefetchable", .foreseen = 256},
@@ -70,7 +51,7 @@ Json run(const Point &point, const std::vector<replay::Request> &requests) {
     const Json plan =
         replay::plan_json(requests, point.fast_blocks, point.slow_blocks, point.scale, point.seed);
     const bool bound = point.player.policy.empty();
-    std::unique_ptr<Foresight> foresight;
+    const replay::Foresight foresight(requests);
     const replay::Engine *engine = nullptr;
 
     LoopbackConfig config;
@@ -82,8 +63,7 @@ Json run(const Point &point, const std::vector<replay::Request> &requests) {
     config.dma_bandwidth = plan["dma_bandwidth"];
     config.content = point.content;
     if (bound) {
-        foresight = std::make_unique<Foresight>(requests);
-        config.next_use = [&](uint32_t block) { return foresight->next_use(*engine, block); };
+        config.next_use = [&](uint32_t block) { return next_use(foresight, *engine, block); };
     }
     const std::unique_ptr<Transport> transport = make_loopback_transport(config);
 
@@ -97,6 +77,10 @@ Json run(const Point &point, const std::vector<replay::Request> &requests) {
     session.weights.prefetch_thresh = 0xc800;
     session.model.content = point.content;
     session.model.foreseen = point.player.foreseen;
+    session.model.cached = !bound;
+    if (point.player.told_of_ends) {
+        session.model.ends = {.recall = 0.8, .false_alarms = 0.1, .foresight = &foresight};
+    }
     Json result = replay::replay(
         *transport, requests, session, [](std::size_t) {},
         [&](const replay::Engine &started) { engine = &started; });

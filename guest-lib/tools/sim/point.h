@@ -19,7 +19,8 @@ struct Player {
     std::string name;    // as in the table and in the JSON
     std::string policy;  // of the device; empty for a bound
     std::string hints;
-    std::size_t foreseen = 0;  // requests that have not arrived, of which it is told
+    std::size_t foreseen = 0;   // an oracle: requests that have not arrived, of which it is told
+    bool told_of_ends = false;  // an oracle: which sessions are over; recall .8, false alarms .1
 };
 
 /* All that there are: policies, each with the hints that suit it, then bounds. */

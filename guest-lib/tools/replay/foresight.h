@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+#ifndef KVCPU_REPLAY_FORESIGHT_H
+#define KVCPU_REPLAY_FORESIGHT_H
+
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "trace.h"
+
+namespace kvcpu::replay {
+
+/*
+ * What no runtime knows: which requests are to come. For bounds, and for hints that are called an
+ * oracle's wherever their figures are given.
+ */
+class Foresight {
+  public:
+    explicit Foresight(const std::vector<Request> &requests);
+
+    /* The first request from this number on that uses the block with this id. */
+    [[nodiscard]] std::optional<uint64_t> next_user(uint64_t hash_id, uint64_t from) const;
+
+  private:
+    std::unordered_map<uint64_t, std::vector<uint32_t>> users_;
+};
+
+}  // namespace kvcpu::replay
+
+#endif  // KVCPU_REPLAY_FORESIGHT_H
