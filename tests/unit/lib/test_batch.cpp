@@ -162,7 +162,7 @@ void a_call_that_fails_says_how_far_it_came() {
     transport.failing_call = 2;
     transport.failing_after = 10;
     Batch batch;
-    for (uint64_t i = 0; i < 3 * KVCPU_SUBMIT_MAX; ++i) {
+    for (uint64_t i = 0; i < uint64_t{3} * KVCPU_SUBMIT_MAX; ++i) {
         batch.step(i);
     }
     const std::error_code error = batch.submit(transport);

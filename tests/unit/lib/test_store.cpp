@@ -42,7 +42,7 @@ void a_pattern_is_its_blocks_alone() {
     CU_ASSERT(Pattern(7, 1).matches(bytes));
     CU_ASSERT(!Pattern(8, 1).matches(bytes));
     CU_ASSERT(!Pattern(7, 2).matches(bytes));
-    for (const std::size_t at : {0, 1, 7, 8, 2047, 4095}) {
+    for (const std::size_t at : {0U, 1U, 7U, 8U, 2047U, 4095U}) {
         bytes[at] ^= std::byte{1};
         CU_ASSERT(!Pattern(7, 1).matches(bytes));
         bytes[at] ^= std::byte{1};

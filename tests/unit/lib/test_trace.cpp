@@ -178,6 +178,7 @@ Request at(uint64_t timestamp_ms) {
 
 void arrivals_are_spread_within_their_tick() {
     std::vector<Request> requests;
+    requests.reserve(3000);
     for (int i = 0; i < 3000; ++i) {
         requests.push_back(at(i < 1000 ? 0 : i < 2000 ? 2999 : 6001));
     }
