@@ -13,10 +13,23 @@ constexpr bool is_hint(uint16_t opcode) {
     return opcode >= KVCPU_OP_STEP && opcode <= KVCPU_OP_CLEAR;
 }
 constexpr bool is_known(uint16_t opcode) {
-    return is_hint(opcode) || (opcode >= KVCPU_OP_ALLOC && opcode <= KVCPU_OP_CLOSE);
+    return is_hint(opcode) || (opcode >= KVCPU_OP_ALLOC && opcode <= KVCPU_OP_FENCE) ||
+           (opcode >= KVCPU_OP_OPEN && opcode <= KVCPU_OP_UNHOLD);
+}
+/* Of those, what CAPS announces. */
+constexpr bool is_supported(uint16_t opcode) {
+    return is_hint(opcode) || opcode <= KVCPU_OP_CLOSE;
 }
 constexpr uint16_t flags_of(uint16_t opcode) {
-    return opcode == KVCPU_OP_EVICTABLE ? KVCPU_F_NOW : 0;
+    switch (opcode) {
+        case KVCPU_OP_EVICTABLE:
+            return KVCPU_F_NOW;
+        case KVCPU_OP_HOLD:
+        case KVCPU_OP_UNHOLD:
+            return KVCPU_F_WRITE;
+        default:
+            return 0;
+    }
 }
 
 }  // namespace
@@ -56,6 +69,9 @@ kvcpu_status Commands::check_head(const Command &command) const noexcept {
     }
     if (command.reserved != 0 || (command.flags & ~flags_of(command.opcode)) != 0) {
         return KVCPU_SC_BAD_FIELD;
+    }
+    if (!is_supported(command.opcode)) {
+        return KVCPU_SC_UNSUPPORTED;
     }
     if (command.context >= d_.contexts.size() ||
         (command.opcode == KVCPU_OP_CLOSE && command.context == 0)) {

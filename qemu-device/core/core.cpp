@@ -14,6 +14,9 @@ kvcpu_config complete(kvcpu_config config) {
                                      ? UINT64_MAX
                                      : config.dma_bandwidth * KVCPU_SCRUB_FACTOR;
     }
+    if (config.vectors == 0) {
+        config.vectors = KVCPU_VECTORS_DEFAULT;
+    }
     return config;
 }
 

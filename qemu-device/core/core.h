@@ -44,6 +44,7 @@ class Core {
     [[nodiscard]] uint64_t read_register(Reg reg) const noexcept;
     [[nodiscard]] uint64_t read_geometry(Reg reg) const noexcept;
     [[nodiscard]] uint64_t read_block(Reg reg) const noexcept;
+    [[nodiscard]] uint64_t read_context(Reg reg) const noexcept;
     [[nodiscard]] bool is_acceptable(Reg reg, uint64_t value) const noexcept;
     void write_register(Reg reg, uint64_t value) noexcept;
     void hint_bytes(kvcpu_opcode opcode, uint16_t flags, uint64_t address, uint64_t length,

@@ -74,6 +74,11 @@ uint64_t Core::read_register(Reg reg) const noexcept {
         case Reg::BLOCK_LAST_STEP:
         case Reg::BLOCK_TARGET:
             return read_block(reg);
+        case Reg::CONTEXT_STATE:
+        case Reg::CONTEXT_STEP:
+        case Reg::CONTEXT_BLOCKS:
+        case Reg::CONTEXT_QUOTA:
+            return read_context(reg);
         case Reg::CMD_RESULT:
             return last_result_;
         case Reg::CPL_PENDING:
@@ -111,6 +116,10 @@ uint64_t Core::read_geometry(Reg reg) const noexcept {
             return all_policies;
         case Reg::TIME:
             return d_.now;
+        case Reg::VECTORS:
+            return d_.config.vectors;
+        case Reg::DOORBELL_LATENCY:
+            return d_.config.doorbell_latency_ns;
         default:
             return d_.registers[reg];
     }
@@ -145,6 +154,22 @@ uint64_t Core::read_block(Reg reg) const noexcept {
     }
 }
 
+uint64_t Core::read_context(Reg reg) const noexcept {
+    const Context &context = d_.contexts[d_.registers[Reg::CONTEXT_SELECT]];
+
+    switch (reg) {
+        case Reg::CONTEXT_STATE:
+            return uint64_t{KVCPU_RS_NO_RING} << KVCPU_CXS_RING_SHIFT |
+                   (context.closing ? uint64_t{1} << KVCPU_CXS_CLOSING_SHIFT : 0);
+        case Reg::CONTEXT_STEP:
+            return context.step;
+        case Reg::CONTEXT_BLOCKS:
+            return uint64_t{context.owned} << KVCPU_CXB_OWNED_SHIFT;
+        default:
+            return uint64_t{d_.slot_count} << KVCPU_QTA_MAX_SHIFT;
+    }
+}
+
 /* -- Writing --------------------------------------------------------------- */
 
 bool Core::is_acceptable(Reg reg, uint64_t value) const noexcept {
@@ -168,6 +193,10 @@ bool Core::is_acceptable(Reg reg, uint64_t value) const noexcept {
             return value < d_.block_count();
         case Reg::CPL_POP:
             return completions_.pending() > 0;
+        case Reg::QUEUE_ENABLE:
+            return value == 0;
+        case Reg::CONTEXT_SELECT:
+            return value < d_.contexts.size();
         default:
             return true;
     }

@@ -12,6 +12,7 @@
 #include "event_log.h"
 #include "host.h"
 #include "kvcpu_core.h"
+#include "kvcpu_hw_rings.h"
 #include "number_set.h"
 #include "registers.h"
 #include "tiers.h"

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR MIT */
 /*
  * The KV-CPU's hardware contract: PCI identity, registers, command layout,
- * status codes, block states, counters and log events.
+ * status codes, block states and counters. Rings, what lies in guest memory and
+ * doorbells are in kvcpu_hw_rings.h, the event log is in kvcpu_hw_log.h.
  *
- * This file is the only place these numbers are written down. The device core,
- * the QEMU adapter, the Linux driver, the library and the tests read it, and a
- * test holds docs/device-spec.md to it. It consists of macros alone, so that C,
- * C++ and kernel code can include it without any type of their own.
+ * The three are the only place these numbers are written down. The device core,
+ * the QEMU adapter, the Linux driver, the library and the tests read them, and a
+ * test holds docs/device-spec.md to them. They consist of macros alone, so that
+ * C, C++ and kernel code can include them without any type of their own.
  *
  * Lists are X-macros: KVCPU_REGISTERS(X) and the others expand X once an entry,
  * so that a table in code cannot miss a line that is here.
@@ -29,14 +30,11 @@
 #define KVCPU_BAR_SLOW 4
 
 #define KVCPU_BAR0_SIZE 0x200000
-/* One page a context; no revision with this ID defines their contents yet. */
-#define KVCPU_DOORBELL_BASE 0x100000
-#define KVCPU_DOORBELL_STRIDE 0x1000
-
 #define KVCPU_MSIX_TABLE_OFFSET 0x8000
 #define KVCPU_MSIX_PBA_OFFSET 0x10000
+/* What a driver of the command window alone needs; VECTORS says how many there are. */
 #define KVCPU_MSIX_VECTORS 1
-/* Raised when an entry is added to the completion FIFO. */
+/* Raised when an entry is added to the completion FIFO or the admin completion ring. */
 #define KVCPU_VECTOR_COMPLETION 0
 
 /* -- Limits --------------------------------------------------------------- */
@@ -48,7 +46,7 @@
 #define KVCPU_NO_SLOT 0xffffffffULL
 /* Blocks one command (not a hint) may name. */
 #define KVCPU_COMMAND_BLOCKS_MAX 4096
-/* Commands that may wait at once; each owns a place in the completion FIFO. */
+/* Commands of the window that may wait at once; each owns a place in the completion FIFO. */
 #define KVCPU_PENDING_MAX 1024
 #define KVCPU_CONTEXTS_MAX 256
 #define KVCPU_DMA_CHANNELS_MAX 16
@@ -92,6 +90,8 @@
     X(SCRUB_BANDWIDTH, 0x0048, RO, KVCPU_RESET_CONFIG, "bytes per second of the scrubber")       \
     X(POLICIES, 0x0050, RO, KVCPU_RESET_CONFIG, "bit n: policy n is available")                  \
     X(TIME, 0x0058, RO, KVCPU_RESET_CONFIG, "the device's virtual time, ns")                     \
+    X(VECTORS, 0x0060, RO, KVCPU_RESET_CONFIG, "MSI-X vectors")                                  \
+    X(DOORBELL_LATENCY, 0x0068, RO, KVCPU_RESET_CONFIG, "ns from an SQ_TAIL to the work on it")  \
     /* reference-compatible hints, on context 0 */                                               \
     X(STEP_ADVANCE, 0x0100, RW, 0, "current decode step; the write executes")                    \
     X(BOOST_ADDR, 0x0200, RW, 0, "HOT: first byte")                                              \
@@ -125,6 +125,23 @@
     X(BLOCK_TOKENS, 0x10a8, RO, KVCPU_RESET_CONFIG, "KVCPU_BTK_* fields")                        \
     X(BLOCK_LAST_STEP, 0x10b0, RO, KVCPU_RESET_CONFIG, "its context's step at its last use")     \
     X(BLOCK_TARGET, 0x10b8, RO, KVCPU_RESET_CONFIG, "PREFETCHABLE's target or HOT's end, step")  \
+    X(BLOCK_HOLDS, 0x10c0, RO, KVCPU_RESET_CONFIG, "KVCPU_BHD_* fields")                         \
+    /* queues and contexts */                                                                    \
+    X(ADMIN_SQ_ADDR, 0x1100, RW, 0, "bus address of the admin submission ring")                  \
+    X(ADMIN_SQ_ENTRIES, 0x1108, RW, 0, "entries of the admin submission ring")                   \
+    X(ADMIN_CQ_ADDR, 0x1110, RW, 0, "bus address of the admin completion ring")                  \
+    X(ADMIN_CQ_ENTRIES, 0x1118, RW, 0, "entries of the admin completion ring")                   \
+    X(EVQ_ADDR, 0x1120, RW, 0, "bus address of the event queue")                                 \
+    X(EVQ_ENTRIES, 0x1128, RW, 0, "records of the event queue")                                  \
+    X(QUEUE_ENABLE, 0x1130, RW, 0, "KVCPU_QEN_* bits")                                           \
+    X(CONTEXT_SELECT, 0x1180, RW, 0, "the context that CONTEXT_* describe")                      \
+    X(CONTEXT_STATE, 0x1188, RO, KVCPU_RESET_CONFIG, "KVCPU_CXS_* fields")                       \
+    X(CONTEXT_STEP, 0x1190, RO, KVCPU_RESET_CONFIG, "its decode step")                           \
+    X(CONTEXT_BLOCKS, 0x1198, RO, KVCPU_RESET_CONFIG, "KVCPU_CXB_* fields")                      \
+    X(CONTEXT_WAITS, 0x11a0, RO, KVCPU_RESET_CONFIG, "KVCPU_CXW_* fields")                       \
+    X(CONTEXT_QUOTA, 0x11a8, RO, KVCPU_RESET_CONFIG, "KVCPU_QTA_* fields")                       \
+    X(CONTEXT_SQ, 0x11b0, RO, KVCPU_RESET_CONFIG, "KVCPU_CXR_* fields of its submission ring")   \
+    X(CONTEXT_CQ, 0x11b8, RO, KVCPU_RESET_CONFIG, "KVCPU_CXR_* fields of its completion ring")   \
     /* command window */                                                                         \
     X(CMD_FIRST, 0x2000, RW, 0, "word 0: first block")                                           \
     X(CMD_COUNT, 0x2008, RW, 0, "word 1: blocks")                                                \
@@ -148,19 +165,28 @@ enum kvcpu_register { KVCPU_REGISTERS(KVCPU_REGISTER_OFFSET_) };
 /* ID: the magic "KVCP" in the upper half; major and minor revision below. */
 #define KVCPU_ID_MAGIC 0x4b564350ULL
 #define KVCPU_REVISION_MAJOR 1
-#define KVCPU_REVISION_MINOR 0
+#define KVCPU_REVISION_MINOR 1
 #define KVCPU_ID_VALUE \
     ((KVCPU_ID_MAGIC << 32) | (KVCPU_REVISION_MAJOR << 16) | KVCPU_REVISION_MINOR)
 
 #define KVCPU_CAP_REFERENCE_HINTS 0x1ULL
 #define KVCPU_CAP_COMMAND_WINDOW 0x2ULL
 #define KVCPU_CAP_EVENT_LOG 0x4ULL
+#define KVCPU_CAP_RINGS 0x8ULL         /* admin queue, contexts' rings, buffers, FENCE */
+#define KVCPU_CAP_EVENT_QUEUE 0x10ULL
+#define KVCPU_CAP_RESIDENCY 0x20ULL
+#define KVCPU_CAP_HOLDS 0x40ULL        /* needs the event queue */
+#define KVCPU_CAP_QUOTAS 0x80ULL
 #define KVCPU_CAPS_VALUE \
     (KVCPU_CAP_REFERENCE_HINTS | KVCPU_CAP_COMMAND_WINDOW | KVCPU_CAP_EVENT_LOG)
 
 /* CONTROL */
 #define KVCPU_CONTROL_RESET 0x1ULL       /* as an FLR: registers, directory, contexts */
 #define KVCPU_CONTROL_LOG_RESTART 0x2ULL /* sequence and time of the event log from 0 */
+
+/* QUEUE_ENABLE: a bit that goes from 0 to 1 sets its queue up from the registers */
+#define KVCPU_QEN_ADMIN 0x1ULL
+#define KVCPU_QEN_EVENTS 0x2ULL
 
 /* -- Placement policies: X(name, number, "property value") ---------------- */
 
@@ -231,7 +257,21 @@ enum kvcpu_policy { KVCPU_POLICIES(KVCPU_POLICY_NUMBER_) };
     X(BAD_VALUE, 50, "values that a register refused")                                           \
     X(REENTERED, 51, "register accesses made by the device's own DMA")                           \
     X(DMA_FAULTS, 52, "bus addresses that could not be read or written")                         \
-    X(RESETS, 53, "resets since power-on; the only counter a reset keeps")
+    X(RESETS, 53, "resets since power-on; the only counter a reset keeps")                       \
+    X(BAD_DOORBELL, 54, "doorbell values refused, and doorbells of rings that do not run")       \
+    X(DOORBELLS, 55, "SQ_TAIL writes that announced entries")                                    \
+    X(RING_ENTRIES, 56, "entries taken from rings, the admin ring's included")                   \
+    X(RING_COMPLETIONS, 57, "completions written to rings")                                      \
+    X(RING_PAUSES, 58, "times a ring paused for want of a completion entry")                     \
+    X(RINGS_STOPPED, 59, "rings stopped, whatever for")                                          \
+    X(HOLDS, 60, "HOLD commands done")                                                           \
+    X(HOLDS_WAITED, 61, "HOLD commands that had to wait for a move")                             \
+    X(UNHOLDS, 62, "UNHOLD commands done")                                                       \
+    X(REVOKES, 63, "blocks asked back from their holders")                                       \
+    X(NOTICES, 64, "records written to the event queue")                                         \
+    X(RESIDENCY_WRITES, 65, "entries of residency maps written")                                 \
+    X(INTERRUPTS, 66, "vectors raised")                                                          \
+    X(QUOTA_EVICTIONS, 67, "blocks that left as their context was at its maximum of slots")
 
 #define KVCPU_COUNTER_INDEX_(name, index, what) KVCPU_CNT_##name = (index),
 enum kvcpu_counter { KVCPU_COUNTERS(KVCPU_COUNTER_INDEX_) KVCPU_COUNTER_COUNT };
@@ -251,8 +291,8 @@ enum kvcpu_counter { KVCPU_COUNTERS(KVCPU_COUNTER_INDEX_) KVCPU_COUNTER_COUNT };
     X(BAD_RANGE, 5, "the range is empty, too long, or leaves the KV space")                      \
     X(NOT_OWNER, 6, "a block of the range is not this context's, or not allocated")              \
     X(NO_SPACE, 7, "no block is free")                                                           \
-    X(NO_SLOTS, 8, "the PIN asks for more slots than can ever be had")                           \
-    X(BUSY, 9, "KVCPU_PENDING_MAX commands wait already")                                        \
+    X(NO_SLOTS, 8, "more slots are asked for than can ever be had")                              \
+    X(BUSY, 9, "too many commands wait already, or the context is being closed")                 \
     X(TIMED_OUT, 10, "the deadline passed first")                                                \
     X(CANCELLED, 11, "ended by CANCEL or CLOSE")                                                 \
     X(NOT_FOUND, 12, "no waiting command has this tag")                                          \
@@ -262,7 +302,11 @@ enum kvcpu_counter { KVCPU_COUNTERS(KVCPU_COUNTER_INDEX_) KVCPU_COUNTER_COUNT };
     X(DMA_FAULT, 16, "the bus address cannot be read or written")                                \
     X(OWN_ADDRESS, 17, "the bus address lies in this device's own BARs")                         \
     X(UNSUPPORTED, 18, "a feature that CAPS does not announce")                                  \
-    X(CLAIM_LIMIT, 19, "a block of the range has the largest count of claims")
+    X(CLAIM_LIMIT, 19, "a block of the range has the largest count of claims, or of holds")      \
+    X(NOT_HELD, 20, "a block of the range has no such hold to give back")                        \
+    X(STALE, 21, "the block's generation is another")                                            \
+    X(BAD_BUFFER, 22, "no such buffer, or the bytes are not all in it; ADD: it exists")          \
+    X(BAD_STATE, 23, "the context has a ring already, has none, or is not stopped")
 
 #define KVCPU_STATUS_NUMBER_(name, number, what) KVCPU_SC_##name = (number),
 enum kvcpu_status { KVCPU_STATUS_CODES(KVCPU_STATUS_NUMBER_) KVCPU_STATUS_COUNT };
@@ -278,7 +322,20 @@ enum kvcpu_status { KVCPU_STATUS_CODES(KVCPU_STATUS_NUMBER_) KVCPU_STATUS_COUNT 
     X(READ, 0x05, "copy from a block to memory")                                                 \
     X(WRITE, 0x06, "copy from memory to a block")                                                \
     X(CANCEL, 0x07, "end the waiting PIN whose tag is ARG")                                      \
-    X(CLOSE, 0x08, "end all that a context waits for, claims and owns")
+    X(FENCE, 0x09, "completes when all of the context that waits now has ended")
+
+/* Of the command window and the admin ring alone; so is CLOSE. */
+#define KVCPU_ADMIN_COMMANDS(X)                                                                  \
+    X(CLOSE, 0x08, "end all that a context waits for, claims and owns")                          \
+    X(OPEN, 0x40, "give a context its rings")                                                    \
+    X(RESTART, 0x41, "a stopped context's rings from empty")                                     \
+    X(COALESCE, 0x42, "what raises a context's vector")                                          \
+    X(QUOTA, 0x43, "a context's minimum and maximum of slots")                                   \
+    X(BUFFER_ADD, 0x44, "memory that a context's READ and WRITE may name")                       \
+    X(BUFFER_REMOVE, 0x45, "take it away")                                                       \
+    X(RESIDENCY, 0x46, "memory for a part of a context's residency map")                         \
+    X(HOLD, 0x47, "keep a block where it is, for a mapping")                                     \
+    X(UNHOLD, 0x48, "give holds back")
 
 #define KVCPU_HINTS(X)                                                                           \
     X(STEP, 0x20, "the context's decode step is ARG")                                            \
@@ -293,7 +350,11 @@ enum kvcpu_status { KVCPU_STATUS_CODES(KVCPU_STATUS_NUMBER_) KVCPU_STATUS_COUNT 
     X(CLEAR, 0x29, "forget HOT, EVICTABLE, PREFETCHABLE and RELEASE")
 
 #define KVCPU_OPCODE_NUMBER_(name, number, what) KVCPU_OP_##name = (number),
-enum kvcpu_opcode { KVCPU_COMMANDS(KVCPU_OPCODE_NUMBER_) KVCPU_HINTS(KVCPU_OPCODE_NUMBER_) };
+enum kvcpu_opcode {
+    KVCPU_COMMANDS(KVCPU_OPCODE_NUMBER_)
+    KVCPU_HINTS(KVCPU_OPCODE_NUMBER_)
+    KVCPU_ADMIN_COMMANDS(KVCPU_OPCODE_NUMBER_)
+};
 #undef KVCPU_OPCODE_NUMBER_
 
 /* CMD_CONTROL: the word that is written last. Bits 63:48 are reserved, zero. */
@@ -305,7 +366,9 @@ enum kvcpu_opcode { KVCPU_COMMANDS(KVCPU_OPCODE_NUMBER_) KVCPU_HINTS(KVCPU_OPCOD
 #define KVCPU_CTL_CONTEXT_MASK 0xffffULL
 
 /* Flags of CMD_CONTROL */
-#define KVCPU_F_NOW 0x0001 /* EVICTABLE: do not wait until the slot is wanted */
+#define KVCPU_F_NOW 0x0001      /* EVICTABLE: do not wait until the slot is wanted */
+#define KVCPU_F_COMPLETE 0x0002 /* of a ring's entry: write a completion */
+#define KVCPU_F_WRITE 0x0004    /* HOLD, UNHOLD: a hold for writing */
 
 /* CMD_EXTENT: the bytes of a READ or WRITE within its block */
 #define KVCPU_EXT_OFFSET_SHIFT 0
@@ -329,6 +392,7 @@ enum kvcpu_opcode { KVCPU_COMMANDS(KVCPU_OPCODE_NUMBER_) KVCPU_HINTS(KVCPU_OPCOD
 /* CMD_RESULT and CPL_RESULT. AUX and VALUE by opcode:
  *   ALLOC        AUX blocks taken              VALUE first of them
  *   PIN          AUX blocks found fast         VALUE 0
+ *   HOLD         AUX generation, low 16 bits   VALUE slot, or KVCPU_NO_SLOT: at home
  *   a hint       AUX outcome and reason        VALUE blocks it applied to so far
  *   others       AUX 0                         VALUE 0 */
 #define KVCPU_RES_STATUS_SHIFT 0
@@ -386,7 +450,10 @@ enum kvcpu_hint_reason { KVCPU_HINT_REASONS(KVCPU_REASON_NUMBER_) };
     X(CLEAN_START, 5, "a channel took its write-back, and it stays")                             \
     X(EVICT, 6, "its slot is wanted, or its score or a hint sends it home")                      \
     X(WRITE_BACK_DONE, 7, "its write-back ended")                                                \
-    X(CLAIM, 8, "a PIN is granted, or waits for the rest of its range")
+    X(CLAIM, 8, "a PIN is granted, or waits for the rest of its range")                          \
+    X(HOLD, 9, "a HOLD is granted")                                                              \
+    X(UNHOLD, 10, "a hold is given back")                                                        \
+    X(REVOKE, 11, "its holders are asked to give it back")
 
 #define KVCPU_STATE_NUMBER_(name, number, what) KVCPU_BS_##name = (number),
 enum kvcpu_block_state { KVCPU_BLOCK_STATES(KVCPU_STATE_NUMBER_) KVCPU_BLOCK_STATE_COUNT };
@@ -433,6 +500,9 @@ enum kvcpu_victim_class { KVCPU_VICTIM_CLASSES(KVCPU_CLASS_NUMBER_) };
 #define KVCPU_BF_SEALED 0x0008
 #define KVCPU_BF_PREFIX 0x0010    /* shared at least once: D of the score is 255 */
 #define KVCPU_BF_QUEUED 0x0020    /* a fetch of it waits for a channel or for room */
+#define KVCPU_BF_HELD 0x0040      /* has a hold */
+#define KVCPU_BF_WRITE_HELD 0x0080
+#define KVCPU_BF_REVOKING 0x0100  /* was asked back and is still held */
 
 /* BLOCK_PLACE */
 #define KVCPU_BPL_SLOT_SHIFT 0
@@ -458,51 +528,12 @@ enum kvcpu_victim_class { KVCPU_VICTIM_CLASSES(KVCPU_CLASS_NUMBER_) };
 #define KVCPU_BTK_LAST_SHIFT 32
 #define KVCPU_BTK_LAST_MASK 0xffffffffULL
 
-/* -- The event log: X(name, number, what) --------------------------------- */
-
-/*
- * A record is five 64-bit little-endian words:
- *   0 sequence number since the log's restart
- *   1 virtual nanoseconds since the log's restart
- *   2 kind (bits 15:0), detail (31:16), context (47:32), status (63:48)
- *   3 first block, or register offset
- *   4 blocks, step, or value
- */
-#define KVCPU_EVENT_WORDS 5
-#define KVCPU_EVENTS(X)                                                                          \
-    X(LOG_RESTART, 0, "the log starts here")                                                     \
-    X(RESET, 1, "detail: kind of reset")                                                         \
-    X(POLICY, 2, "word 4: policy now in force")                                                  \
-    X(STEP, 3, "word 4: step")                                                                   \
-    X(EPOCH, 4, "a step back; word 4: step")                                                     \
-    X(HINT, 5, "detail: opcode; status: AUX of its result; words 3, 4: range")                   \
-    X(COMMAND_FAILED, 6, "detail: opcode; status: why; words 3, 4: range")                       \
-    X(ALLOC, 7, "words 3, 4: range")                                                             \
-    X(FREE, 8, "words 3, 4: range")                                                              \
-    X(SCRUBBED, 9, "word 3: block")                                                              \
-    X(READ, 10, "word 3: block; word 4: bytes")                                                  \
-    X(WRITE, 11, "word 3: block; word 4: bytes")                                                 \
-    X(PIN_WAITS, 12, "words 3, 4: range")                                                        \
-    X(PIN_GRANTED, 13, "words 3, 4: range")                                                      \
-    X(PIN_ENDED, 14, "status: why it was not granted; words 3, 4: range")                        \
-    X(UNPIN, 15, "words 3, 4: range")                                                            \
-    X(FETCH_START, 16, "detail: KVCPU_MOVE_*; word 3: block; word 4: slot")                      \
-    X(FETCH_DONE, 17, "detail: KVCPU_MOVE_*; word 3: block; word 4: slot")                       \
-    X(WRITE_BACK_START, 18, "detail: KVCPU_MOVE_*; word 3: block; word 4: slot")                 \
-    X(WRITE_BACK_DONE, 19, "detail: KVCPU_MOVE_*; word 3: block; word 4: slot")                  \
-    X(ZERO_FILLED, 20, "word 3: block; word 4: slot")                                            \
-    X(EVICTED, 21, "detail: victim class; word 3: block; word 4: slot it leaves")                \
-    X(DISPLACED, 22, "a PIN took the slot of a hot or shared block; as EVICTED")                 \
-    X(CLOSED, 23, "the context is closed and owns nothing")                                      \
-    X(GUEST_ERROR, 24, "detail: counter index; word 3: register offset; word 4: value")
-
-#define KVCPU_EVENT_NUMBER_(name, number, what) KVCPU_EV_##name = (number),
-enum kvcpu_event_kind { KVCPU_EVENTS(KVCPU_EVENT_NUMBER_) KVCPU_EVENT_COUNT };
-#undef KVCPU_EVENT_NUMBER_
-
-/* Why a move was made, most urgent first. */
-#define KVCPU_MOVE_DEMAND 0
-#define KVCPU_MOVE_PREFETCH 1
-#define KVCPU_MOVE_CLEAN 2 /* write-back that nobody waits for */
+/* BLOCK_HOLDS */
+#define KVCPU_BHD_READ_SHIFT 0
+#define KVCPU_BHD_READ_MASK 0xffffULL
+#define KVCPU_BHD_WRITE_SHIFT 16
+#define KVCPU_BHD_WRITE_MASK 0xffffULL
+#define KVCPU_BHD_CONTEXT_SHIFT 32
+#define KVCPU_BHD_CONTEXT_MASK 0xffffULL
 
 #endif /* KVCPU_HW_H */

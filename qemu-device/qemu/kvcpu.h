@@ -11,6 +11,8 @@
 #include "qom/object.h"
 #include "../core/kvcpu_core.h"
 #include "../include/kvcpu_hw.h"
+#include "../include/kvcpu_hw_log.h"
+#include "../include/kvcpu_hw_rings.h"
 
 #define TYPE_KVCPU "kvcpu"
 OBJECT_DECLARE_SIMPLE_TYPE(KvcpuState, KVCPU)

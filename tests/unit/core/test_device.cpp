@@ -27,7 +27,9 @@ kvcpu_config small_config() {
             .dma_channels = 2,
             .dma_latency_ns = 1000,
             .dma_bandwidth = 1'000'000'000,
-            .scrub_bandwidth = 0};
+            .scrub_bandwidth = 0,
+            .vectors = 0,
+            .doorbell_latency_ns = 0};
 }
 
 Result decode_result(uint64_t word) {

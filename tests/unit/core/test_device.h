@@ -11,6 +11,8 @@
 
 #include "kvcpu_core.h"
 #include "kvcpu_hw.h"
+#include "kvcpu_hw_log.h"
+#include "kvcpu_hw_rings.h"
 
 namespace kvcpu_test {
 
