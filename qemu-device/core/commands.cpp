@@ -9,16 +9,10 @@ namespace {
 
 constexpr uint64_t portion_interval_ns = 1000;
 
-constexpr bool is_hint(uint16_t opcode) {
-    return opcode >= KVCPU_OP_STEP && opcode <= KVCPU_OP_CLEAR;
-}
-constexpr bool is_known(uint16_t opcode) {
-    return is_hint(opcode) || (opcode >= KVCPU_OP_ALLOC && opcode <= KVCPU_OP_FENCE) ||
-           (opcode >= KVCPU_OP_OPEN && opcode <= KVCPU_OP_UNHOLD);
-}
-/* Of those, what CAPS announces. */
+/* Of the commands there are, what CAPS announces. */
 constexpr bool is_supported(uint16_t opcode) {
-    return is_hint(opcode) || opcode <= KVCPU_OP_CLOSE;
+    return opcode < KVCPU_OP_QUOTA || opcode == KVCPU_OP_BUFFER_ADD ||
+           opcode == KVCPU_OP_BUFFER_REMOVE;
 }
 constexpr uint16_t flags_of(uint16_t opcode) {
     switch (opcode) {
@@ -36,7 +30,6 @@ constexpr uint16_t flags_of(uint16_t opcode) {
 
 Command Command::from(const RegisterValues &registers) noexcept {
     const uint64_t control = registers[Reg::CMD_CONTROL];
-    const uint64_t extent = registers[Reg::CMD_EXTENT];
     return {
         .opcode = static_cast<uint16_t>(control >> KVCPU_CTL_OPCODE_SHIFT),
         .flags = static_cast<uint16_t>(control >> KVCPU_CTL_FLAGS_SHIFT),
@@ -46,25 +39,39 @@ Command Command::from(const RegisterValues &registers) noexcept {
         .count = registers[Reg::CMD_COUNT],
         .arg = registers[Reg::CMD_ARG],
         .address = registers[Reg::CMD_ADDR],
-        .offset = static_cast<uint32_t>(extent >> KVCPU_EXT_OFFSET_SHIFT),
-        .length = static_cast<uint32_t>(extent >> KVCPU_EXT_LENGTH_SHIFT),
+        .extent = registers[Reg::CMD_EXTENT],
         .meta = registers[Reg::CMD_META],
-        .tag = registers[Reg::CMD_TAG],
+        .reply = {.tag = registers[Reg::CMD_TAG]},
     };
 }
 
-Commands::Commands(Device &device, Placement &placement, Completions &completions, Pins &pins,
-                   Mover &mover, Steps &steps, Hints &hints)
-    : d_(device),
-      placement_(placement),
-      completions_(completions),
-      pins_(pins),
-      mover_(mover),
-      steps_(steps),
-      hints_(hints) {}
+/* What must be zero of an entry and has no field here, and a context that is named, is `reserved`.
+ */
+Command Command::from(const Entry &entry, uint16_t ring) noexcept {
+    const uint64_t control = entry[KVCPU_EW_CONTROL];
+    const auto flags = static_cast<uint16_t>(control >> KVCPU_CTL_FLAGS_SHIFT);
+    const auto named = static_cast<uint16_t>(control >> KVCPU_CTL_CONTEXT_SHIFT);
+    const bool is_admin_ring = ring == 0;
+    return {
+        .opcode = static_cast<uint16_t>(control >> KVCPU_CTL_OPCODE_SHIFT),
+        .flags = static_cast<uint16_t>(flags & ~KVCPU_F_COMPLETE),
+        .reserved = static_cast<uint16_t>((control >> 48) | (entry[KVCPU_EW_TAG] >> 63) |
+                                          (is_admin_ring ? 0 : named)),
+        .context = is_admin_ring ? named : ring,
+        .first = entry[KVCPU_EW_FIRST],
+        .count = entry[KVCPU_EW_COUNT],
+        .arg = entry[KVCPU_EW_ARG],
+        .address = entry[KVCPU_EW_ADDR],
+        .extent = entry[KVCPU_EW_EXTENT],
+        .meta = entry[KVCPU_EW_META],
+        .reply = {.via = ring,
+                  .wanted = (flags & KVCPU_F_COMPLETE) != 0,
+                  .tag = entry[KVCPU_EW_TAG]},
+    };
+}
 
 kvcpu_status Commands::check_head(const Command &command) const noexcept {
-    if (!is_known(command.opcode)) {
+    if (!is_known(command.opcode) || (command.is_users() && is_admin(command.opcode))) {
         return KVCPU_SC_BAD_OPCODE;
     }
     if (command.reserved != 0 || (command.flags & ~flags_of(command.opcode)) != 0) {
@@ -77,16 +84,15 @@ kvcpu_status Commands::check_head(const Command &command) const noexcept {
         (command.opcode == KVCPU_OP_CLOSE && command.context == 0)) {
         return KVCPU_SC_BAD_CONTEXT;
     }
-    return d_.contexts[command.context].closing ? KVCPU_SC_BUSY : KVCPU_SC_SUCCESS;
+    return d_.contexts[command.context].closing && command.opcode != KVCPU_OP_UNHOLD
+               ? KVCPU_SC_BUSY
+               : KVCPU_SC_SUCCESS;
 }
 
-Result Commands::execute(const Command &command) noexcept {
-    const kvcpu_status head = check_head(command);
-    const Result result = head == KVCPU_SC_SUCCESS ? dispatch(command) : Result{head, 0, 0};
-
+void Commands::account(const Command &command, const Result &result) noexcept {
     d_.count(KVCPU_CNT_COMMANDS);
     d_.counters.add_status(result.status);
-    if (result.status != KVCPU_SC_SUCCESS && result.status != KVCPU_SC_PENDING) {
+    if (result.has_failed()) {
         d_.count(KVCPU_CNT_COMMANDS_FAILED);
         d_.record({.kind = KVCPU_EV_COMMAND_FAILED,
                    .detail = command.opcode,
@@ -95,7 +101,19 @@ Result Commands::execute(const Command &command) noexcept {
                    .first = command.first,
                    .value = command.count});
     }
+}
+
+Result Commands::execute(const Command &command) noexcept {
+    const kvcpu_status head = check_head(command);
+    const Result result = head == KVCPU_SC_SUCCESS ? dispatch(command) : Result{head, 0, 0};
+    account(command, result);
     return result;
+}
+
+kvcpu_status Commands::begin_hint(const Command &command) noexcept {
+    const kvcpu_status head = check_head(command);
+    account(command, {head, 0, 0});
+    return head;
 }
 
 Result Commands::dispatch(const Command &command) noexcept {
@@ -112,18 +130,16 @@ Result Commands::dispatch(const Command &command) noexcept {
         case KVCPU_OP_WRITE:
             return copy(command);
         case KVCPU_OP_CANCEL:
-            return {
-                pins_.cancel(command.context, command.arg) ? KVCPU_SC_SUCCESS : KVCPU_SC_NOT_FOUND,
-                0, 0};
+            return {p_.pins.cancel(command.context, command.arg) ? KVCPU_SC_SUCCESS
+                                                                 : KVCPU_SC_NOT_FOUND,
+                    0, 0};
+        case KVCPU_OP_FENCE:
+            return fence(command);
         case KVCPU_OP_CLOSE:
             return close(command);
         default:
-            return hints_.execute({.opcode = static_cast<kvcpu_opcode>(command.opcode),
-                                   .flags = command.flags,
-                                   .context = command.context,
-                                   .first = command.first,
-                                   .count = command.count,
-                                   .arg = command.arg});
+            return is_hint(command.opcode) ? p_.hints.execute(command.as_hint())
+                                           : p_.admin.execute(command);
     }
 }
 
@@ -173,7 +189,7 @@ void Commands::hand_out(const Command &command, uint32_t block, uint32_t index) 
         return (command.meta >> shift) & mask;
     };
     Block &b = d_.at(block);
-    placement_.forget(block);
+    p_.placement.forget(block);
     /* What it keeps: its place, and its turn among the blocks that nobody has used since. */
     const Block before = b;
     b = Block{};
@@ -190,7 +206,7 @@ void Commands::hand_out(const Command &command, uint32_t block, uint32_t index) 
     b.tokens = static_cast<uint32_t>(field(KVCPU_TAG_TOKENS_SHIFT, KVCPU_TAG_TOKENS_MASK));
     b.first_token = static_cast<uint32_t>(command.arg + uint64_t{index} * b.tokens);
     d_.change(block, KVCPU_BO_ALLOC, before.state == KVCPU_BS_FAST ? KVCPU_BS_FAST : KVCPU_BS_HOME);
-    placement_.changed(block);
+    p_.placement.changed(block);
 }
 
 Result Commands::free_blocks(const Command &command) noexcept {
@@ -219,7 +235,7 @@ void Commands::give_up(uint32_t block) noexcept {
     Block &b = d_.at(block);
     --d_.contexts[b.owner].owned;
     d_.count(KVCPU_CNT_BLOCKS_FREED);
-    placement_.forget(block);
+    p_.placement.forget(block);
     const Block before = b;
     b = Block{};
     b.slot = before.slot;
@@ -228,7 +244,7 @@ void Commands::give_up(uint32_t block) noexcept {
     b.written = before.written;
     b.moving = before.moving;
     b.stamp = before.stamp;
-    mover_.give_up(block);
+    p_.mover.give_up(block);
 }
 
 /* -- PIN and UNPIN --------------------------------------------------------- */
@@ -248,7 +264,7 @@ Result Commands::pin(const Command &command) noexcept {
     if (range.count > d_.slot_count) {
         return {KVCPU_SC_NO_SLOTS, 0, 0};
     }
-    return pins_.pin(command.context, range, d_.now + command.arg, command.tag);
+    return p_.pins.pin(command.context, range, d_.now + command.arg, command.reply);
 }
 
 Result Commands::unpin(const Command &command) noexcept {
@@ -262,7 +278,7 @@ Result Commands::unpin(const Command &command) noexcept {
             return {KVCPU_SC_NOT_PINNED, 0, 0};
         }
     }
-    pins_.unpin(command.context, range);
+    p_.pins.unpin(command.context, range);
     return {};
 }
 
@@ -275,8 +291,16 @@ Result Commands::copy(const Command &command) noexcept {
         return {status, 0, 0};
     }
     const uint64_t size = d_.config.block_size;
-    if (command.length == 0 || command.offset >= size || command.length > size - command.offset) {
+    if (command.length() == 0 || command.offset() >= size ||
+        command.length() > size - command.offset()) {
         return {KVCPU_SC_BAD_FIELD, 0, 0};
+    }
+    if (command.is_users()) {
+        const kvcpu_status buffer =
+            p_.buffers.check(command.context, command.address, command.length());
+        if (buffer != KVCPU_SC_SUCCESS) {
+            return {buffer, 0, 0};
+        }
     }
     const bool write = command.opcode == KVCPU_OP_WRITE;
     const uint32_t block = range.first;
@@ -285,33 +309,39 @@ Result Commands::copy(const Command &command) noexcept {
         return {KVCPU_SC_SEALED, 0, 0};
     }
     const kvcpu_dma_result dma = transfer(command, b, write);
-    if (write && dma != KVCPU_DMA_OWN_ADDRESS) {
+    if (write && (dma != KVCPU_DMA_OWN_ADDRESS || command.is_users())) {
         written(block); /* even if it failed: part of it may be there */
     }
     if (dma != KVCPU_DMA_OK) {
         d_.count(KVCPU_CNT_DMA_FAULTS);
-        return {dma == KVCPU_DMA_OWN_ADDRESS ? KVCPU_SC_OWN_ADDRESS : KVCPU_SC_DMA_FAULT, 0, 0};
+        return {status_of(dma), 0, 0};
     }
-    placement_.credit_prefetch(block);
-    placement_.use(block);
+    p_.placement.credit_prefetch(block);
+    p_.placement.use(block);
     d_.count(write ? KVCPU_CNT_WRITES : KVCPU_CNT_READS);
     d_.record({.kind = write ? KVCPU_EV_WRITE : KVCPU_EV_READ,
                .context = command.context,
                .first = block,
-               .value = command.length});
+               .value = command.length()});
     return {};
 }
 
 kvcpu_dma_result Commands::transfer(const Command &command, const Block &block,
-                                    bool write) const noexcept {
+                                    bool write) noexcept {
     if (!d_.tiers.hold_bytes()) {
         return KVCPU_DMA_OK;
     }
     const auto home = static_cast<uint32_t>(command.first);
     uint8_t *const bytes =
-        (has_slot_copy(block) ? d_.tiers.slot(block.slot) : d_.tiers.home(home)) + command.offset;
-    return write ? d_.host.dma_read(command.address, bytes, command.length)
-                 : d_.host.dma_write(command.address, bytes, command.length);
+        (has_slot_copy(block) ? d_.tiers.slot(block.slot) : d_.tiers.home(home)) +
+        command.offset();
+    if (command.is_users()) {
+        return p_.buffers.copy(
+            command.context, command.address, bytes, command.length(),
+            write ? Buffers::Direction::from_buffer : Buffers::Direction::to_buffer);
+    }
+    return write ? d_.host.dma_read(command.address, bytes, command.length())
+                 : d_.host.dma_write(command.address, bytes, command.length());
 }
 
 void Commands::written(uint32_t block) noexcept {
@@ -325,22 +355,67 @@ void Commands::written(uint32_t block) noexcept {
     }
     if (!b.written) {
         b.written = true;
-        pins_.first_written(block);
+        p_.pins.first_written(block);
     }
+}
+
+/* -- FENCE ----------------------------------------------------------------- */
+
+Result Commands::fence(const Command &command) noexcept {
+    const uint32_t ahead =
+        p_.pins.waiting_of(command.context) + p_.hints.waiting_of(command.context);
+    return ahead == 0 ? Result{} : p_.fences.wait(command.context, ahead, command.reply);
+}
+
+/* -- Rings that end -------------------------------------------------------- */
+
+/* What waits by it ends without completion, as the ring does not run any more. */
+void Commands::end_waits_of_ring(uint16_t context) noexcept {
+    p_.hints.stop(context);
+    for (uint16_t of = 0; of < d_.contexts.size(); ++of) {
+        if (context == 0 || of == context) {
+            p_.fences.cancel(of, context);
+            p_.pins.cancel_via(of, context);
+        }
+        if (d_.contexts[of].closing && d_.contexts[of].close_reply.via == context) {
+            d_.contexts[of].close_reply.via = via_nowhere;
+        }
+    }
+}
+
+void Commands::stop_ring(uint16_t context) noexcept {
+    end_waits_of_ring(context);
+    p_.pairs.stop(context);
+    d_.count(KVCPU_CNT_RINGS_STOPPED);
+    d_.record({.kind = KVCPU_EV_RING_STOPPED,
+               .context = context,
+               .status = static_cast<uint16_t>(p_.pairs[context].state),
+               .first = p_.pairs[context].head});
+}
+
+void Commands::close_admin_ring() noexcept {
+    p_.pairs.fail(0, KVCPU_RS_NO_RING);
+    end_waits_of_ring(0);
+    p_.pairs.close(0);
 }
 
 /* -- CLOSE ----------------------------------------------------------------- */
 
 Result Commands::close(const Command &command) noexcept {
-    if (!completions_.reserve()) {
+    if (!p_.replies.reserve(command.reply)) {
         return {KVCPU_SC_BUSY, 0, 0};
     }
     Context &context = d_.contexts[command.context];
     context.closing = true;
-    context.close_tag = command.tag;
+    context.close_reply = command.reply;
     context.close_next = 0;
-    pins_.cancel_all(command.context);
-    hints_.drop(command.context);
+    p_.pairs.fail(command.context, KVCPU_RS_NO_RING); /* nothing is written there any more */
+    p_.hints.stop(command.context);
+    p_.hints.drop(command.context);
+    p_.fences.cancel_all(command.context);
+    p_.pins.cancel_all(command.context);
+    p_.pairs.close(command.context);
+    p_.buffers.forget(command.context);
     if (closing_++ == 0) {
         due_ns_ = d_.now + portion_interval_ns;
     }
@@ -364,11 +439,11 @@ void Commands::close_portion(uint16_t context, uint32_t &budget) noexcept {
 }
 
 void Commands::finish_close(uint16_t context) noexcept {
-    const uint64_t tag = d_.contexts[context].close_tag;
-    d_.contexts[context] = {.scored = placement_.generation};
+    const Reply reply = d_.contexts[context].close_reply;
+    d_.contexts[context] = {.scored = p_.placement.generation};
     --closing_;
     d_.record({.kind = KVCPU_EV_CLOSED, .context = context});
-    completions_.complete(tag, {});
+    p_.replies.complete(reply, {});
 }
 
 void Commands::resume_closing() noexcept {

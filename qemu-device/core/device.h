@@ -53,6 +53,10 @@ struct Device {
     void count(kvcpu_counter counter, uint64_t amount = 1) noexcept {
         counters.add(counter, amount);
     }
+    void raise(unsigned vector) noexcept {
+        count(KVCPU_CNT_INTERRUPTS);
+        host.notify(vector);
+    }
     void record(const EventLog::Record &record) noexcept { log.append(now, record); }
 
     const kvcpu_config config;
@@ -71,6 +75,7 @@ struct Device {
     uint32_t leaving = 0;   // blocks in LEAVING
     uint64_t stamps = 0;    // of uses, in the order in which they were made
     uint64_t asks = 0;      // of fetches
+    uint64_t order = 0;     // number of what waited last, whatever it waits for
 };
 
 }  // namespace kvcpu

@@ -293,8 +293,8 @@ uint64_t Mover::next_end() const noexcept {
 
 uint64_t Mover::earliest_grant() const noexcept {
     uint64_t earliest = KVCPU_TIMER_OFF;
-    for (size_t i = 0; i < pins_.waiting(); ++i) {
-        earliest = std::min(earliest, earliest_end(pins_.lack(i)));
+    for (uint32_t pin = pins_.oldest(); pin != Pins::none; pin = pins_.younger(pin)) {
+        earliest = std::min(earliest, earliest_end(pins_.lack(pin)));
     }
     return earliest;
 }

@@ -177,8 +177,8 @@ enum kvcpu_register { KVCPU_REGISTERS(KVCPU_REGISTER_OFFSET_) };
 #define KVCPU_CAP_RESIDENCY 0x20ULL
 #define KVCPU_CAP_HOLDS 0x40ULL        /* needs the event queue */
 #define KVCPU_CAP_QUOTAS 0x80ULL
-#define KVCPU_CAPS_VALUE \
-    (KVCPU_CAP_REFERENCE_HINTS | KVCPU_CAP_COMMAND_WINDOW | KVCPU_CAP_EVENT_LOG)
+#define KVCPU_CAPS_VALUE                                                                         \
+    (KVCPU_CAP_REFERENCE_HINTS | KVCPU_CAP_COMMAND_WINDOW | KVCPU_CAP_EVENT_LOG | KVCPU_CAP_RINGS)
 
 /* CONTROL */
 #define KVCPU_CONTROL_RESET 0x1ULL       /* as an FLR: registers, directory, contexts */
@@ -221,7 +221,7 @@ enum kvcpu_policy { KVCPU_POLICIES(KVCPU_POLICY_NUMBER_) };
     X(HINTS_IGNORED, 14, "hints whose outcome was ignored")                                      \
     X(HINT_BLOCKS, 15, "blocks that hints applied to")                                           \
     X(HINT_BLOCKS_FOREIGN, 16, "blocks in hints that another context owns")                      \
-    X(COMMANDS, 17, "commands, hints through the window included")                               \
+    X(COMMANDS, 17, "commands, hints through window and rings included")                               \
     X(COMMANDS_FAILED, 18, "commands that ended in an error status")                             \
     X(BLOCKS_ALLOCATED, 19, "blocks handed out by ALLOC")                                        \
     X(BLOCKS_FREED, 20, "blocks given back by FREE and CLOSE")                                   \

@@ -89,6 +89,8 @@ struct KvcpuState {
     uint64_t dma_latency_ns;
     uint64_t dma_bandwidth;
     uint64_t scrub_bandwidth;
+    uint32_t vectors;
+    uint64_t doorbell_latency_ns;
 };
 
 #endif /* HW_KVCPU_H */
