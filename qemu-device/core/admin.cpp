@@ -23,6 +23,8 @@ Result Admin::execute(const Command &command) noexcept {
                 return {KVCPU_SC_BAD_CONTEXT, 0, 0};
             }
             return {buffers_.remove(command.context, command.first), 0, 0};
+        case KVCPU_OP_RESIDENCY:
+            return residency(command);
         default:
             return {KVCPU_SC_UNSUPPORTED, 0, 0};
     }
@@ -84,6 +86,7 @@ Result Admin::attach(uint16_t context, const QueueSetup &setup) noexcept {
     if (result != KVCPU_DMA_OK) {
         return {status_of(result), 0, 0};
     }
+    events_.forget_stop(context);
     d_.record({.kind = KVCPU_EV_RING_OPENED,
                .context = context,
                .first = setup.sq_entries,
@@ -104,6 +107,27 @@ Result Admin::coalesce(const Command &command) noexcept {
     }
     pairs_.coalesce(command.context, coalescing);
     return {};
+}
+
+Result Admin::residency(const Command &command) noexcept {
+    if (command.context == 0) {
+        return {KVCPU_SC_BAD_CONTEXT, 0, 0};
+    }
+    if (command.first >= d_.block_count() || command.first % KVCPU_RESIDENCY_PART != 0 ||
+        command.count > KVCPU_RESIDENCY_PART || command.count > d_.block_count() - command.first) {
+        return {KVCPU_SC_BAD_RANGE, 0, 0};
+    }
+    if (!is_queue_address(command.address)) {
+        return {KVCPU_SC_BAD_FIELD, 0, 0};
+    }
+    const auto first = static_cast<uint32_t>(command.first);
+    if (command.count == 0) {
+        d_.residency.remove(command.context, first);
+        return {};
+    }
+    return {status_of(d_.residency.add(command.context, first, static_cast<uint32_t>(command.count),
+                                       command.address)),
+            0, 0};
 }
 
 /* -- The admin ring itself ------------------------------------------------- */

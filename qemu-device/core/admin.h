@@ -7,6 +7,7 @@
 #include "buffers.h"
 #include "command.h"
 #include "device.h"
+#include "event_queue.h"
 #include "queue_pairs.h"
 
 namespace kvcpu {
@@ -14,8 +15,8 @@ namespace kvcpu {
 /* The admin commands that give a context its rings and memory, and the set-up of the admin ring. */
 class Admin {
   public:
-    Admin(Device &device, QueuePairs &pairs, Buffers &buffers)
-        : d_(device), pairs_(pairs), buffers_(buffers) {}
+    Admin(Device &device, QueuePairs &pairs, Buffers &buffers, EventQueue &events)
+        : d_(device), pairs_(pairs), buffers_(buffers), events_(events) {}
 
     /* OPEN to RESIDENCY; the context exists and is not being closed. */
     Result execute(const Command &command) noexcept;
@@ -27,6 +28,7 @@ class Admin {
     Result open(const Command &command) noexcept;
     Result restart(const Command &command) noexcept;
     Result coalesce(const Command &command) noexcept;
+    Result residency(const Command &command) noexcept;
     Result attach(uint16_t context, const QueueSetup &setup) noexcept;
     [[nodiscard]] QueueSetup admin_ring() const noexcept;
     [[nodiscard]] bool read_coalescing(uint64_t word, Coalescing &coalescing) const noexcept;
@@ -34,6 +36,7 @@ class Admin {
     Device &d_;
     QueuePairs &pairs_;
     Buffers &buffers_;
+    EventQueue &events_;
 };
 
 }  // namespace kvcpu

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kvcpu_hw.h"
+#include "kvcpu_hw_rings.h"
 
 namespace kvcpu {
 
@@ -48,6 +49,19 @@ struct Block {
     bool prefetched : 1 = false;  // is in its slot for a hint or score, and not used since
     bool promoted : 1 = false;    // a fetch by score is wanted
     bool lingering : 1 = false;   // it was claimed, and let go, since it was called HOT
+    bool held : 1 = false;        // what is known of its holds is in Device::holds
+    bool write_held : 1 = false;
+    bool revoking : 1 = false;  // was asked back, and is still held
+    bool giving : 1 = false;    // its slot was asked for with that (Device::giving)
+    bool asked_in : 1 = false;  // its fetch for a hint was, and has to wait for that
+};
+
+/* Holds of a block, and why it was asked back. */
+struct Hold {
+    uint16_t read = 0;
+    uint16_t write = 0;
+    uint16_t context = 0;  // in whose name
+    kvcpu_revoke_reason reason = KVCPU_RV_SLOT;
 };
 
 [[nodiscard]] inline bool has_slot_copy(const Block &block) noexcept {
@@ -65,10 +79,10 @@ struct Block {
     return block.hint == Hint::hot || block.hint == Hint::prefetchable;
 }
 
-/* In a slot, and nothing keeps it there. */
+/* In a slot, and nothing keeps it there; a hold does not, but has to be asked back first. */
 [[nodiscard]] inline bool may_leave(const Block &block) noexcept {
     return (block.state == KVCPU_BS_FAST || block.state == KVCPU_BS_WRITING_BACK) &&
-           block.claims == 0 && block.wanted == 0;
+           block.claims == 0 && block.wanted == 0 && !block.revoking;
 }
 
 /* In the order of targets, HOT comes before every one. */

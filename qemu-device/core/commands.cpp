@@ -11,8 +11,7 @@ constexpr uint64_t portion_interval_ns = 1000;
 
 /* Of the commands there are, what CAPS announces. */
 constexpr bool is_supported(uint16_t opcode) {
-    return opcode < KVCPU_OP_QUOTA || opcode == KVCPU_OP_BUFFER_ADD ||
-           opcode == KVCPU_OP_BUFFER_REMOVE;
+    return opcode != KVCPU_OP_QUOTA;
 }
 constexpr uint16_t flags_of(uint16_t opcode) {
     switch (opcode) {
@@ -135,6 +134,10 @@ Result Commands::dispatch(const Command &command) noexcept {
                     0, 0};
         case KVCPU_OP_FENCE:
             return fence(command);
+        case KVCPU_OP_HOLD:
+            return hold(command);
+        case KVCPU_OP_UNHOLD:
+            return unhold(command);
         case KVCPU_OP_CLOSE:
             return close(command);
         default:
@@ -143,11 +146,15 @@ Result Commands::dispatch(const Command &command) noexcept {
     }
 }
 
+bool Commands::is_in_space(const Command &command, uint64_t count) const noexcept {
+    return count > 0 && count <= KVCPU_COMMAND_BLOCKS_MAX && command.first < d_.block_count() &&
+           count <= d_.block_count() - command.first;
+}
+
 /* The range must lie in the space, and every block of it belong to the command's context. */
 kvcpu_status Commands::check_range(const Command &command, uint64_t count,
                                    Range &range) const noexcept {
-    if (count == 0 || count > KVCPU_COMMAND_BLOCKS_MAX || command.first >= d_.block_count() ||
-        count > d_.block_count() - command.first) {
+    if (!is_in_space(command, count)) {
         return KVCPU_SC_BAD_RANGE;
     }
     range = {static_cast<uint32_t>(command.first), static_cast<uint32_t>(count)};
@@ -233,7 +240,9 @@ Result Commands::free_blocks(const Command &command) noexcept {
 /* What says how to scrub it stays: state, place, move, and whether there is anything to erase. */
 void Commands::give_up(uint32_t block) noexcept {
     Block &b = d_.at(block);
-    --d_.contexts[b.owner].owned;
+    const uint16_t owner = b.owner;
+    p_.holds.freed(block);
+    --d_.contexts[owner].owned;
     d_.count(KVCPU_CNT_BLOCKS_FREED);
     p_.placement.forget(block);
     const Block before = b;
@@ -244,7 +253,13 @@ void Commands::give_up(uint32_t block) noexcept {
     b.written = before.written;
     b.moving = before.moving;
     b.stamp = before.stamp;
+    b.held = before.held;
+    b.write_held = before.write_held;
+    b.revoking = before.revoking;
+    b.giving = before.giving;
+    b.asked_in = before.asked_in;
     p_.mover.give_up(block);
+    d_.residency.hide(owner, block);
 }
 
 /* -- PIN and UNPIN --------------------------------------------------------- */
@@ -359,6 +374,39 @@ void Commands::written(uint32_t block) noexcept {
     }
 }
 
+/* -- HOLD and UNHOLD ------------------------------------------------------- */
+
+Result Commands::hold(const Command &command) noexcept {
+    constexpr uint64_t arg_bits = KVCPU_HLD_GENERATION_MASK << KVCPU_HLD_GENERATION_SHIFT |
+                                  KVCPU_HLD_CHECK_MASK << KVCPU_HLD_CHECK_SHIFT;
+    Range range;
+    const kvcpu_status status = check_range(command, command.count, range);
+    if (status == KVCPU_SC_BAD_RANGE || command.count != 1) {
+        return {KVCPU_SC_BAD_RANGE, 0, 0};
+    }
+    if ((command.arg & ~arg_bits) != 0) {
+        return {KVCPU_SC_BAD_FIELD, 0, 0};
+    }
+    if (status != KVCPU_SC_SUCCESS) {
+        return {status, 0, 0};
+    }
+    const bool is_checked = ((command.arg >> KVCPU_HLD_CHECK_SHIFT) & KVCPU_HLD_CHECK_MASK) != 0;
+    if (is_checked && d_.at(range.first).generation != static_cast<uint32_t>(command.arg)) {
+        return {KVCPU_SC_STALE, 0, 0};
+    }
+    return p_.holds.hold(command, range.first);
+}
+
+/* The blocks may have no owner any more. */
+Result Commands::unhold(const Command &command) noexcept {
+    if (!is_in_space(command, command.count)) {
+        return {KVCPU_SC_BAD_RANGE, 0, 0};
+    }
+    return p_.holds.unhold(
+        {static_cast<uint32_t>(command.first), static_cast<uint32_t>(command.count)},
+        (command.flags & KVCPU_F_WRITE) != 0);
+}
+
 /* -- FENCE ----------------------------------------------------------------- */
 
 Result Commands::fence(const Command &command) noexcept {
@@ -372,6 +420,7 @@ Result Commands::fence(const Command &command) noexcept {
 /* What waits by it ends without completion, as the ring does not run any more. */
 void Commands::end_waits_of_ring(uint16_t context) noexcept {
     p_.hints.stop(context);
+    p_.holds.cancel_via(context);
     for (uint16_t of = 0; of < d_.contexts.size(); ++of) {
         if (context == 0 || of == context) {
             p_.fences.cancel(of, context);
@@ -391,12 +440,14 @@ void Commands::stop_ring(uint16_t context) noexcept {
                .context = context,
                .status = static_cast<uint16_t>(p_.pairs[context].state),
                .first = p_.pairs[context].head});
+    p_.events.stopped(context, p_.pairs[context].state, p_.pairs[context].head);
 }
 
 void Commands::close_admin_ring() noexcept {
     p_.pairs.fail(0, KVCPU_RS_NO_RING);
     end_waits_of_ring(0);
     p_.pairs.close(0);
+    p_.events.forget_stop(0);
 }
 
 /* -- CLOSE ----------------------------------------------------------------- */
@@ -414,8 +465,11 @@ Result Commands::close(const Command &command) noexcept {
     p_.hints.drop(command.context);
     p_.fences.cancel_all(command.context);
     p_.pins.cancel_all(command.context);
+    p_.holds.cancel_all(command.context);
     p_.pairs.close(command.context);
+    p_.events.forget_stop(command.context);
     p_.buffers.forget(command.context);
+    d_.residency.remove_all(command.context);
     if (closing_++ == 0) {
         due_ns_ = d_.now + portion_interval_ns;
     }
@@ -426,14 +480,17 @@ Result Commands::close(const Command &command) noexcept {
 
 void Commands::close_portion(uint16_t context, uint32_t &budget) noexcept {
     Context &c = d_.contexts[context];
-    for (; c.owned > 0 && budget > 0; --budget, ++c.close_next) {
+    for (; c.owned + c.held > 0 && budget > 0; --budget, ++c.close_next) {
         Block &b = d_.at(c.close_next);
+        if (b.held && d_.holds[c.close_next].context == context) {
+            p_.holds.drop(c.close_next);
+        }
         if (b.allocated && b.owner == context) {
             b.claims = 0;
             give_up(c.close_next);
         }
     }
-    if (c.owned == 0) {
+    if (c.owned + c.held == 0) {
         finish_close(context);
     }
 }

@@ -8,8 +8,10 @@
 #include "buffers.h"
 #include "command.h"
 #include "device.h"
+#include "event_queue.h"
 #include "fences.h"
 #include "hints.h"
+#include "holds.h"
 #include "mover.h"
 #include "pins.h"
 #include "placement.h"
@@ -32,6 +34,8 @@ struct CommandParts {
     Mover &mover;
     Steps &steps;
     Hints &hints;
+    Holds &holds;
+    EventQueue &events;
 };
 
 /* Executes commands, whichever way they came. */
@@ -60,6 +64,7 @@ class Commands {
     void account(const Command &command, const Result &result) noexcept;
     void end_waits_of_ring(uint16_t context) noexcept;
     Result dispatch(const Command &command) noexcept;
+    [[nodiscard]] bool is_in_space(const Command &command, uint64_t count) const noexcept;
     [[nodiscard]] kvcpu_status check_range(const Command &command, uint64_t count,
                                            Range &range) const noexcept;
 
@@ -69,6 +74,8 @@ class Commands {
     Result unpin(const Command &command) noexcept;
     Result copy(const Command &command) noexcept;
     Result fence(const Command &command) noexcept;
+    Result hold(const Command &command) noexcept;
+    Result unhold(const Command &command) noexcept;
     Result close(const Command &command) noexcept;
 
     void hand_out(const Command &command, uint32_t block, uint32_t index) noexcept;

@@ -22,7 +22,9 @@ struct Context {
     uint64_t step = 0;
     uint64_t clock = 1;
     uint32_t owned = 0;
-    uint32_t scored = 0;  // generation of the weights with which all its blocks were looked at
+    uint32_t held = 0;       // blocks with holds in its name
+    uint32_t map_parts = 0;  // of its residency map
+    uint32_t scored = 0;     // generation of the weights with which all its blocks were looked at
     bool closing = false;
     Reply close_reply = {};
     uint32_t close_next = 0;  // next block to be looked at

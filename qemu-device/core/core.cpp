@@ -26,13 +26,15 @@ Core::Core(const kvcpu_config &config, const kvcpu_host_ops &ops, void *opaque, 
            void *slow)
     : d_(complete(config), ops, opaque, fast, slow),
       placement_(d_),
+      events_(d_),
       pairs_(d_),
       replies_(d_, pairs_),
       fences_(d_, replies_),
       buffers_(d_),
-      admin_(d_, pairs_, buffers_),
-      pins_(d_, placement_, replies_, fences_),
-      mover_(d_, placement_, pins_),
+      admin_(d_, pairs_, buffers_, events_),
+      pins_(d_, placement_, replies_, fences_, events_),
+      mover_(d_, placement_, pins_, events_),
+      holds_(d_, placement_, pins_, mover_, replies_),
       steps_(d_, placement_, mover_),
       hints_(d_, placement_, mover_, steps_, fences_),
       commands_(d_, {.placement = placement_,
@@ -44,7 +46,9 @@ Core::Core(const kvcpu_config &config, const kvcpu_host_ops &ops, void *opaque, 
                      .pins = pins_,
                      .mover = mover_,
                      .steps = steps_,
-                     .hints = hints_}),
+                     .hints = hints_,
+                     .holds = holds_,
+                     .events = events_}),
       turns_(d_, pairs_, commands_, hints_) {
     reset(KVCPU_RESET_COLD);
 }
@@ -133,6 +137,7 @@ void Core::advance() noexcept {
     for (uint64_t next = next_instant(); next <= until; next = next_instant()) {
         d_.now = next;
         mover_.finish();
+        holds_.grant_arrived();
         pins_.grant_ready();
         pins_.expire();
         hints_.resume();
@@ -148,13 +153,20 @@ void Core::advance() noexcept {
 void Core::take_new_work() noexcept {
     do {
         stop_faulty_rings();
+        holds_.grant_arrived();
         pins_.grant_ready();
         mover_.take_work();
         pairs_.store_headers();
-    } while (pairs_.next_faulty() != NumberSet::none);
+        events_.pump();
+    } while (pairs_.next_faulty() != NumberSet::none || d_.map_faults.count() > 0);
 }
 
 void Core::stop_faulty_rings() noexcept {
+    for (uint32_t context = d_.map_faults.first(); context != NumberSet::none;
+         context = d_.map_faults.first()) {
+        d_.map_faults.erase(context);
+        pairs_.fail(static_cast<uint16_t>(context), KVCPU_RS_MAP_FAULT);
+    }
     for (uint32_t context = pairs_.next_faulty(); context != NumberSet::none;
          context = pairs_.next_faulty()) {
         commands_.stop_ring(static_cast<uint16_t>(context));
@@ -168,7 +180,8 @@ void Core::stop_faulty_rings() noexcept {
  */
 uint64_t Core::next_wake_up() const noexcept {
     const uint64_t next = next_instant();
-    if (next == KVCPU_TIMER_OFF) {
+    const bool shows_moves = d_.maps > 0 || d_.held > 0 || holds_.is_any_waiting();
+    if (next == KVCPU_TIMER_OFF || shows_moves) {
         return next;
     }
     const uint64_t interrupt = std::min(next_interrupt(), mover_.earliest_grant());
@@ -209,6 +222,12 @@ void Core::reset(kvcpu_reset_kind kind) noexcept {
 }
 
 void Core::reset_parts() noexcept {
+    events_.clear();
+    d_.residency.clear();
+    d_.map_faults.clear();
+    std::fill(d_.holds.begin(), d_.holds.end(), Hold{});
+    d_.giving = d_.held = 0;
+    holds_.clear();
     pairs_.clear();
     replies_.clear();
     fences_.clear();

@@ -8,8 +8,10 @@
 #include "buffers.h"
 #include "commands.h"
 #include "device.h"
+#include "event_queue.h"
 #include "fences.h"
 #include "hints.h"
+#include "holds.h"
 #include "kvcpu_core.h"
 #include "mover.h"
 #include "pins.h"
@@ -69,6 +71,7 @@ class Core {
 
     Device d_;
     Placement placement_;
+    EventQueue events_;
     QueuePairs pairs_;
     Replies replies_;
     Fences fences_;
@@ -76,6 +79,7 @@ class Core {
     Admin admin_;
     Pins pins_;
     Mover mover_;
+    Holds holds_;
     Steps steps_;
     Hints hints_;
     Commands commands_;

@@ -9,7 +9,7 @@ namespace kvcpu {
 namespace {
 
 constexpr uint64_t control_bits = KVCPU_CONTROL_RESET | KVCPU_CONTROL_LOG_RESTART;
-constexpr uint64_t queue_bits = KVCPU_QEN_ADMIN;
+constexpr uint64_t queue_bits = KVCPU_QEN_ADMIN | KVCPU_QEN_EVENTS;
 #define KVCPU_POLICY_BIT_(name, number, text) | uint64_t{1} << (number)
 constexpr uint64_t all_policies = 0 KVCPU_POLICIES(KVCPU_POLICY_BIT_);
 #undef KVCPU_POLICY_BIT_
@@ -18,7 +18,9 @@ uint64_t flags_of(const Block &block, bool queued) {
     const auto flag = [](bool set, uint64_t bit) { return set ? bit : 0; };
     return flag(block.allocated, KVCPU_BF_ALLOCATED) | flag(block.written, KVCPU_BF_WRITTEN) |
            flag(block.dirty, KVCPU_BF_DIRTY) | flag(block.sealed, KVCPU_BF_SEALED) |
-           flag(block.prefix, KVCPU_BF_PREFIX) | flag(queued, KVCPU_BF_QUEUED);
+           flag(block.prefix, KVCPU_BF_PREFIX) | flag(queued, KVCPU_BF_QUEUED) |
+           flag(block.held, KVCPU_BF_HELD) | flag(block.write_held, KVCPU_BF_WRITE_HELD) |
+           flag(block.revoking, KVCPU_BF_REVOKING);
 }
 
 uint64_t state_word(const Block &block, kvcpu_victim_class in_class, bool queued) {
@@ -74,6 +76,7 @@ uint64_t Core::read_register(Reg reg) const noexcept {
         case Reg::BLOCK_TOKENS:
         case Reg::BLOCK_LAST_STEP:
         case Reg::BLOCK_TARGET:
+        case Reg::BLOCK_HOLDS:
             return read_block(reg);
         case Reg::CONTEXT_STATE:
         case Reg::CONTEXT_STEP:
@@ -151,6 +154,11 @@ uint64_t Core::read_block(Reg reg) const noexcept {
             return tag_word(b);
         case Reg::BLOCK_TOKENS:
             return tokens_word(b);
+        case Reg::BLOCK_HOLDS:
+            return b.held ? uint64_t{d_.holds[block].read} << KVCPU_BHD_READ_SHIFT |
+                                uint64_t{d_.holds[block].write} << KVCPU_BHD_WRITE_SHIFT |
+                                uint64_t{d_.holds[block].context} << KVCPU_BHD_CONTEXT_SHIFT
+                          : 0;
         case Reg::BLOCK_LAST_STEP:
             return b.used ? context.step - std::min(context.step, age) : 0;
         default:
@@ -171,9 +179,11 @@ uint64_t Core::read_context(Reg reg) const noexcept {
         case Reg::CONTEXT_STATE:
             return uint64_t{pair.state} << KVCPU_CXS_RING_SHIFT |
                    (context.closing ? uint64_t{1} << KVCPU_CXS_CLOSING_SHIFT : 0) |
-                   uint64_t{buffers_.count(number)} << KVCPU_CXS_BUFFERS_SHIFT;
+                   uint64_t{buffers_.count(number)} << KVCPU_CXS_BUFFERS_SHIFT |
+                   uint64_t{context.map_parts} << KVCPU_CXS_PARTS_SHIFT;
         case Reg::CONTEXT_WAITS:
-            return uint64_t{pair.waiting} << KVCPU_CXW_WAITING_SHIFT;
+            return uint64_t{pair.waiting} << KVCPU_CXW_WAITING_SHIFT | uint64_t{context.held}
+                                                                           << KVCPU_CXW_HELD_SHIFT;
         case Reg::CONTEXT_SQ:
             return indices(pair.head, pair.tail);
         case Reg::CONTEXT_CQ:
@@ -213,7 +223,8 @@ bool Core::is_acceptable(Reg reg, uint64_t value) const noexcept {
         case Reg::QUEUE_ENABLE:
             return (value & ~queue_bits) == 0 &&
                    ((value & ~d_.registers[reg] & KVCPU_QEN_ADMIN) == 0 ||
-                    admin_.is_ring_described());
+                    admin_.is_ring_described()) &&
+                   ((value & ~d_.registers[reg] & KVCPU_QEN_EVENTS) == 0 || events_.is_described());
         case Reg::CONTEXT_SELECT:
             return value < d_.contexts.size();
         default:
@@ -244,7 +255,7 @@ bool Core::ring_doorbell(const Doorbell &doorbell, uint64_t value) noexcept {
         case KVCPU_DB_CQ_HEAD:
             return turns_.take(doorbell.context, value);
         case KVCPU_DB_EVQ_HEAD:
-            break;
+            return events_.take(value);
     }
     return false;
 }
@@ -319,6 +330,13 @@ void Core::enable_queues(uint64_t value) noexcept {
     if ((off & KVCPU_QEN_ADMIN) != 0) {
         commands_.close_admin_ring();
         enabled &= ~KVCPU_QEN_ADMIN;
+    }
+    if ((off & KVCPU_QEN_EVENTS) != 0) {
+        events_.disable();
+        enabled &= ~KVCPU_QEN_EVENTS;
+    }
+    if ((on & KVCPU_QEN_EVENTS) != 0 && events_.enable()) {
+        enabled |= KVCPU_QEN_EVENTS;
     }
     if ((on & KVCPU_QEN_ADMIN) != 0 && admin_.enable_ring()) {
         enabled |= KVCPU_QEN_ADMIN;

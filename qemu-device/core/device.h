@@ -15,6 +15,7 @@
 #include "kvcpu_hw_rings.h"
 #include "number_set.h"
 #include "registers.h"
+#include "residency.h"
 #include "tiers.h"
 
 namespace kvcpu {
@@ -50,6 +51,12 @@ struct Device {
         return block.allocated ? KVCPU_BS_HOME : KVCPU_BS_FREE;
     }
 
+    /* A block that was asked for its slot is not to give it up any more. */
+    void keep_slot(uint32_t block) noexcept {
+        giving -= at(block).giving ? 1 : 0;
+        at(block).giving = false;
+    }
+
     void count(kvcpu_counter counter, uint64_t amount = 1) noexcept {
         counters.add(counter, amount);
     }
@@ -76,6 +83,12 @@ struct Device {
     uint64_t stamps = 0;    // of uses, in the order in which they were made
     uint64_t asks = 0;      // of fetches
     uint64_t order = 0;     // number of what waited last, whatever it waits for
+    uint32_t giving = 0;    // held blocks that were asked for their slot
+    uint32_t held = 0;      // blocks that are held
+    std::vector<Hold> holds;
+    uint32_t maps = 0;     // parts of residency maps
+    NumberSet map_faults;  // contexts of which one could not be written
+    Residency residency;
 };
 
 }  // namespace kvcpu

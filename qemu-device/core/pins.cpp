@@ -5,11 +5,13 @@
 
 namespace kvcpu {
 
-Pins::Pins(Device &device, Placement &placement, Replies &replies, Fences &fences)
+Pins::Pins(Device &device, Placement &placement, Replies &replies, Fences &fences,
+           EventQueue &events)
     : d_(device),
       placement_(placement),
       replies_(replies),
       fences_(fences),
+      events_(events),
       waiting_(Replies::places(device), static_cast<uint32_t>(device.contexts.size())),
       by_age_(Replies::places(device), 1),
       deadline_positions_(Replies::places(device), IndexedHeap::nowhere),
@@ -95,6 +97,9 @@ void Pins::wait(const Waiting &pin) noexcept {
             ++unstarted_;
             placement_.policy().missed(block);
         }
+        if (b.held && is_home(b)) {
+            events_.revoke(block, KVCPU_RV_FETCH);
+        }
         rescue(block);
         placement_.changed(block);
     }
@@ -103,6 +108,7 @@ void Pins::wait(const Waiting &pin) noexcept {
 /* A block that is wanted in its slot does not leave it. */
 void Pins::rescue(uint32_t block) noexcept {
     const Block &b = d_.at(block);
+    d_.keep_slot(block);
     if (b.state == KVCPU_BS_LEAVING) {
         d_.change(block, KVCPU_BO_CLAIM, b.moving ? KVCPU_BS_WRITING_BACK : KVCPU_BS_FAST);
     }
@@ -231,6 +237,12 @@ void Pins::first_written(uint32_t block) noexcept {
     rewind(block);
 }
 
+void Pins::unheld(uint32_t block) noexcept {
+    if (d_.at(block).wanted > 0) {
+        rewind(block);
+    }
+}
+
 void Pins::rewind(uint32_t block) noexcept {
     for_each_wanting(block, [block](Waiting &pin) {
         pin.fetch_from = std::min(pin.fetch_from, block);
@@ -267,7 +279,7 @@ uint32_t Pins::next(bool written) noexcept {
         uint32_t &from = written ? pin.fetch_from : pin.zero_from;
         for (; from < pin.range.end(); ++from) {
             const Block &b = d_.at(from);
-            if (is_home(b) && b.written == written) {
+            if (is_home(b) && b.written == written && !b.held) {
                 return from;
             }
         }
@@ -281,7 +293,7 @@ uint32_t Pins::take_from_younger() const noexcept {
         for (uint32_t block = range.end(); block-- > range.first;) {
             const Block &b = d_.at(block);
             if ((b.state == KVCPU_BS_FAST || b.state == KVCPU_BS_WRITING_BACK) && b.claims == 0 &&
-                !waiting_[oldest()].range.contains(block)) {
+                !b.revoking && !waiting_[oldest()].range.contains(block)) {
                 return block;
             }
         }

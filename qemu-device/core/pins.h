@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "device.h"
+#include "event_queue.h"
 #include "fences.h"
 #include "indexed_heap.h"
 #include "placement.h"
@@ -21,7 +22,8 @@ namespace kvcpu {
  */
 class Pins {
   public:
-    Pins(Device &device, Placement &placement, Replies &replies, Fences &fences);
+    Pins(Device &device, Placement &placement, Replies &replies, Fences &fences,
+         EventQueue &events);
 
     void clear() noexcept;
 
@@ -39,6 +41,8 @@ class Pins {
     void arrived(uint32_t block) noexcept;
     void started(uint32_t block) noexcept;
     void lost(uint32_t block) noexcept;
+    /* It has no hold any more, and can be fetched. */
+    void unheld(uint32_t block) noexcept;
     /* A WRITE made a block one that is fetched, no longer zero-filled. */
     void first_written(uint32_t block) noexcept;
 
@@ -103,6 +107,7 @@ class Pins {
     Placement &placement_;
     Replies &replies_;
     Fences &fences_;
+    EventQueue &events_;
     WaitPool<Waiting> waiting_;
     Rings by_age_;  // one list, oldest first
     IndexedHeap::Positions deadline_positions_;

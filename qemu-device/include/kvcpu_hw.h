@@ -178,7 +178,8 @@ enum kvcpu_register { KVCPU_REGISTERS(KVCPU_REGISTER_OFFSET_) };
 #define KVCPU_CAP_HOLDS 0x40ULL        /* needs the event queue */
 #define KVCPU_CAP_QUOTAS 0x80ULL
 #define KVCPU_CAPS_VALUE                                                                         \
-    (KVCPU_CAP_REFERENCE_HINTS | KVCPU_CAP_COMMAND_WINDOW | KVCPU_CAP_EVENT_LOG | KVCPU_CAP_RINGS)
+    (KVCPU_CAP_REFERENCE_HINTS | KVCPU_CAP_COMMAND_WINDOW | KVCPU_CAP_EVENT_LOG |                \
+     KVCPU_CAP_RINGS | KVCPU_CAP_EVENT_QUEUE | KVCPU_CAP_RESIDENCY | KVCPU_CAP_HOLDS)
 
 /* CONTROL */
 #define KVCPU_CONTROL_RESET 0x1ULL       /* as an FLR: registers, directory, contexts */
@@ -246,7 +247,7 @@ enum kvcpu_policy { KVCPU_POLICIES(KVCPU_POLICY_NUMBER_) };
     X(EVICTED_SHARED, 39, "shared blocks that left the fast tier")                               \
     X(DEMOTED_BY_SCORE, 40, "blocks that left because of their score")                           \
     X(PROMOTED_BY_SCORE, 41, "fetches queued because of a score")                                \
-    X(PREFETCH_USED, 42, "prefetched blocks that a PIN, READ or WRITE used")                     \
+    X(PREFETCH_USED, 42, "prefetched blocks that a PIN, READ, WRITE or HOLD used")                     \
     X(PREFETCH_UNUSED, 43, "prefetched blocks that left unused")                                 \
     X(PREFETCH_LATE, 44, "blocks that a PIN wanted while their prefetch was queued or moving")   \
     X(LINK_BUSY_NS, 45, "channel-nanoseconds spent on completed moves")                          \

@@ -161,7 +161,7 @@ enum kvcpu_ring_state { KVCPU_RING_STATES(KVCPU_RING_STATE_NUMBER_) };
 #define KVCPU_NOTICE_FIELDS(X)                                                                   \
     X(HEAD, 0, "KVCPU_NTC_* fields")                                                             \
     X(BLOCK, 1, "REVOKE, DROPPED: block; STOPPED: SQ_HEAD")                                      \
-    X(TIME, 2, "when it was raised, virtual ns")                                                 \
+    X(TIME, 2, "when it was written, virtual ns")                                                 \
     X(PHASE, 3, "in bit 63 the phase, else zero; stored last")
 
 #define KVCPU_NOTICE_WORD_(name, word, what) KVCPU_NW_##name = (word),

@@ -109,4 +109,40 @@ uint64_t Ring::context_register(uint64_t reg) {
     return device_.read(reg);
 }
 
+/* -- Events ---------------------------------------------------------------- */
+
+bool Events::open() {
+    device_.write(KVCPU_REG_EVQ_ADDR, at);
+    device_.write(KVCPU_REG_EVQ_ENTRIES, entries_);
+    device_.write(KVCPU_REG_QUEUE_ENABLE, device_.read(KVCPU_REG_QUEUE_ENABLE) | KVCPU_QEN_EVENTS);
+    return (device_.read(KVCPU_REG_QUEUE_ENABLE) & KVCPU_QEN_EVENTS) != 0;
+}
+
+std::vector<Notice> Events::look() {
+    std::vector<Notice> there;
+    for (uint64_t index = taken; there.size() < entries_; ++index) {
+        const uint64_t record = at + index % entries_ * KVCPU_NOTICE_BYTES;
+        const uint64_t phase = index / entries_ % 2 == 0 ? KVCPU_PHASE : 0;
+        if (device_.load(record + 8 * KVCPU_NW_PHASE) != phase) {
+            break;
+        }
+        const uint64_t head = device_.load(record + 8 * KVCPU_NW_HEAD);
+        there.push_back({static_cast<unsigned>(head & 0xffff),
+                         static_cast<unsigned>((head >> KVCPU_NTC_DETAIL_SHIFT) & 0xffff),
+                         static_cast<unsigned>(head >> KVCPU_NTC_CONTEXT_SHIFT),
+                         device_.load(record + 8 * KVCPU_NW_BLOCK),
+                         device_.load(record + 8 * KVCPU_NW_TIME)});
+    }
+    return there;
+}
+
+std::vector<Notice> Events::take() {
+    std::vector<Notice> there = look();
+    if (!there.empty()) {
+        taken += there.size();
+        head(taken);
+    }
+    return there;
+}
+
 }  // namespace kvcpu_test

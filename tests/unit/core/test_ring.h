@@ -64,6 +64,35 @@ class Ring {
     RingSizes sizes_;
 };
 
+struct Notice {
+    unsigned kind;
+    unsigned detail;
+    unsigned context;
+    uint64_t block;
+    uint64_t time_ns;
+};
+
+/* The event queue as the driver uses it. */
+class Events {
+  public:
+    explicit Events(TestDevice &device, uint64_t entries = 8)
+        : device_(device), entries_(entries) {}
+
+    /* Whether it is enabled then. */
+    bool open();
+    /* Records that are there; take() gives their places back as well. */
+    std::vector<Notice> look();
+    std::vector<Notice> take();
+    void head(uint64_t value) { device_.write(KVCPU_DOORBELL_BASE + KVCPU_DB_EVQ_HEAD, value); }
+
+    uint64_t at = 0x8000;
+    uint64_t taken = 0;
+
+  private:
+    TestDevice &device_;
+    uint64_t entries_;
+};
+
 }  // namespace kvcpu_test
 
 #endif  // KVCPU_TEST_RING_H
