@@ -216,6 +216,12 @@ static const char *const kvcpu_counter_names[] = {
 static const char *const kvcpu_status_names[] = {
     KVCPU_STATUS_CODES(KVCPU_NAME_)
 };
+static const char *const kvcpu_ring_states[] = {
+    KVCPU_RING_STATES(KVCPU_NAME_)
+};
+static const char *const kvcpu_revoke_reasons[] = {
+    KVCPU_REVOKE_REASONS(KVCPU_NAME_)
+};
 #undef KVCPU_NAME_
 
 static void kvcpu_host_event(void *opaque, const struct kvcpu_event *event)
@@ -227,12 +233,26 @@ static void kvcpu_host_event(void *opaque, const struct kvcpu_event *event)
                       kvcpu_event_names[event->kind], event->detail,
                       event->context, event->status, event->first,
                       event->value);
-    if (event->kind == KVCPU_EV_GUEST_ERROR) {
+    switch (event->kind) {
+    case KVCPU_EV_GUEST_ERROR:
         trace_kvcpu_guest_error(kvcpu_counter_names[event->detail],
                                 event->first, event->value);
-    } else if (event->kind == KVCPU_EV_COMMAND_FAILED) {
+        break;
+    case KVCPU_EV_COMMAND_FAILED:
         trace_kvcpu_command_failed(event->detail, event->context,
                                    kvcpu_status_names[event->status]);
+        break;
+    case KVCPU_EV_RING_STOPPED:
+        trace_kvcpu_ring_stopped(event->context,
+                                 kvcpu_ring_states[event->status],
+                                 event->first);
+        break;
+    case KVCPU_EV_REVOKE:
+        trace_kvcpu_revoke(event->first, event->context,
+                           kvcpu_revoke_reasons[event->detail]);
+        break;
+    default:
+        break;
     }
 }
 
