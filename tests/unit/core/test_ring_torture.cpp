@@ -20,6 +20,9 @@ constexpr uint32_t block_total = 40;
 constexpr unsigned hostile = 4;
 constexpr unsigned context_total = 5; /* 0 is the driver's, 4 the hostile one */
 constexpr uint64_t block_bytes = 4096;
+#define ONE(name, number, text) +1
+constexpr unsigned policies = 0 KVCPU_POLICIES(ONE);
+#undef ONE
 
 constexpr uint64_t map_of(unsigned context) {
     return 0xe0000 + context * uint64_t{0x1000};
@@ -548,7 +551,7 @@ void all_agree_whatever_comes() {
     unsigned revoked = 0;
     unsigned stopped = 0;
     for (unsigned seed = 1; seed <= 40; ++seed) {
-        config.policy = seed % 3 == 0 ? KVCPU_POLICY_LRU : KVCPU_POLICY_HEPC;
+        config.policy = seed % policies;
         config.dma_channels = 1 + seed % 4;
         config.doorbell_latency_ns = seed % 5 == 0 ? 300 : 0;
         RingTorture torture(seed, config);
