@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kvcpu_hw.h"
+#include "kvcpu_hw_rings.h"
 
 namespace kvcpu {
 
@@ -51,6 +52,19 @@ struct Block {
     bool dropped : 1 = false;     // by the device, and not free yet
     bool unnoticed : 1 = false;   // an owner that it was taken from has not asked yet
     bool lingering : 1 = false;   // it was claimed, and let go, since it was called HOT
+    bool held : 1 = false;        // what is known of its holds is in Device::holds
+    bool write_held : 1 = false;
+    bool revoking : 1 = false;  // was asked back, and is still held
+    bool giving : 1 = false;    // its slot was asked for with that (Device::giving)
+    bool asked_in : 1 = false;  // its fetch for a hint was, and has to wait for that
+};
+
+/* Holds of a block, and why it was asked back. */
+struct Hold {
+    uint16_t read = 0;
+    uint16_t write = 0;
+    uint16_t context = 0;  // in whose name
+    kvcpu_revoke_reason reason = KVCPU_RV_SLOT;
 };
 
 [[nodiscard]] inline bool has_slot_copy(const Block &block) noexcept {
@@ -68,10 +82,10 @@ struct Block {
     return block.hint == Hint::hot || block.hint == Hint::prefetchable;
 }
 
-/* In a slot, and nothing keeps it there. */
+/* In a slot, and nothing keeps it there; a hold does not, but has to be asked back first. */
 [[nodiscard]] inline bool may_leave(const Block &block) noexcept {
     return (block.state == KVCPU_BS_FAST || block.state == KVCPU_BS_WRITING_BACK) &&
-           block.claims == 0 && block.wanted == 0;
+           block.claims == 0 && block.wanted == 0 && !block.revoking;
 }
 
 /* Cached, and nothing keeps it: not even a former owner who has yet to learn of its loss. */

@@ -9,11 +9,9 @@ namespace {
 
 constexpr uint64_t portion_interval_ns = 1000;
 
-constexpr bool is_hint(uint16_t opcode) {
-    return opcode >= KVCPU_OP_STEP && opcode <= KVCPU_OP_CLEAR;
-}
-constexpr bool is_known(uint16_t opcode) {
-    return is_hint(opcode) || (opcode >= KVCPU_OP_ALLOC && opcode <= KVCPU_OP_DROPPED);
+/* Of the commands there are, what CAPS announces. */
+constexpr bool is_supported(uint16_t opcode) {
+    return opcode != KVCPU_OP_QUOTA;
 }
 constexpr uint16_t flags_of(uint16_t opcode) {
     switch (opcode) {
@@ -21,6 +19,9 @@ constexpr uint16_t flags_of(uint16_t opcode) {
             return KVCPU_F_CACHED;
         case KVCPU_OP_EVICTABLE:
             return KVCPU_F_NOW;
+        case KVCPU_OP_HOLD:
+        case KVCPU_OP_UNHOLD:
+            return KVCPU_F_WRITE;
         default:
             return 0;
     }
@@ -30,7 +31,6 @@ constexpr uint16_t flags_of(uint16_t opcode) {
 
 Command Command::from(const RegisterValues &registers) noexcept {
     const uint64_t control = registers[Reg::CMD_CONTROL];
-    const uint64_t extent = registers[Reg::CMD_EXTENT];
     return {
         .opcode = static_cast<uint16_t>(control >> KVCPU_CTL_OPCODE_SHIFT),
         .flags = static_cast<uint16_t>(control >> KVCPU_CTL_FLAGS_SHIFT),
@@ -40,44 +40,60 @@ Command Command::from(const RegisterValues &registers) noexcept {
         .count = registers[Reg::CMD_COUNT],
         .arg = registers[Reg::CMD_ARG],
         .address = registers[Reg::CMD_ADDR],
-        .offset = static_cast<uint32_t>(extent >> KVCPU_EXT_OFFSET_SHIFT),
-        .length = static_cast<uint32_t>(extent >> KVCPU_EXT_LENGTH_SHIFT),
+        .extent = registers[Reg::CMD_EXTENT],
         .meta = registers[Reg::CMD_META],
-        .tag = registers[Reg::CMD_TAG],
+        .reply = {.tag = registers[Reg::CMD_TAG]},
     };
 }
 
-Commands::Commands(Device &device, Placement &placement, Completions &completions, Pins &pins,
-                   Mover &mover, Hints &hints)
-    : d_(device),
-      placement_(placement),
-      completions_(completions),
-      pins_(pins),
-      mover_(mover),
-      hints_(hints),
-      drops_(device, placement) {}
+/* What must be zero of an entry and has no field here, and a context that is named, is `reserved`.
+ */
+Command Command::from(const Entry &entry, uint16_t ring) noexcept {
+    const uint64_t control = entry[KVCPU_EW_CONTROL];
+    const auto flags = static_cast<uint16_t>(control >> KVCPU_CTL_FLAGS_SHIFT);
+    const auto named = static_cast<uint16_t>(control >> KVCPU_CTL_CONTEXT_SHIFT);
+    const bool is_admin_ring = ring == 0;
+    return {
+        .opcode = static_cast<uint16_t>(control >> KVCPU_CTL_OPCODE_SHIFT),
+        .flags = static_cast<uint16_t>(flags & ~KVCPU_F_COMPLETE),
+        .reserved = static_cast<uint16_t>((control >> 48) | (entry[KVCPU_EW_TAG] >> 63) |
+                                          (is_admin_ring ? 0 : named)),
+        .context = is_admin_ring ? named : ring,
+        .first = entry[KVCPU_EW_FIRST],
+        .count = entry[KVCPU_EW_COUNT],
+        .arg = entry[KVCPU_EW_ARG],
+        .address = entry[KVCPU_EW_ADDR],
+        .extent = entry[KVCPU_EW_EXTENT],
+        .meta = entry[KVCPU_EW_META],
+        .reply = {.via = ring,
+                  .wanted = (flags & KVCPU_F_COMPLETE) != 0,
+                  .tag = entry[KVCPU_EW_TAG]},
+    };
+}
 
 kvcpu_status Commands::check_head(const Command &command) const noexcept {
-    if (!is_known(command.opcode)) {
+    if (!is_known(command.opcode) || (command.is_users() && is_admin(command.opcode))) {
         return KVCPU_SC_BAD_OPCODE;
     }
     if (command.reserved != 0 || (command.flags & ~flags_of(command.opcode)) != 0) {
         return KVCPU_SC_BAD_FIELD;
     }
+    if (!is_supported(command.opcode)) {
+        return KVCPU_SC_UNSUPPORTED;
+    }
     if (command.context >= d_.contexts.size() ||
         (command.opcode == KVCPU_OP_CLOSE && command.context == 0)) {
         return KVCPU_SC_BAD_CONTEXT;
     }
-    return d_.contexts[command.context].closing ? KVCPU_SC_BUSY : KVCPU_SC_SUCCESS;
+    return d_.contexts[command.context].closing && command.opcode != KVCPU_OP_UNHOLD
+               ? KVCPU_SC_BUSY
+               : KVCPU_SC_SUCCESS;
 }
 
-Result Commands::execute(const Command &command) noexcept {
-    const kvcpu_status head = check_head(command);
-    const Result result = head == KVCPU_SC_SUCCESS ? dispatch(command) : Result{head, 0, 0};
-
+void Commands::account(const Command &command, const Result &result) noexcept {
     d_.count(KVCPU_CNT_COMMANDS);
     d_.counters.add_status(result.status);
-    if (result.status != KVCPU_SC_SUCCESS && result.status != KVCPU_SC_PENDING) {
+    if (result.has_failed()) {
         d_.count(KVCPU_CNT_COMMANDS_FAILED);
         d_.record({.kind = KVCPU_EV_COMMAND_FAILED,
                    .detail = command.opcode,
@@ -86,7 +102,19 @@ Result Commands::execute(const Command &command) noexcept {
                    .first = command.first,
                    .value = command.count});
     }
+}
+
+Result Commands::execute(const Command &command) noexcept {
+    const kvcpu_status head = check_head(command);
+    const Result result = head == KVCPU_SC_SUCCESS ? dispatch(command) : Result{head, 0, 0};
+    account(command, result);
     return result;
+}
+
+kvcpu_status Commands::begin_hint(const Command &command) noexcept {
+    const kvcpu_status head = check_head(command);
+    account(command, {head, 0, 0});
+    return head;
 }
 
 Result Commands::dispatch(const Command &command) noexcept {
@@ -103,28 +131,34 @@ Result Commands::dispatch(const Command &command) noexcept {
         case KVCPU_OP_WRITE:
             return copy(command);
         case KVCPU_OP_CANCEL:
-            return {
-                pins_.cancel(command.context, command.arg) ? KVCPU_SC_SUCCESS : KVCPU_SC_NOT_FOUND,
-                0, 0};
+            return {p_.pins.cancel(command.context, command.arg) ? KVCPU_SC_SUCCESS
+                                                                 : KVCPU_SC_NOT_FOUND,
+                    0, 0};
+        case KVCPU_OP_FENCE:
+            return fence(command);
+        case KVCPU_OP_HOLD:
+            return hold(command);
+        case KVCPU_OP_UNHOLD:
+            return unhold(command);
         case KVCPU_OP_CLOSE:
             return close(command);
         case KVCPU_OP_DROPPED:
             return drops_.take(command.context);
         default:
-            return hints_.execute({.opcode = static_cast<kvcpu_opcode>(command.opcode),
-                                   .flags = command.flags,
-                                   .context = command.context,
-                                   .first = command.first,
-                                   .count = command.count,
-                                   .arg = command.arg});
+            return is_hint(command.opcode) ? p_.hints.execute(command.as_hint())
+                                           : p_.admin.execute(command);
     }
+}
+
+bool Commands::is_in_space(const Command &command, uint64_t count) const noexcept {
+    return count > 0 && count <= KVCPU_COMMAND_BLOCKS_MAX && command.first < d_.block_count() &&
+           count <= d_.block_count() - command.first;
 }
 
 /* The range must lie in the space, and every block of it belong to the command's context. */
 kvcpu_status Commands::check_range(const Command &command, uint64_t count,
                                    Range &range) const noexcept {
-    if (count == 0 || count > KVCPU_COMMAND_BLOCKS_MAX || command.first >= d_.block_count() ||
-        count > d_.block_count() - command.first) {
+    if (!is_in_space(command, count)) {
         return KVCPU_SC_BAD_RANGE;
     }
     range = {static_cast<uint32_t>(command.first), static_cast<uint32_t>(count)};
@@ -183,7 +217,7 @@ void Commands::hand_out(const Command &command, uint32_t block, uint32_t index) 
         return (command.meta >> shift) & mask;
     };
     Block &b = d_.at(block);
-    placement_.forget(block);
+    p_.placement.forget(block);
     /* What it keeps: its place, and its turn among the blocks that nobody has used since. */
     const Block before = b;
     b = Block{};
@@ -202,7 +236,7 @@ void Commands::hand_out(const Command &command, uint32_t block, uint32_t index) 
     b.tokens = static_cast<uint32_t>(field(KVCPU_TAG_TOKENS_SHIFT, KVCPU_TAG_TOKENS_MASK));
     b.first_token = static_cast<uint32_t>(command.arg + uint64_t{index} * b.tokens);
     d_.change(block, KVCPU_BO_ALLOC, before.state == KVCPU_BS_FAST ? KVCPU_BS_FAST : KVCPU_BS_HOME);
-    placement_.changed(block);
+    p_.placement.changed(block);
 }
 
 Result Commands::free_blocks(const Command &command) noexcept {
@@ -229,9 +263,11 @@ Result Commands::free_blocks(const Command &command) noexcept {
 /* What says how to scrub it stays: state, place, move, and whether there is anything to erase. */
 void Commands::give_up(uint32_t block) noexcept {
     Block &b = d_.at(block);
-    --d_.contexts[b.owner].owned;
+    const uint16_t owner = b.owner;
+    p_.holds.freed(block);
+    --d_.contexts[owner].owned;
     d_.count(KVCPU_CNT_BLOCKS_FREED);
-    placement_.forget(block);
+    p_.placement.forget(block);
     const Block before = b;
     b = Block{};
     b.slot = before.slot;
@@ -241,7 +277,13 @@ void Commands::give_up(uint32_t block) noexcept {
     b.moving = before.moving;
     b.unnoticed = before.unnoticed;
     b.stamp = before.stamp;
-    mover_.give_up(block);
+    b.held = before.held;
+    b.write_held = before.write_held;
+    b.revoking = before.revoking;
+    b.giving = before.giving;
+    b.asked_in = before.asked_in;
+    p_.mover.give_up(block);
+    d_.residency.hide(owner, block);
 }
 
 /* -- PIN and UNPIN --------------------------------------------------------- */
@@ -261,7 +303,7 @@ Result Commands::pin(const Command &command) noexcept {
     if (range.count > d_.slot_count) {
         return {KVCPU_SC_NO_SLOTS, 0, 0};
     }
-    return pins_.pin(command.context, range, d_.now + command.arg, command.tag);
+    return p_.pins.pin(command.context, range, d_.now + command.arg, command.reply);
 }
 
 Result Commands::unpin(const Command &command) noexcept {
@@ -275,7 +317,7 @@ Result Commands::unpin(const Command &command) noexcept {
             return {KVCPU_SC_NOT_PINNED, 0, 0};
         }
     }
-    pins_.unpin(command.context, range);
+    p_.pins.unpin(command.context, range);
     return {};
 }
 
@@ -288,8 +330,16 @@ Result Commands::copy(const Command &command) noexcept {
         return {status, 0, 0};
     }
     const uint64_t size = d_.config.block_size;
-    if (command.length == 0 || command.offset >= size || command.length > size - command.offset) {
+    if (command.length() == 0 || command.offset() >= size ||
+        command.length() > size - command.offset()) {
         return {KVCPU_SC_BAD_FIELD, 0, 0};
+    }
+    if (command.is_users()) {
+        const kvcpu_status buffer =
+            p_.buffers.check(command.context, command.address, command.length());
+        if (buffer != KVCPU_SC_SUCCESS) {
+            return {buffer, 0, 0};
+        }
     }
     const bool write = command.opcode == KVCPU_OP_WRITE;
     const uint32_t block = range.first;
@@ -298,33 +348,38 @@ Result Commands::copy(const Command &command) noexcept {
         return {KVCPU_SC_SEALED, 0, 0};
     }
     const kvcpu_dma_result dma = transfer(command, b, write);
-    if (write && dma != KVCPU_DMA_OWN_ADDRESS) {
+    if (write && (dma != KVCPU_DMA_OWN_ADDRESS || command.is_users())) {
         written(block); /* even if it failed: part of it may be there */
     }
     if (dma != KVCPU_DMA_OK) {
         d_.count(KVCPU_CNT_DMA_FAULTS);
-        return {dma == KVCPU_DMA_OWN_ADDRESS ? KVCPU_SC_OWN_ADDRESS : KVCPU_SC_DMA_FAULT, 0, 0};
+        return {status_of(dma), 0, 0};
     }
-    placement_.credit_prefetch(block);
-    placement_.use(block);
+    p_.placement.credit_prefetch(block);
+    p_.placement.use(block);
     d_.count(write ? KVCPU_CNT_WRITES : KVCPU_CNT_READS);
     d_.record({.kind = write ? KVCPU_EV_WRITE : KVCPU_EV_READ,
                .context = command.context,
                .first = block,
-               .value = command.length});
+               .value = command.length()});
     return {};
 }
 
 kvcpu_dma_result Commands::transfer(const Command &command, const Block &block,
-                                    bool write) const noexcept {
+                                    bool write) noexcept {
     if (!d_.tiers.hold_bytes()) {
         return KVCPU_DMA_OK;
     }
     const auto home = static_cast<uint32_t>(command.first);
     uint8_t *const bytes =
-        (has_slot_copy(block) ? d_.tiers.slot(block.slot) : d_.tiers.home(home)) + command.offset;
-    return write ? d_.host.dma_read(command.address, bytes, command.length)
-                 : d_.host.dma_write(command.address, bytes, command.length);
+        (has_slot_copy(block) ? d_.tiers.slot(block.slot) : d_.tiers.home(home)) + command.offset();
+    if (command.is_users()) {
+        return p_.buffers.copy(
+            command.context, command.address, bytes, command.length(),
+            write ? Buffers::Direction::from_buffer : Buffers::Direction::to_buffer);
+    }
+    return write ? d_.host.dma_read(command.address, bytes, command.length())
+                 : d_.host.dma_write(command.address, bytes, command.length());
 }
 
 void Commands::written(uint32_t block) noexcept {
@@ -338,22 +393,106 @@ void Commands::written(uint32_t block) noexcept {
     }
     if (!b.written) {
         b.written = true;
-        pins_.first_written(block);
+        p_.pins.first_written(block);
     }
+}
+
+/* -- HOLD and UNHOLD ------------------------------------------------------- */
+
+Result Commands::hold(const Command &command) noexcept {
+    constexpr uint64_t arg_bits = KVCPU_HLD_GENERATION_MASK << KVCPU_HLD_GENERATION_SHIFT |
+                                  KVCPU_HLD_CHECK_MASK << KVCPU_HLD_CHECK_SHIFT;
+    Range range;
+    const kvcpu_status status = check_range(command, command.count, range);
+    if (status == KVCPU_SC_BAD_RANGE || command.count != 1) {
+        return {KVCPU_SC_BAD_RANGE, 0, 0};
+    }
+    if ((command.arg & ~arg_bits) != 0) {
+        return {KVCPU_SC_BAD_FIELD, 0, 0};
+    }
+    if (status != KVCPU_SC_SUCCESS) {
+        return {status, 0, 0};
+    }
+    const bool is_checked = ((command.arg >> KVCPU_HLD_CHECK_SHIFT) & KVCPU_HLD_CHECK_MASK) != 0;
+    if (is_checked && d_.at(range.first).generation != static_cast<uint32_t>(command.arg)) {
+        return {KVCPU_SC_STALE, 0, 0};
+    }
+    return p_.holds.hold(command, range.first);
+}
+
+/* The blocks may have no owner any more. */
+Result Commands::unhold(const Command &command) noexcept {
+    if (!is_in_space(command, command.count)) {
+        return {KVCPU_SC_BAD_RANGE, 0, 0};
+    }
+    return p_.holds.unhold(
+        {static_cast<uint32_t>(command.first), static_cast<uint32_t>(command.count)},
+        (command.flags & KVCPU_F_WRITE) != 0);
+}
+
+/* -- FENCE ----------------------------------------------------------------- */
+
+Result Commands::fence(const Command &command) noexcept {
+    const uint32_t ahead =
+        p_.pins.waiting_of(command.context) + p_.hints.waiting_of(command.context);
+    return ahead == 0 ? Result{} : p_.fences.wait(command.context, ahead, command.reply);
+}
+
+/* -- Rings that end -------------------------------------------------------- */
+
+/* What waits by it ends without completion, as the ring does not run any more. */
+void Commands::end_waits_of_ring(uint16_t context) noexcept {
+    p_.hints.stop(context);
+    p_.holds.cancel_via(context);
+    for (uint16_t of = 0; of < d_.contexts.size(); ++of) {
+        if (context == 0 || of == context) {
+            p_.fences.cancel(of, context);
+            p_.pins.cancel_via(of, context);
+        }
+        if (d_.contexts[of].closing && d_.contexts[of].close_reply.via == context) {
+            d_.contexts[of].close_reply.via = via_nowhere;
+        }
+    }
+}
+
+void Commands::stop_ring(uint16_t context) noexcept {
+    end_waits_of_ring(context);
+    p_.pairs.stop(context);
+    d_.count(KVCPU_CNT_RINGS_STOPPED);
+    d_.record({.kind = KVCPU_EV_RING_STOPPED,
+               .context = context,
+               .status = static_cast<uint16_t>(p_.pairs[context].state),
+               .first = p_.pairs[context].head});
+    p_.events.stopped(context, p_.pairs[context].state, p_.pairs[context].head);
+}
+
+void Commands::close_admin_ring() noexcept {
+    p_.pairs.fail(0, KVCPU_RS_NO_RING);
+    end_waits_of_ring(0);
+    p_.pairs.close(0);
+    p_.events.forget_stop(0);
 }
 
 /* -- CLOSE ----------------------------------------------------------------- */
 
 Result Commands::close(const Command &command) noexcept {
-    if (!completions_.reserve()) {
+    if (!p_.replies.reserve(command.reply)) {
         return {KVCPU_SC_BUSY, 0, 0};
     }
     Context &context = d_.contexts[command.context];
     context.closing = true;
-    context.close_tag = command.tag;
+    context.close_reply = command.reply;
     context.close_next = 0;
-    pins_.cancel_all(command.context);
-    hints_.drop(command.context);
+    p_.pairs.fail(command.context, KVCPU_RS_NO_RING); /* nothing is written there any more */
+    p_.hints.stop(command.context);
+    p_.hints.drop(command.context);
+    p_.fences.cancel_all(command.context);
+    p_.pins.cancel_all(command.context);
+    p_.holds.cancel_all(command.context);
+    p_.pairs.close(command.context);
+    p_.events.forget_stop(command.context);
+    p_.buffers.forget(command.context);
+    d_.residency.remove_all(command.context);
     if (closing_++ == 0) {
         due_ns_ = d_.now + portion_interval_ns;
     }
@@ -364,25 +503,28 @@ Result Commands::close(const Command &command) noexcept {
 
 void Commands::close_portion(uint16_t context, uint32_t &budget) noexcept {
     Context &c = d_.contexts[context];
-    for (; c.owned > 0 && budget > 0; --budget, ++c.close_next) {
+    for (; c.owned + c.held > 0 && budget > 0; --budget, ++c.close_next) {
         Block &b = d_.at(c.close_next);
+        if (b.held && d_.holds[c.close_next].context == context) {
+            p_.holds.drop(c.close_next);
+        }
         if (b.allocated && b.owner == context) {
             b.claims = 0;
             give_up(c.close_next);
         }
     }
     drops_.take_all(context, budget);
-    if (c.owned == 0 && c.unnoticed == 0) {
+    if (c.owned + c.held == 0 && c.unnoticed == 0) {
         finish_close(context);
     }
 }
 
 void Commands::finish_close(uint16_t context) noexcept {
-    const uint64_t tag = d_.contexts[context].close_tag;
-    d_.contexts[context] = {.scored = placement_.generation};
+    const Reply reply = d_.contexts[context].close_reply;
+    d_.contexts[context] = {.scored = p_.placement.generation};
     --closing_;
     d_.record({.kind = KVCPU_EV_CLOSED, .context = context});
-    completions_.complete(tag, {});
+    p_.replies.complete(reply, {});
 }
 
 void Commands::resume_closing() noexcept {

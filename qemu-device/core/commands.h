@@ -4,45 +4,59 @@
 
 #include <cstdint>
 
-#include "completions.h"
+#include "admin.h"
+#include "buffers.h"
+#include "command.h"
 #include "device.h"
 #include "drops.h"
+#include "event_queue.h"
+#include "fences.h"
 #include "hints.h"
+#include "holds.h"
 #include "mover.h"
 #include "pins.h"
 #include "placement.h"
+#include "queue_pairs.h"
+#include "range.h"
+#include "replies.h"
+#include "steps.h"
 
 namespace kvcpu {
 
-/* The words of the command window, taken apart. */
-struct Command {
-    uint16_t opcode = 0;
-    uint16_t flags = 0;
-    uint16_t reserved = 0;
-    uint16_t context = 0;
-    uint64_t first = 0;
-    uint64_t count = 0;
-    uint64_t arg = 0;
-    uint64_t address = 0;
-    uint32_t offset = 0;
-    uint32_t length = 0;
-    uint64_t meta = 0;
-    uint64_t tag = 0;
-
-    [[nodiscard]] static Command from(const RegisterValues &registers) noexcept;
+/* What commands are carried out with. */
+struct CommandParts {
+    Placement &placement;
+    QueuePairs &pairs;
+    Replies &replies;
+    Fences &fences;
+    Buffers &buffers;
+    Admin &admin;
+    Pins &pins;
+    Mover &mover;
+    Steps &steps;
+    Hints &hints;
+    Holds &holds;
+    EventQueue &events;
 };
 
-/* Executes what the command window holds. */
+/* Executes commands, whichever way they came. */
 class Commands {
   public:
-    Commands(Device &device, Placement &placement, Completions &completions, Pins &pins,
-             Mover &mover, Hints &hints);
+    Commands(Device &device, const CommandParts &parts)
+        : d_(device), p_(parts), drops_(device, parts.placement) {}
 
     void clear() noexcept {
         closing_ = 0;
         drops_.clear();
     }
     Result execute(const Command &command) noexcept;
+    /* Of a ring's hint: the checks before it, and what is counted. SUCCESS: it may begin. */
+    kvcpu_status begin_hint(const Command &command) noexcept;
+
+    /* A ring that something is wrong with. */
+    void stop_ring(uint16_t context) noexcept;
+    /* The admin ring is switched off. */
+    void close_admin_ring() noexcept;
 
     /* Contexts are closed in portions, too. */
     void resume_closing() noexcept;
@@ -52,7 +66,10 @@ class Commands {
 
   private:
     [[nodiscard]] kvcpu_status check_head(const Command &command) const noexcept;
+    void account(const Command &command, const Result &result) noexcept;
+    void end_waits_of_ring(uint16_t context) noexcept;
     Result dispatch(const Command &command) noexcept;
+    [[nodiscard]] bool is_in_space(const Command &command, uint64_t count) const noexcept;
     [[nodiscard]] kvcpu_status check_range(const Command &command, uint64_t count,
                                            Range &range) const noexcept;
 
@@ -62,22 +79,21 @@ class Commands {
     Result pin(const Command &command) noexcept;
     Result unpin(const Command &command) noexcept;
     Result copy(const Command &command) noexcept;
+    Result fence(const Command &command) noexcept;
+    Result hold(const Command &command) noexcept;
+    Result unhold(const Command &command) noexcept;
     Result close(const Command &command) noexcept;
 
     void hand_out(const Command &command, uint32_t block, uint32_t index) noexcept;
     void give_up(uint32_t block) noexcept;
     [[nodiscard]] kvcpu_dma_result transfer(const Command &command, const Block &block,
-                                            bool write) const noexcept;
+                                            bool write) noexcept;
     void written(uint32_t block) noexcept;
     void close_portion(uint16_t context, uint32_t &budget) noexcept;
     void finish_close(uint16_t context) noexcept;
 
     Device &d_;
-    Placement &placement_;
-    Completions &completions_;
-    Pins &pins_;
-    Mover &mover_;
-    Hints &hints_;
+    CommandParts p_;
     Drops drops_;
     uint32_t closing_ = 0;
     uint64_t due_ns_ = 0;

@@ -7,6 +7,7 @@
 
 #include "kvcpu_core.h"
 #include "kvcpu_hw.h"
+#include "kvcpu_hw_rings.h"
 
 namespace {
 
@@ -87,7 +88,11 @@ bool kvcpu_config_check(const struct kvcpu_config *config, char *message, size_t
            complaint.policy(config->policy) &&
            complaint.range("dma-channels", config->dma_channels, 1, KVCPU_DMA_CHANNELS_MAX) &&
            complaint.range("dma-latency-ns", config->dma_latency_ns, 0, latency_max_ns) &&
-           complaint.range("dma-bandwidth", config->dma_bandwidth, 1, UINT64_MAX);
+           complaint.range("dma-bandwidth", config->dma_bandwidth, 1, UINT64_MAX) &&
+           (config->vectors == 0 ||
+            complaint.range("vectors", config->vectors, KVCPU_VECTORS_MIN, KVCPU_VECTORS_MAX)) &&
+           complaint.range("doorbell-latency-ns", config->doorbell_latency_ns, 0,
+                           KVCPU_DOORBELL_LATENCY_MAX_NS);
 }
 
 const char *kvcpu_policy_name(uint32_t policy) {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "reply.h"
+
 namespace kvcpu {
 
 /* Steps ahead that a lease or target can lie, and that the clock advances at most at once. */
@@ -21,9 +23,11 @@ struct Context {
     uint64_t clock = 1;
     uint32_t owned = 0;
     uint32_t unnoticed = 0;  // blocks that were dropped, of which it does not know
+    uint32_t held = 0;       // blocks with holds in its name
+    uint32_t map_parts = 0;  // of its residency map
     uint32_t scored = 0;     // generation of the weights with which all its blocks were looked at
     bool closing = false;
-    uint64_t close_tag = 0;
+    Reply close_reply = {};
     uint32_t close_next = 0;  // next block to be looked at
 
     /* Returns false if this starts a new epoch. */

@@ -14,6 +14,9 @@ kvcpu_config complete(kvcpu_config config) {
                                      ? UINT64_MAX
                                      : config.dma_bandwidth * KVCPU_SCRUB_FACTOR;
     }
+    if (config.vectors == 0) {
+        config.vectors = KVCPU_VECTORS_DEFAULT;
+    }
     return config;
 }
 
@@ -23,19 +26,40 @@ Core::Core(const kvcpu_config &config, const kvcpu_host_ops &ops, void *opaque, 
            void *slow)
     : d_(complete(config), ops, opaque, fast, slow),
       placement_(d_),
-      completions_(d_),
-      pins_(d_, placement_, completions_),
-      mover_(d_, placement_, pins_),
+      events_(d_),
+      pairs_(d_),
+      replies_(d_, pairs_),
+      fences_(d_, replies_),
+      buffers_(d_),
+      admin_(d_, pairs_, buffers_, events_),
+      pins_(d_, placement_, replies_, fences_, events_),
+      mover_(d_, placement_, pins_, events_),
+      holds_(d_, placement_, pins_, mover_, replies_),
       steps_(d_, placement_, mover_),
-      hints_(d_, placement_, mover_, steps_),
-      commands_(d_, placement_, completions_, pins_, mover_, hints_) {
+      hints_(d_, placement_, mover_, steps_, fences_),
+      commands_(d_, {.placement = placement_,
+                     .pairs = pairs_,
+                     .replies = replies_,
+                     .fences = fences_,
+                     .buffers = buffers_,
+                     .admin = admin_,
+                     .pins = pins_,
+                     .mover = mover_,
+                     .steps = steps_,
+                     .hints = hints_,
+                     .holds = holds_,
+                     .events = events_}),
+      turns_(d_, pairs_, commands_, hints_) {
     reset(KVCPU_RESET_COLD);
 }
 
 void Core::refuse(kvcpu_counter why, uint64_t offset, uint64_t value) noexcept {
+    const uint64_t page = (offset - KVCPU_DOORBELL_BASE) / KVCPU_DOORBELL_STRIDE;
+    const bool is_doorbell = offset >= KVCPU_DOORBELL_BASE && page < d_.contexts.size();
     d_.count(why);
     d_.record({.kind = KVCPU_EV_GUEST_ERROR,
                .detail = static_cast<uint16_t>(why),
+               .context = static_cast<uint16_t>(is_doorbell ? page : 0),
                .first = offset,
                .value = value});
 }
@@ -48,7 +72,7 @@ uint64_t Core::read(uint64_t offset, unsigned bytes) noexcept {
     entered_ = true;
     advance();
     uint64_t value = 0;
-    const Decoded decoded = decode_access(offset, bytes, Direction::read);
+    const Decoded decoded = decode_access(offset, bytes, Direction::read, doorbell_pages());
     if (const auto *why = std::get_if<kvcpu_counter>(&decoded)) {
         refuse(*why, offset, 0);
     } else {
@@ -69,16 +93,12 @@ void Core::write(uint64_t offset, uint64_t value, unsigned bytes) noexcept {
     }
     entered_ = true;
     advance();
-    const Decoded decoded = decode_access(offset, bytes, Direction::write);
+    const Decoded decoded = decode_access(offset, bytes, Direction::write, doorbell_pages());
     if (const auto *why = std::get_if<kvcpu_counter>(&decoded)) {
         refuse(*why, offset, value);
     } else {
-        const Reg reg = *std::get_if<Reg>(std::get_if<Target>(&decoded));
-        if (is_acceptable(reg, value)) {
-            write_register(reg, value);
+        if (write_target(*std::get_if<Target>(&decoded), offset, value)) {
             take_new_work();
-        } else {
-            refuse(KVCPU_CNT_BAD_VALUE, offset, value);
         }
     }
     arm_timer();
@@ -99,8 +119,13 @@ void Core::timer() noexcept {
 /* -- Time ------------------------------------------------------------------ */
 
 uint64_t Core::next_instant() const noexcept {
-    return std::min({mover_.next_end(), pins_.next_deadline(), hints_.next_portion(),
-                     commands_.next_portion()});
+    return std::min(mover_.next_end(), next_interrupt());
+}
+
+/* The next thing that may raise a vector or store something in guest memory by itself. */
+uint64_t Core::next_interrupt() const noexcept {
+    return std::min({pins_.next_deadline(), hints_.next_portion(), commands_.next_portion(),
+                     turns_.next(), pairs_.next_signal()});
 }
 
 /*
@@ -112,18 +137,40 @@ void Core::advance() noexcept {
     for (uint64_t next = next_instant(); next <= until; next = next_instant()) {
         d_.now = next;
         mover_.finish();
+        holds_.grant_arrived();
         pins_.grant_ready();
         pins_.expire();
         hints_.resume();
         commands_.resume_closing();
+        turns_.resume();
+        pairs_.signal_due();
         take_new_work();
     }
     d_.now = until;
 }
 
+/* Storing what came of it may show that a ring must stop, and that may make new work. */
 void Core::take_new_work() noexcept {
-    pins_.grant_ready();
-    mover_.take_work();
+    do {
+        stop_faulty_rings();
+        holds_.grant_arrived();
+        pins_.grant_ready();
+        mover_.take_work();
+        pairs_.store_headers();
+        events_.pump();
+    } while (pairs_.next_faulty() != NumberSet::none || d_.map_faults.count() > 0);
+}
+
+void Core::stop_faulty_rings() noexcept {
+    for (uint32_t context = d_.map_faults.first(); context != NumberSet::none;
+         context = d_.map_faults.first()) {
+        d_.map_faults.erase(context);
+        pairs_.fail(static_cast<uint16_t>(context), KVCPU_RS_MAP_FAULT);
+    }
+    for (uint32_t context = pairs_.next_faulty(); context != NumberSet::none;
+         context = pairs_.next_faulty()) {
+        commands_.stop_ring(static_cast<uint16_t>(context));
+    }
 }
 
 /*
@@ -133,11 +180,11 @@ void Core::take_new_work() noexcept {
  */
 uint64_t Core::next_wake_up() const noexcept {
     const uint64_t next = next_instant();
-    if (next == KVCPU_TIMER_OFF) {
+    const bool shows_moves = d_.maps > 0 || d_.held > 0 || holds_.is_any_waiting();
+    if (next == KVCPU_TIMER_OFF || shows_moves) {
         return next;
     }
-    const uint64_t interrupt = std::min({pins_.next_deadline(), mover_.earliest_grant(),
-                                         hints_.next_portion(), commands_.next_portion()});
+    const uint64_t interrupt = std::min(next_interrupt(), mover_.earliest_grant());
     return std::max(next, std::min(interrupt, next + mover_.batch_ns()));
 }
 
@@ -175,9 +222,20 @@ void Core::reset(kvcpu_reset_kind kind) noexcept {
 }
 
 void Core::reset_parts() noexcept {
-    completions_.clear();
+    events_.clear();
+    d_.residency.clear();
+    d_.map_faults.clear();
+    std::fill(d_.holds.begin(), d_.holds.end(), Hold{});
+    d_.giving = d_.held = 0;
+    holds_.clear();
+    pairs_.clear();
+    replies_.clear();
+    fences_.clear();
+    buffers_.clear();
+    turns_.clear();
     pins_.clear();
     mover_.clear();
+    steps_.abandon();
     hints_.clear();
     commands_.clear();
     d_.leaving = 0;

@@ -4,16 +4,23 @@
 
 #include <cstdint>
 
+#include "admin.h"
+#include "buffers.h"
 #include "commands.h"
-#include "completions.h"
 #include "device.h"
+#include "event_queue.h"
+#include "fences.h"
 #include "hints.h"
+#include "holds.h"
 #include "kvcpu_core.h"
 #include "mover.h"
 #include "pins.h"
 #include "placement.h"
+#include "queue_pairs.h"
 #include "registers.h"
+#include "replies.h"
 #include "steps.h"
+#include "turns.h"
 
 namespace kvcpu {
 
@@ -34,16 +41,27 @@ class Core {
     void take_new_work() noexcept;
     void arm_timer() noexcept;
     [[nodiscard]] uint64_t next_instant() const noexcept;
+    [[nodiscard]] uint64_t next_interrupt() const noexcept;
+    [[nodiscard]] uint32_t doorbell_pages() const noexcept {
+        return static_cast<uint32_t>(d_.contexts.size());
+    }
     [[nodiscard]] uint64_t next_wake_up() const noexcept;
 
     void reset_blocks(kvcpu_reset_kind kind) noexcept;
     void reset_parts() noexcept;
 
+    void stop_faulty_rings() noexcept;
+
     void refuse(kvcpu_counter why, uint64_t offset, uint64_t value) noexcept;
+    /* Returns whether the register or doorbell took it. */
+    bool write_target(const Target &target, uint64_t offset, uint64_t value) noexcept;
+    [[nodiscard]] bool ring_doorbell(const Doorbell &doorbell, uint64_t value) noexcept;
+    void enable_queues(uint64_t value) noexcept;
     [[nodiscard]] uint64_t read_target(const Target &target) const noexcept;
     [[nodiscard]] uint64_t read_register(Reg reg) const noexcept;
     [[nodiscard]] uint64_t read_geometry(Reg reg) const noexcept;
     [[nodiscard]] uint64_t read_block(Reg reg) const noexcept;
+    [[nodiscard]] uint64_t read_context(Reg reg) const noexcept;
     [[nodiscard]] bool is_acceptable(Reg reg, uint64_t value) const noexcept;
     void write_register(Reg reg, uint64_t value) noexcept;
     void hint_bytes(kvcpu_opcode opcode, uint16_t flags, uint64_t address, uint64_t length,
@@ -53,12 +71,19 @@ class Core {
 
     Device d_;
     Placement placement_;
-    Completions completions_;
+    EventQueue events_;
+    QueuePairs pairs_;
+    Replies replies_;
+    Fences fences_;
+    Buffers buffers_;
+    Admin admin_;
     Pins pins_;
     Mover mover_;
+    Holds holds_;
     Steps steps_;
     Hints hints_;
     Commands commands_;
+    Turns turns_;
     uint64_t last_result_ = 0;
     uint64_t armed_ns_ = KVCPU_TIMER_OFF;
     bool entered_ = false;

@@ -9,6 +9,7 @@ namespace kvcpu {
 namespace {
 
 constexpr uint64_t control_bits = KVCPU_CONTROL_RESET | KVCPU_CONTROL_LOG_RESTART;
+constexpr uint64_t queue_bits = KVCPU_QEN_ADMIN | KVCPU_QEN_EVENTS;
 #define KVCPU_POLICY_BIT_(name, number, text) | uint64_t{1} << (number)
 constexpr uint64_t all_policies = 0 KVCPU_POLICIES(KVCPU_POLICY_BIT_);
 #undef KVCPU_POLICY_BIT_
@@ -18,7 +19,8 @@ uint64_t flags_of(const Block &block, bool queued) {
     return flag(block.allocated, KVCPU_BF_ALLOCATED) | flag(block.written, KVCPU_BF_WRITTEN) |
            flag(block.dirty, KVCPU_BF_DIRTY) | flag(block.sealed, KVCPU_BF_SEALED) |
            flag(block.prefix, KVCPU_BF_PREFIX) | flag(block.cached, KVCPU_BF_CACHED) |
-           flag(queued, KVCPU_BF_QUEUED);
+           flag(queued, KVCPU_BF_QUEUED) | flag(block.held, KVCPU_BF_HELD) |
+           flag(block.write_held, KVCPU_BF_WRITE_HELD) | flag(block.revoking, KVCPU_BF_REVOKING);
 }
 
 uint64_t state_word(const Block &block, kvcpu_victim_class in_class, bool queued) {
@@ -74,17 +76,26 @@ uint64_t Core::read_register(Reg reg) const noexcept {
         case Reg::BLOCK_TOKENS:
         case Reg::BLOCK_LAST_STEP:
         case Reg::BLOCK_TARGET:
+        case Reg::BLOCK_HOLDS:
             return read_block(reg);
+        case Reg::CONTEXT_STATE:
+        case Reg::CONTEXT_STEP:
+        case Reg::CONTEXT_BLOCKS:
+        case Reg::CONTEXT_WAITS:
+        case Reg::CONTEXT_QUOTA:
+        case Reg::CONTEXT_SQ:
+        case Reg::CONTEXT_CQ:
+            return read_context(reg);
         case Reg::CMD_RESULT:
             return last_result_;
         case Reg::CPL_PENDING:
-            return completions_.pending();
+            return replies_.pending();
         case Reg::CPL_TAG:
-            return completions_.oldest().tag;
+            return replies_.oldest().tag;
         case Reg::CPL_RESULT:
-            return completions_.oldest().result;
+            return replies_.oldest().result;
         case Reg::CPL_TIME:
-            return completions_.oldest().time_ns;
+            return replies_.oldest().time_ns;
         default:
             return read_geometry(reg);
     }
@@ -112,6 +123,10 @@ uint64_t Core::read_geometry(Reg reg) const noexcept {
             return all_policies;
         case Reg::TIME:
             return d_.now;
+        case Reg::VECTORS:
+            return d_.config.vectors;
+        case Reg::DOORBELL_LATENCY:
+            return d_.config.doorbell_latency_ns;
         default:
             return d_.registers[reg];
     }
@@ -139,10 +154,46 @@ uint64_t Core::read_block(Reg reg) const noexcept {
             return tag_word(b);
         case Reg::BLOCK_TOKENS:
             return tokens_word(b);
+        case Reg::BLOCK_HOLDS:
+            return b.held ? uint64_t{d_.holds[block].read} << KVCPU_BHD_READ_SHIFT |
+                                uint64_t{d_.holds[block].write} << KVCPU_BHD_WRITE_SHIFT |
+                                uint64_t{d_.holds[block].context} << KVCPU_BHD_CONTEXT_SHIFT
+                          : 0;
         case Reg::BLOCK_LAST_STEP:
             return b.used ? context.step - std::min(context.step, age) : 0;
         default:
             return wants_fast(b) ? context.step_at(b.target) : 0;
+    }
+}
+
+uint64_t Core::read_context(Reg reg) const noexcept {
+    const auto number = static_cast<uint16_t>(d_.registers[Reg::CONTEXT_SELECT]);
+    const Context &context = d_.contexts[number];
+    const QueuePair &pair = pairs_[number];
+    const auto indices = [](uint64_t device, uint64_t guest) {
+        return (device & KVCPU_CXR_DEVICE_MASK) << KVCPU_CXR_DEVICE_SHIFT |
+               (guest & KVCPU_CXR_GUEST_MASK) << KVCPU_CXR_GUEST_SHIFT;
+    };
+
+    switch (reg) {
+        case Reg::CONTEXT_STATE:
+            return uint64_t{pair.state} << KVCPU_CXS_RING_SHIFT |
+                   (context.closing ? uint64_t{1} << KVCPU_CXS_CLOSING_SHIFT : 0) |
+                   uint64_t{buffers_.count(number)} << KVCPU_CXS_BUFFERS_SHIFT |
+                   uint64_t{context.map_parts} << KVCPU_CXS_PARTS_SHIFT;
+        case Reg::CONTEXT_WAITS:
+            return uint64_t{pair.waiting} << KVCPU_CXW_WAITING_SHIFT | uint64_t{context.held}
+                                                                           << KVCPU_CXW_HELD_SHIFT;
+        case Reg::CONTEXT_SQ:
+            return indices(pair.head, pair.tail);
+        case Reg::CONTEXT_CQ:
+            return indices(pair.written, pair.taken);
+        case Reg::CONTEXT_STEP:
+            return context.step;
+        case Reg::CONTEXT_BLOCKS:
+            return uint64_t{context.owned} << KVCPU_CXB_OWNED_SHIFT;
+        default:
+            return uint64_t{d_.slot_count} << KVCPU_QTA_MAX_SHIFT;
     }
 }
 
@@ -168,13 +219,52 @@ bool Core::is_acceptable(Reg reg, uint64_t value) const noexcept {
         case Reg::BLOCK_SELECT:
             return value < d_.block_count();
         case Reg::CPL_POP:
-            return completions_.pending() > 0;
+            return replies_.pending() > 0;
+        case Reg::QUEUE_ENABLE:
+            return (value & ~queue_bits) == 0 &&
+                   ((value & ~d_.registers[reg] & KVCPU_QEN_ADMIN) == 0 ||
+                    admin_.is_ring_described()) &&
+                   ((value & ~d_.registers[reg] & KVCPU_QEN_EVENTS) == 0 || events_.is_described());
+        case Reg::CONTEXT_SELECT:
+            return value < d_.contexts.size();
         default:
             return true;
     }
 }
 
+bool Core::write_target(const Target &target, uint64_t offset, uint64_t value) noexcept {
+    if (const auto *doorbell = std::get_if<Doorbell>(&target)) {
+        if (!ring_doorbell(*doorbell, value)) {
+            refuse(KVCPU_CNT_BAD_DOORBELL, offset, value);
+        }
+        return true; /* a bad one may stop the ring */
+    }
+    const Reg reg = *std::get_if<Reg>(&target);
+    if (!is_acceptable(reg, value)) {
+        refuse(KVCPU_CNT_BAD_VALUE, offset, value);
+        return false;
+    }
+    write_register(reg, value);
+    return true;
+}
+
+bool Core::ring_doorbell(const Doorbell &doorbell, uint64_t value) noexcept {
+    switch (doorbell.which) {
+        case KVCPU_DB_SQ_TAIL:
+            return turns_.announce(doorbell.context, value);
+        case KVCPU_DB_CQ_HEAD:
+            return turns_.take(doorbell.context, value);
+        case KVCPU_DB_EVQ_HEAD:
+            return events_.take(value);
+    }
+    return false;
+}
+
 void Core::write_register(Reg reg, uint64_t value) noexcept {
+    if (reg == Reg::QUEUE_ENABLE) {
+        enable_queues(value);
+        return;
+    }
     d_.registers[reg] = value;
     switch (reg) {
         case Reg::STEP_ADVANCE:
@@ -203,7 +293,7 @@ void Core::write_register(Reg reg, uint64_t value) noexcept {
             last_result_ = commands_.execute(Command::from(d_.registers)).encode();
             break;
         case Reg::CPL_POP:
-            completions_.pop();
+            replies_.pop();
             break;
         default:
             break;
@@ -230,6 +320,28 @@ void Core::control(uint64_t value) noexcept {
     if ((value & KVCPU_CONTROL_LOG_RESTART) != 0) {
         d_.log.restart(d_.now);
     }
+}
+
+/* QUEUE_ENABLE reads as what has come of it. */
+void Core::enable_queues(uint64_t value) noexcept {
+    uint64_t &enabled = d_.registers[Reg::QUEUE_ENABLE];
+    const uint64_t off = enabled & ~value;
+    const uint64_t on = value & ~enabled;
+    if ((off & KVCPU_QEN_ADMIN) != 0) {
+        commands_.close_admin_ring();
+        enabled &= ~KVCPU_QEN_ADMIN;
+    }
+    if ((off & KVCPU_QEN_EVENTS) != 0) {
+        events_.disable();
+        enabled &= ~KVCPU_QEN_EVENTS;
+    }
+    if ((on & KVCPU_QEN_EVENTS) != 0 && events_.enable()) {
+        enabled |= KVCPU_QEN_EVENTS;
+    }
+    if ((on & KVCPU_QEN_ADMIN) != 0 && admin_.enable_ring()) {
+        enabled |= KVCPU_QEN_ADMIN;
+    }
+    d_.record({.kind = KVCPU_EV_QUEUES, .value = enabled});
 }
 
 void Core::set_policy(uint64_t value) noexcept {

@@ -18,16 +18,25 @@ Device::Device(const kvcpu_config &cfg, const kvcpu_host_ops &ops, void *opaque,
       blocks(cfg.slow_size / cfg.block_size),
       contexts(cfg.max_contexts),
       free_blocks(block_count()),
-      free_slots(slot_count) {}
+      free_slots(slot_count),
+      holds(block_count()),
+      map_faults(cfg.max_contexts),
+      residency(*this) {
+    map_faults.clear();
+}
 
 void Device::change(uint32_t block, kvcpu_block_occurrence occurrence,
                     kvcpu_block_state to) noexcept {
     assert(life_allows(at(block).state, occurrence, to));
+    assert(!at(block).held || held_rule(occurrence, at(block).write_held) == HeldRule::yes);
     (void)occurrence;
     leaving -= at(block).state == KVCPU_BS_LEAVING ? 1 : 0;
     leaving += to == KVCPU_BS_LEAVING ? 1 : 0;
     at(block).state = to;
     update_free(block);
+    if (maps > 0) {
+        residency.show(block);
+    }
 }
 
 void Device::update_free(uint32_t block) noexcept {

@@ -12,8 +12,10 @@
 #include "event_log.h"
 #include "host.h"
 #include "kvcpu_core.h"
+#include "kvcpu_hw_rings.h"
 #include "number_set.h"
 #include "registers.h"
+#include "residency.h"
 #include "tiers.h"
 
 namespace kvcpu {
@@ -49,8 +51,18 @@ struct Device {
         return block.allocated ? KVCPU_BS_HOME : KVCPU_BS_FREE;
     }
 
+    /* A block that was asked for its slot is not to give it up any more. */
+    void keep_slot(uint32_t block) noexcept {
+        giving -= at(block).giving ? 1 : 0;
+        at(block).giving = false;
+    }
+
     void count(kvcpu_counter counter, uint64_t amount = 1) noexcept {
         counters.add(counter, amount);
+    }
+    void raise(unsigned vector) noexcept {
+        count(KVCPU_CNT_INTERRUPTS);
+        host.notify(vector);
     }
     void record(const EventLog::Record &record) noexcept { log.append(now, record); }
 
@@ -71,6 +83,13 @@ struct Device {
     uint32_t dropped = 0;   // blocks that the device took, and has yet to scrub
     uint64_t stamps = 0;    // of uses, in the order in which they were made
     uint64_t asks = 0;      // of fetches
+    uint64_t order = 0;     // number of what waited last, whatever it waits for
+    uint32_t giving = 0;    // held blocks that were asked for their slot
+    uint32_t held = 0;      // blocks that are held
+    std::vector<Hold> holds;
+    uint32_t maps = 0;     // parts of residency maps
+    NumberSet map_faults;  // contexts of which one could not be written
+    Residency residency;
 };
 
 }  // namespace kvcpu

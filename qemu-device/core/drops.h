@@ -4,9 +4,9 @@
 
 #include <cstdint>
 
-#include "completions.h"
 #include "device.h"
 #include "placement.h"
+#include "reply.h"
 #include "rings.h"
 
 namespace kvcpu {

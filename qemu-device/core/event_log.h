@@ -6,6 +6,7 @@
 
 #include "host.h"
 #include "kvcpu_hw.h"
+#include "kvcpu_hw_log.h"
 
 namespace kvcpu {
 

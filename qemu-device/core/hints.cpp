@@ -28,11 +28,17 @@ constexpr kvcpu_hint_reason first_reason(uint8_t bits) {
 
 }  // namespace
 
-Hints::Hints(Device &device, Placement &placement, Mover &mover, Steps &steps)
-    : d_(device), placement_(placement), mover_(mover), steps_(steps) {}
+Hints::Hints(Device &device, Placement &placement, Mover &mover, Steps &steps, Fences &fences)
+    : d_(device),
+      placement_(placement),
+      mover_(mover),
+      steps_(steps),
+      fences_(fences),
+      under_way_(device.contexts.size()) {}
 
 void Hints::clear() noexcept {
     count_ = 0;
+    std::fill(under_way_.begin(), under_way_.end(), UnderWay{});
 }
 
 bool Hints::is_used_by_policy(kvcpu_opcode opcode) const noexcept {
@@ -47,8 +53,8 @@ bool Hints::is_used_by_policy(kvcpu_opcode opcode) const noexcept {
     }
 }
 
-Result Hints::settle(const HintRequest &request, kvcpu_hint_outcome outcome,
-                     kvcpu_hint_reason reason, uint32_t applied) noexcept {
+Result Hints::conclude(const HintRequest &request, kvcpu_hint_outcome outcome,
+                       kvcpu_hint_reason reason, uint32_t applied) noexcept {
     const auto aux = static_cast<uint16_t>(outcome | (reason << KVCPU_HINT_REASON_SHIFT));
     d_.count(static_cast<kvcpu_counter>(KVCPU_CNT_HINTS_ACCEPTED + unsigned{outcome}));
     if (request.opcode != KVCPU_OP_STEP || outcome == KVCPU_HO_IGNORED) {
@@ -62,50 +68,83 @@ Result Hints::settle(const HintRequest &request, kvcpu_hint_outcome outcome,
     return {KVCPU_SC_SUCCESS, aux, applied};
 }
 
-Result Hints::execute(const HintRequest &request) noexcept {
+/* What cannot be applied to anything has its reason in left_out, and an empty range. */
+HintProgress Hints::prepare(const HintRequest &request) noexcept {
     d_.count(counter_of(request.opcode));
+    HintProgress progress = {.request = request};
     if (!is_used_by_policy(request.opcode)) {
-        return settle(request, KVCPU_HO_IGNORED, KVCPU_HR_POLICY, 0);
-    }
-    Progress progress = {.request = request};
-    if (request.opcode != KVCPU_OP_STEP) {
-        if (request.count == 0) {
-            return settle(request, KVCPU_HO_IGNORED, KVCPU_HR_EMPTY, 0);
-        }
-        if (request.first >= d_.block_count()) {
-            return settle(request, KVCPU_HO_IGNORED, KVCPU_HR_OUTSIDE, 0);
-        }
+        progress.left_out = reason_bit(KVCPU_HR_POLICY);
+    } else if (request.opcode == KVCPU_OP_STEP) {
+        progress.end = 1; /* there is something to do */
+    } else if (request.count == 0) {
+        progress.left_out = reason_bit(KVCPU_HR_EMPTY);
+    } else if (request.first >= d_.block_count()) {
+        progress.left_out = reason_bit(KVCPU_HR_OUTSIDE);
+    } else {
         const uint64_t inside = d_.block_count() - request.first;
         progress.next = static_cast<uint32_t>(request.first);
         progress.end = static_cast<uint32_t>(request.first + std::min(request.count, inside));
-        progress.left_out = request.count > inside ? reason_bit(KVCPU_HR_OUTSIDE) : 0;
+        progress.left_out = request.count > inside ? reason_bit(KVCPU_HR_OUTSIDE) : uint8_t{0};
     }
-    return begin(progress);
+    return progress;
 }
 
-Result Hints::begin(Progress &progress) noexcept {
-    if (count_ == queue_.size()) {
-        return settle(progress.request, KVCPU_HO_IGNORED, KVCPU_HR_QUEUE_FULL, 0);
-    }
-    uint32_t budget = KVCPU_HINT_BUDGET;
-    if (count_ > 0 || !work(progress, budget)) {
-        push(progress);
-        return settle(progress.request, KVCPU_HO_DEFERRED, first_reason(progress.left_out),
-                      progress.applied);
-    }
+Result Hints::settle(const HintProgress &progress) noexcept {
     const kvcpu_hint_reason reason = first_reason(progress.left_out);
     kvcpu_hint_outcome outcome = KVCPU_HO_ACCEPTED;
     if (reason != KVCPU_HR_NONE) {
         outcome = progress.applied > 0 ? KVCPU_HO_CLIPPED : KVCPU_HO_IGNORED;
     }
-    return settle(progress.request, outcome, reason, progress.applied);
+    return conclude(progress.request, outcome, reason, progress.applied);
 }
 
-void Hints::push(const Progress &progress) noexcept {
+void Hints::abandon(const HintProgress &progress) noexcept {
+    if (progress.step != 0 && progress.step == steps_begun_) {
+        steps_.abandon();
+    }
+}
+
+bool Hints::go_on(uint16_t ring, uint32_t &budget, Reply &reply, Result &result) noexcept {
+    UnderWay &hint = under_way_[ring];
+    if (!work(hint.progress, budget)) {
+        return false;
+    }
+    reply = hint.reply;
+    result = settle(hint.progress);
+    hint.is_there = false;
+    return true;
+}
+
+void Hints::stop(uint16_t ring) noexcept {
+    if (under_way_[ring].is_there) {
+        abandon(under_way_[ring].progress);
+        under_way_[ring].is_there = false;
+    }
+}
+
+Result Hints::execute(const HintRequest &request) noexcept {
+    HintProgress progress = prepare(request);
+    if (progress.next == progress.end) {
+        return settle(progress);
+    }
+    if (count_ == queue_.size()) {
+        return conclude(request, KVCPU_HO_IGNORED, KVCPU_HR_QUEUE_FULL, 0);
+    }
+    uint32_t budget = KVCPU_HINT_BUDGET;
+    if (count_ > 0 || !work(progress, budget)) {
+        push(progress);
+        return conclude(request, KVCPU_HO_DEFERRED, first_reason(progress.left_out),
+                        progress.applied);
+    }
+    return settle(progress);
+}
+
+void Hints::push(const HintProgress &progress) noexcept {
     if (count_ == 0) {
         due_ns_ = d_.now + portion_interval_ns;
     }
-    queue_[count_++] = progress;
+    queue_[count_] = progress;
+    queue_[count_++].order = ++d_.order;
 }
 
 void Hints::resume() noexcept {
@@ -115,6 +154,7 @@ void Hints::resume() noexcept {
     uint32_t budget = KVCPU_HINT_BUDGET;
     uint32_t done = 0;
     while (done < count_ && work(queue_[done], budget)) {
+        fences_.ended(queue_[done].request.context, queue_[done].order);
         ++done;
     }
     std::move(queue_.begin() + done, queue_.begin() + count_, queue_.begin());
@@ -122,24 +162,39 @@ void Hints::resume() noexcept {
     due_ns_ = d_.now + portion_interval_ns;
 }
 
+uint32_t Hints::waiting_of(uint16_t context) const noexcept {
+    return static_cast<uint32_t>(std::count_if(
+        queue_.begin(), queue_.begin() + count_,
+        [context](const auto &progress) { return progress.request.context == context; }));
+}
+
 void Hints::drop(uint16_t context) noexcept {
-    if (count_ > 0 && queue_[0].begun && queue_[0].request.context == context) {
-        steps_.abandon();
+    if (count_ > 0 && queue_[0].request.context == context) {
+        abandon(queue_[0]);
     }
     auto *const end = queue_.begin() + count_;
-    auto *const kept = std::remove_if(queue_.begin(), end, [context](const Progress &progress) {
+    auto *const kept = std::remove_if(queue_.begin(), end, [context](const auto &progress) {
         return progress.request.context == context;
     });
     count_ = static_cast<uint32_t>(kept - queue_.begin());
 }
 
-bool Hints::work(Progress &progress, uint32_t &budget) noexcept {
-    if (progress.request.opcode == KVCPU_OP_STEP) {
-        if (!progress.begun) {
-            progress.begun = true;
-            steps_.begin(progress.request.context, progress.request.arg);
+/* One STEP is worked at at a time: another waits until that has ended. */
+bool Hints::work_step(HintProgress &progress, uint32_t &budget) noexcept {
+    if (progress.step == 0) {
+        if (steps_.is_busy()) {
+            return false;
         }
-        return steps_.work(budget);
+        progress.step = ++steps_begun_;
+        steps_.begin(progress.request.context, progress.request.arg);
+    }
+    /* A change of policy ends one; the next may have begun since. */
+    return progress.step != steps_begun_ || steps_.work(budget);
+}
+
+bool Hints::work(HintProgress &progress, uint32_t &budget) noexcept {
+    if (progress.request.opcode == KVCPU_OP_STEP && progress.end > 0) {
+        return work_step(progress, budget);
     }
     while (progress.next < progress.end) {
         if (budget == 0) {

@@ -4,22 +4,26 @@
 
 #include <array>
 #include <cstdint>
+#include <vector>
 
-#include "completions.h"
 #include "device.h"
+#include "fences.h"
+#include "hint_request.h"
 #include "mover.h"
 #include "placement.h"
 #include "steps.h"
 
 namespace kvcpu {
 
-struct HintRequest {
-    kvcpu_opcode opcode = KVCPU_OP_STEP;
-    uint16_t flags = 0;
-    uint16_t context = 0;
-    uint64_t first = 0;
-    uint64_t count = 0;
-    uint64_t arg = 0;
+/* A hint and how far it has come. */
+struct HintProgress {
+    HintRequest request;
+    uint64_t step = 0;  // number of the STEP that has begun
+    uint32_t next = 0;
+    uint32_t end = 0;
+    uint32_t applied = 0;
+    uint8_t left_out = 0;  // a bit a reason
+    uint64_t order = 0;    // for fences
 };
 
 /*
@@ -29,38 +33,47 @@ struct HintRequest {
  */
 class Hints {
   public:
-    Hints(Device &device, Placement &placement, Mover &mover, Steps &steps);
+    Hints(Device &device, Placement &placement, Mover &mover, Steps &steps, Fences &fences);
 
     void clear() noexcept;
     /* The request is well-formed. Never fails: the result's AUX says what became of it. */
     Result execute(const HintRequest &request) noexcept;
+
+    /*
+     * A ring's hint does not go to those that wait: whoever has the ring calls work() until it
+     * returns true, and each time gives it a budget. Nothing comes of it before settle().
+     */
+    [[nodiscard]] HintProgress prepare(const HintRequest &request) noexcept;
+    bool work(HintProgress &progress, uint32_t &budget) noexcept;
+    Result settle(const HintProgress &progress) noexcept;
+    /* One that its ring goes on with in a later turn; one a ring. */
+    void keep(uint16_t ring, const HintProgress &progress, const Reply &reply) noexcept {
+        under_way_[ring] = {progress, reply, true};
+    }
+    [[nodiscard]] bool is_under_way(uint16_t ring) const noexcept {
+        return under_way_[ring].is_there;
+    }
+    /* Returns true when it is done. */
+    bool go_on(uint16_t ring, uint32_t &budget, Reply &reply, Result &result) noexcept;
+    /* Leaves it where it is. */
+    void stop(uint16_t ring) noexcept;
 
     void resume() noexcept;
     /* When the next portion is due. */
     [[nodiscard]] uint64_t next_portion() const noexcept {
         return count_ == 0 ? KVCPU_TIMER_OFF : due_ns_;
     }
-    /* Drops what waits in a context's name. */
+    /* How many wait in a context's name; drops them. */
+    [[nodiscard]] uint32_t waiting_of(uint16_t context) const noexcept;
     void drop(uint16_t context) noexcept;
 
   private:
-    /* A hint and how far it has come. */
-    struct Progress {
-        HintRequest request;
-        bool begun = false;  // a STEP
-        uint32_t next = 0;
-        uint32_t end = 0;
-        uint32_t applied = 0;
-        uint8_t left_out = 0;  // a bit a reason
-    };
-
-    Result settle(const HintRequest &request, kvcpu_hint_outcome outcome, kvcpu_hint_reason reason,
-                  uint32_t applied) noexcept;
-    Result begin(Progress &progress) noexcept;
+    Result conclude(const HintRequest &request, kvcpu_hint_outcome outcome,
+                    kvcpu_hint_reason reason, uint32_t applied) noexcept;
     [[nodiscard]] bool is_used_by_policy(kvcpu_opcode opcode) const noexcept;
-    void push(const Progress &progress) noexcept;
-    /* Returns true when the hint is done. */
-    bool work(Progress &progress, uint32_t &budget) noexcept;
+    void push(const HintProgress &progress) noexcept;
+    void abandon(const HintProgress &progress) noexcept;
+    bool work_step(HintProgress &progress, uint32_t &budget) noexcept;
 
     kvcpu_hint_reason apply(const HintRequest &request, uint32_t block) noexcept;
     void apply_hot(const HintRequest &request, uint32_t block) noexcept;
@@ -71,9 +84,17 @@ class Hints {
     Placement &placement_;
     Mover &mover_;
     Steps &steps_;
-    std::array<Progress, KVCPU_HINT_QUEUE_MAX> queue_{};  // oldest first
+    Fences &fences_;
+    std::array<HintProgress, KVCPU_HINT_QUEUE_MAX> queue_{};  // oldest first
+    struct UnderWay {
+        HintProgress progress;
+        Reply reply;
+        bool is_there = false;
+    };
+    std::vector<UnderWay> under_way_;  // by ring
     uint32_t count_ = 0;
     uint64_t due_ns_ = 0;
+    uint64_t steps_begun_ = 0;
 };
 
 }  // namespace kvcpu

@@ -43,9 +43,12 @@ struct kvcpu_config {
     uint64_t dma_latency_ns;  /* added to every move, at most one second */
     uint64_t dma_bandwidth;   /* of all channels together; a channel has an equal share; >= 1 */
     uint64_t scrub_bandwidth; /* of the scrubber; 0: KVCPU_SCRUB_FACTOR * dma_bandwidth */
+    uint32_t vectors;         /* KVCPU_VECTORS_MIN..MAX; 0: KVCPU_VECTORS_DEFAULT */
+    uint64_t doorbell_latency_ns; /* at most KVCPU_DOORBELL_LATENCY_MAX_NS */
 };
 
 #define KVCPU_SCRUB_FACTOR 32
+#define KVCPU_VECTORS_DEFAULT 18
 
 enum kvcpu_tier { KVCPU_TIER_FAST, KVCPU_TIER_SLOW };
 
@@ -90,6 +93,8 @@ struct kvcpu_host_ops {
      * the host then calls kvcpu_core_timer() at or after it. A time already past
      * means "as soon as the present call has returned". */
     void (*set_timer)(void *opaque, uint64_t deadline_ns);
+    /* Guest memory. 8 bytes at a multiple of 8 are read or written by one access; a write of them
+     * is not seen before the writes that were made earlier. */
     enum kvcpu_dma_result (*dma_read)(void *opaque, uint64_t address, void *to, uint64_t bytes);
     enum kvcpu_dma_result (*dma_write)(void *opaque, uint64_t address, const void *from,
                                        uint64_t bytes);

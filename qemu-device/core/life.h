@@ -24,6 +24,11 @@ constexpr StateSet states(auto... state) {
     return (life_after(from, occurrence) & states(to)) != 0;
 }
 
+/* What a hold of the block changes of that, section 19: nothing, not before it is given back,
+ * never. */
+enum class HeldRule : uint8_t { yes, revoke, never };
+[[nodiscard]] HeldRule held_rule(kvcpu_block_occurrence occurrence, bool for_writing);
+
 }  // namespace kvcpu
 
 #endif  // KVCPU_CORE_LIFE_H

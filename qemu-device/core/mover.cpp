@@ -16,10 +16,11 @@ uint64_t transfer_ns(uint64_t bytes, uint64_t bytes_per_second) {
 
 }  // namespace
 
-Mover::Mover(Device &device, Placement &placement, Pins &pins)
+Mover::Mover(Device &device, Placement &placement, Pins &pins, EventQueue &events)
     : d_(device),
       placement_(placement),
       pins_(pins),
+      events_(events),
       jobs_(device.block_count(), job_lists),
       channels_(device.config.dma_channels),
       move_ns_(device.config.dma_latency_ns +
@@ -29,6 +30,7 @@ Mover::Mover(Device &device, Placement &placement, Pins &pins)
 
 void Mover::clear() noexcept {
     jobs_.clear();
+    asked_in_ = 0;
     std::fill(channels_.begin(), channels_.end(), Engine{});
     scrubber_ = {};
 }
@@ -43,18 +45,27 @@ void Mover::record_move(kvcpu_event_kind kind, const Engine &engine) noexcept {
 
 /* -- Leaving the fast tier ------------------------------------------------- */
 
-void Mover::evict(uint32_t block, kvcpu_victim_class as) noexcept {
+bool Mover::evict(uint32_t block, kvcpu_victim_class as, kvcpu_revoke_reason why) noexcept {
     Block &b = d_.at(block);
     b.leaving_as = as;
+    if (b.held) {
+        if (!b.giving) {
+            b.giving = true;
+            ++d_.giving;
+        }
+        revoke(block, why);
+        return false;
+    }
     if (!b.dirty) {
         leave_slot(block, KVCPU_BO_EVICT);
-        return;
+        return true;
     }
     d_.change(block, KVCPU_BO_EVICT, KVCPU_BS_LEAVING);
     if (!b.moving) {
         jobs_.push_back(leaving_jobs, block);
     }
     placement_.changed(block);
+    return true;
 }
 
 void Mover::leave_slot(uint32_t block, kvcpu_block_occurrence occurrence) noexcept {
@@ -80,7 +91,10 @@ void Mover::leave_slot(uint32_t block, kvcpu_block_occurrence occurrence) noexce
 
 void Mover::clean(uint32_t block) noexcept {
     const Block &b = d_.at(block);
-    if (b.dirty && b.state == KVCPU_BS_FAST) {
+    const bool is_dirty = b.dirty && b.state == KVCPU_BS_FAST;
+    if (b.write_held && (is_dirty || b.sealed)) {
+        revoke(block, b.sealed ? KVCPU_RV_SEALED : KVCPU_RV_CLEAN);
+    } else if (is_dirty) {
         jobs_.push_back(clean_jobs, block);
     }
 }
@@ -88,8 +102,13 @@ void Mover::clean(uint32_t block) noexcept {
 void Mover::give_up(uint32_t block) noexcept {
     const Block &b = d_.at(block);
     jobs_.remove(block);
+    d_.keep_slot(block);
+    forget_asked(block);
     d_.change(block, KVCPU_BO_FREE, KVCPU_BS_SCRUBBING);
     placement_.changed(block);
+    if (b.held) {
+        revoke(block, KVCPU_RV_FREED);
+    }
     if (!b.moving) {
         scrub(block);
         return;
@@ -100,6 +119,69 @@ void Mover::give_up(uint32_t block) noexcept {
     std::for_each(channels_.begin(), channels_.end(), abort);
     abort(scrubber_);
 }
+
+/* -- Held blocks ----------------------------------------------------------- */
+
+/* Asked back already, it is not asked again; but what it is asked for last decides what follows. */
+void Mover::revoke(uint32_t block, kvcpu_revoke_reason why) noexcept {
+    if (d_.at(block).revoking && why == KVCPU_RV_HOME) {
+        d_.holds[block].reason = why;
+    }
+    events_.revoke(block, why);
+    placement_.changed(block);
+}
+
+void Mover::held(uint32_t block) noexcept {
+    if (d_.at(block).wanted > 0 && is_home(d_.at(block))) {
+        revoke(block, KVCPU_RV_FETCH);
+    }
+}
+
+void Mover::forget_asked(uint32_t block) noexcept {
+    asked_in_ -= d_.at(block).asked_in ? 1 : 0;
+    d_.at(block).asked_in = false;
+}
+
+/* What wanted it is looked at again: by then something else may be wanted. */
+void Mover::released(uint32_t block) noexcept {
+    Block &b = d_.at(block);
+    const kvcpu_revoke_reason why = d_.holds[block].reason;
+    const bool was_asked = b.revoking;
+    b.revoking = false;
+    d_.keep_slot(block);
+    forget_asked(block);
+    if (b.state == KVCPU_BS_SCRUBBING) {
+        if (!b.moving) {
+            scrub(block);
+        }
+        return;
+    }
+    pins_.unheld(block);
+    placement_.changed(block);
+    const bool in_place = b.state == KVCPU_BS_FAST || b.state == KVCPU_BS_WRITING_BACK;
+    if (was_asked && why == KVCPU_RV_HOME && b.hint == Hint::evictable && in_place &&
+        b.claims == 0 && b.wanted == 0) {
+        evict(block, KVCPU_VC_EVICTABLE);
+    } else if (b.sealed || (was_asked && why == KVCPU_RV_CLEAN)) {
+        clean(block);
+    }
+}
+
+/* For hints; a PIN asks for all its blocks at once. */
+void Mover::ask_back_for_fetches() noexcept {
+    for (uint32_t block = placement_.next_held_fetch();
+         block != no_block && asked_in_ < channels_.size(); block = placement_.next_held_fetch()) {
+        const Room room = placement_.room_for(block);
+        if (d_.free_slots.count() == 0 && find_victim(block, room).block == no_block) {
+            return;
+        }
+        d_.at(block).asked_in = true;
+        ++asked_in_;
+        revoke(block, KVCPU_RV_FETCH);
+    }
+}
+
+/* -- Making room ----------------------------------------------------------- */
 
 Victim Mover::find_victim(uint32_t wanted_by, Room room) const noexcept {
     Victim victim = placement_.policy().victim({wanted_by, room});
@@ -120,12 +202,12 @@ Victim Mover::find_victim(uint32_t wanted_by, Room room) const noexcept {
  */
 bool Mover::make_slot_free(uint32_t wanted_by, Room room) noexcept {
     const uint32_t slots_wanted = pins_.unstarted() + (room == Room::pin ? 0 : placement_.queued());
-    while (d_.free_slots.count() == 0 && d_.leaving < slots_wanted) {
+    while (d_.free_slots.count() == 0 && d_.leaving + d_.giving < slots_wanted) {
         const Victim victim = find_victim(wanted_by, room);
         if (victim.block == no_block) {
             return false;
         }
-        if (victim.displaced) {
+        if (victim.displaced && !d_.at(victim.block).held) {
             d_.count(KVCPU_CNT_PINS_DISPLACED);
             d_.record({.kind = KVCPU_EV_DISPLACED,
                        .detail = static_cast<uint16_t>(victim.as),
@@ -133,7 +215,7 @@ bool Mover::make_slot_free(uint32_t wanted_by, Room room) noexcept {
                        .first = victim.block,
                        .value = d_.at(victim.block).slot});
         }
-        evict(victim.block, victim.as);
+        evict(victim.block, victim.as, KVCPU_RV_SLOT);
     }
     return d_.free_slots.count() > 0;
 }
@@ -203,6 +285,7 @@ bool Mover::take_demand(Engine &channel) noexcept {
 }
 
 bool Mover::take_prefetch(Engine &channel) noexcept {
+    ask_back_for_fetches();
     const uint32_t block = placement_.next_fetch();
     if (block == no_block) {
         return false;
@@ -226,7 +309,9 @@ bool Mover::take_clean(Engine &channel) noexcept {
             return false;
         }
         jobs_.remove(block);
-        if (d_.at(block).state == KVCPU_BS_FAST && d_.at(block).dirty) {
+        if (d_.at(block).write_held) {
+            clean(block);
+        } else if (d_.at(block).state == KVCPU_BS_FAST && d_.at(block).dirty) {
             d_.change(block, KVCPU_BO_CLEAN_START, KVCPU_BS_WRITING_BACK);
             begin(channel, Kind::write_back, block, KVCPU_MOVE_CLEAN);
             placement_.changed(block);
@@ -293,8 +378,8 @@ uint64_t Mover::next_end() const noexcept {
 
 uint64_t Mover::earliest_grant() const noexcept {
     uint64_t earliest = KVCPU_TIMER_OFF;
-    for (size_t i = 0; i < pins_.waiting(); ++i) {
-        earliest = std::min(earliest, earliest_end(pins_.lack(i)));
+    for (uint32_t pin = pins_.oldest(); pin != Pins::none; pin = pins_.younger(pin)) {
+        earliest = std::min(earliest, earliest_end(pins_.lack(pin)));
     }
     return earliest;
 }
@@ -385,7 +470,7 @@ void Mover::end_fetch(const Engine &engine) noexcept {
 void Mover::end_write_back(const Engine &engine) noexcept {
     Block &b = d_.at(engine.block);
     d_.tiers.write_back(b.slot, engine.block);
-    b.dirty = false;
+    b.dirty = b.write_held; /* stores through a mapping are not seen */
     d_.count(KVCPU_CNT_WRITE_BACKS);
     d_.count(KVCPU_CNT_LINK_BUSY_NS, move_ns_);
     record_move(KVCPU_EV_WRITE_BACK_DONE, engine);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "device.h"
+#include "event_queue.h"
 #include "pins.h"
 #include "placement.h"
 #include "rings.h"
@@ -18,19 +19,36 @@ namespace kvcpu {
  */
 class Mover final : public Evictions {
   public:
-    Mover(Device &device, Placement &placement, Pins &pins);
+    Mover(Device &device, Placement &placement, Pins &pins, EventQueue &events);
 
     /* As after power-on, or after a reset: nothing moves, nothing is queued. */
     void clear() noexcept;
 
-    /* Sends a block that is in FAST or WRITING_BACK home; at once if it is clean. */
-    void evict(uint32_t block, kvcpu_victim_class as) noexcept override;
+    /*
+     * Sends a block that is in FAST or WRITING_BACK home; at once if it is clean. One that is held
+     * is asked back instead, and false returned.
+     */
+    bool evict(uint32_t block, kvcpu_victim_class as, kvcpu_revoke_reason why) noexcept;
+    bool evict(uint32_t block, kvcpu_victim_class as) noexcept override {
+        return evict(block, as, KVCPU_RV_HOME);
+    }
     /* Writes a dirty block home when the link has nothing better to do; the block stays. */
     void clean(uint32_t block) noexcept;
     /* The block's owner gives it up: whatever it is doing ends, and it is scrubbed. */
     void give_up(uint32_t block) noexcept;
-    /* Puts a block that is SCRUBBING into the scrubber's queue. */
-    void scrub(uint32_t block) noexcept { jobs_.push_back(scrub_jobs, block); }
+    /* Puts a block that is SCRUBBING into the scrubber's queue, if nobody holds it. */
+    void scrub(uint32_t block) noexcept {
+        if (!d_.at(block).held) {
+            jobs_.push_back(scrub_jobs, block);
+        }
+    }
+    /* It has one more hold; it has none any more. */
+    void held(uint32_t block) noexcept;
+    void released(uint32_t block) noexcept;
+    /* A fetch waits that has no slot yet. */
+    [[nodiscard]] bool is_slot_wanted() const noexcept {
+        return pins_.unstarted() + placement_.queued() > 0;
+    }
 
     /* Ends what ends by now: channels by number, then the scrubber. */
     void finish() noexcept;
@@ -71,6 +89,9 @@ class Mover final : public Evictions {
 
     void begin(Engine &engine, Kind kind, uint32_t block, uint16_t reason) noexcept;
     void begin_fetch(Engine &engine, Kind kind, uint32_t block, uint16_t reason) noexcept;
+    void revoke(uint32_t block, kvcpu_revoke_reason why) noexcept;
+    void ask_back_for_fetches() noexcept;
+    void forget_asked(uint32_t block) noexcept;
     bool begin_leaving(Engine &channel, uint16_t reason) noexcept;
     bool take_demand(Engine &channel) noexcept;
     bool take_prefetch(Engine &channel) noexcept;
@@ -88,6 +109,8 @@ class Mover final : public Evictions {
     Device &d_;
     Placement &placement_;
     Pins &pins_;
+    EventQueue &events_;
+    uint32_t asked_in_ = 0;  // held blocks whose fetch for a hint waits for that
     Rings jobs_;
     std::vector<Engine> channels_;
     Engine scrubber_;

@@ -51,26 +51,42 @@ class VictimOrder {
     std::vector<uint8_t> class_in_;  // by block: the heap it is in
 };
 
-/* Blocks that are not in slots and should be. */
+/*
+ * Blocks that are not in slots and should be. Those that are held come in an order of their own:
+ * they can be fetched only when they have been given back.
+ */
 class FetchOrder {
   public:
     explicit FetchOrder(const Device &device)
-        : positions_(device.block_count(), IndexedHeap::nowhere),
+        : d_(device),
+          positions_(device.block_count(), IndexedHeap::nowhere),
           heap_(positions_, device.block_count()),
-          is_promotion_(device.block_count()) {}
+          held_(positions_, device.block_count()),
+          is_promotion_(device.block_count()),
+          is_held_(device.block_count()) {}
 
     void clear() noexcept {
         heap_.clear();
+        held_.clear();
         promotions_ = 0;
     }
     /* The smallest rank is fetched first; of one rank, who asked first. */
     void put(uint32_t block, uint64_t rank, uint64_t asked, bool promotion) noexcept {
+        is_held_[block] = d_.at(block).held;
+        if (d_.at(block).held) {
+            if (!d_.at(block).revoking) {
+                held_.insert({rank, asked, block});
+            }
+            return;
+        }
         is_promotion_[block] = promotion;
         promotions_ += promotion ? 1 : 0;
         heap_.insert({rank, asked, block});
     }
     void remove(uint32_t block) noexcept {
-        if (contains(block)) {
+        if (contains(block) && is_held_[block]) {
+            held_.erase(block);
+        } else if (contains(block)) {
             promotions_ -= is_promotion_[block] ? 1 : 0;
             heap_.erase(block);
         }
@@ -81,14 +97,21 @@ class FetchOrder {
     [[nodiscard]] uint32_t first() const noexcept {
         return heap_.empty() ? no_block : heap_.top().block;
     }
+    [[nodiscard]] uint32_t first_held() const noexcept {
+        return held_.empty() ? no_block : held_.top().block;
+    }
+    /* Of those that can be fetched. */
     [[nodiscard]] uint32_t size() const noexcept { return heap_.size(); }
     /* Those of them that a score asked for, and no hint. */
     [[nodiscard]] uint32_t promotions() const noexcept { return promotions_; }
 
   private:
+    const Device &d_;
     IndexedHeap::Positions positions_;
     IndexedHeap heap_;
+    IndexedHeap held_;
     std::vector<bool> is_promotion_;
+    std::vector<bool> is_held_;
     uint32_t promotions_ = 0;
 };
 

@@ -5,13 +5,24 @@
 
 namespace kvcpu {
 
-Pins::Pins(Device &device, Placement &placement, Completions &completions)
-    : d_(device), placement_(placement), completions_(completions) {
-    waiting_.reserve(KVCPU_PENDING_MAX);
-}
+Pins::Pins(Device &device, Placement &placement, Replies &replies, Fences &fences,
+           EventQueue &events)
+    : d_(device),
+      placement_(placement),
+      replies_(replies),
+      fences_(fences),
+      events_(events),
+      waiting_(Replies::places(device), static_cast<uint32_t>(device.contexts.size())),
+      by_age_(Replies::places(device), 1),
+      deadline_positions_(Replies::places(device), IndexedHeap::nowhere),
+      deadlines_(deadline_positions_, Replies::places(device)),
+      waiting_in_(device.contexts.size()) {}
 
 void Pins::clear() noexcept {
     waiting_.clear();
+    by_age_.clear();
+    deadlines_.clear();
+    std::fill(waiting_in_.begin(), waiting_in_.end(), 0);
     unstarted_ = 0;
     maybe_ready_ = false;
 }
@@ -25,7 +36,17 @@ bool Pins::has_saturated(Range range) const noexcept {
     return false;
 }
 
-Result Pins::pin(uint16_t context, Range range, uint64_t deadline_ns, uint64_t tag) noexcept {
+template <typename Function>
+void Pins::for_each_wanting(uint32_t block, Function function) noexcept {
+    const uint16_t owner = d_.at(block).owner;
+    for (uint32_t i = waiting_.first(owner); i != none; i = waiting_.after(i)) {
+        if (waiting_[i].range.contains(block)) {
+            function(waiting_[i]);
+        }
+    }
+}
+
+Result Pins::pin(uint16_t context, Range range, uint64_t deadline_ns, const Reply &reply) noexcept {
     uint32_t found = 0;
     uint32_t blank = 0;
     for (uint32_t block = range.first; block < range.end(); ++block) {
@@ -41,7 +62,7 @@ Result Pins::pin(uint16_t context, Range range, uint64_t deadline_ns, uint64_t t
         grant(context, range);
         return {KVCPU_SC_SUCCESS, aux, 0};
     }
-    if (!completions_.reserve()) {
+    if (!replies_.reserve(reply)) {
         return {KVCPU_SC_BUSY, 0, 0};
     }
     d_.count(KVCPU_CNT_PINS_WAITED);
@@ -50,18 +71,23 @@ Result Pins::pin(uint16_t context, Range range, uint64_t deadline_ns, uint64_t t
                .first = range.first,
                .value = range.count});
     wait({.range = range,
+          .found = found,
           .missing = range.count - found,
           .missing_blank = blank,
           .fetch_from = range.first,
           .zero_from = range.first,
           .context = context,
-          .tag = tag,
-          .deadline_ns = deadline_ns});
+          .reply = reply,
+          .deadline_ns = deadline_ns,
+          .order = ++d_.order});
     return {KVCPU_SC_PENDING, aux, 0};
 }
 
 void Pins::wait(const Waiting &pin) noexcept {
-    waiting_.push_back(pin);
+    const uint32_t index = waiting_.add(pin.context, pin);
+    by_age_.push_back(0, index);
+    deadlines_.insert({pin.deadline_ns, pin.order, index});
+    ++waiting_in_[pin.context];
     for (uint32_t block = pin.range.first; block < pin.range.end(); ++block) {
         Block &b = d_.at(block);
         if (placement_.is_queued(block) || (b.state == KVCPU_BS_FETCHING && b.prefetched)) {
@@ -71,6 +97,9 @@ void Pins::wait(const Waiting &pin) noexcept {
             ++unstarted_;
             placement_.policy().missed(block);
         }
+        if (b.held && is_home(b)) {
+            events_.revoke(block, KVCPU_RV_FETCH);
+        }
         rescue(block);
         placement_.changed(block);
     }
@@ -79,6 +108,7 @@ void Pins::wait(const Waiting &pin) noexcept {
 /* A block that is wanted in its slot does not leave it. */
 void Pins::rescue(uint32_t block) noexcept {
     const Block &b = d_.at(block);
+    d_.keep_slot(block);
     if (b.state == KVCPU_BS_LEAVING) {
         d_.change(block, KVCPU_BO_CLAIM, b.moving ? KVCPU_BS_WRITING_BACK : KVCPU_BS_FAST);
     }
@@ -115,9 +145,12 @@ void Pins::unpin(uint16_t context, Range range) noexcept {
 }
 
 /* SUCCESS grants it. */
-void Pins::end(size_t index, kvcpu_status status) noexcept {
+void Pins::end(uint32_t index, kvcpu_status status) noexcept {
     const Waiting pin = waiting_[index];
-    waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(index));
+    waiting_.remove(index);
+    by_age_.remove(index);
+    deadlines_.erase(index);
+    --waiting_in_[pin.context];
     for (uint32_t block = pin.range.first; block < pin.range.end(); ++block) {
         Block &b = d_.at(block);
         if (--b.wanted == 0 && is_home(b)) {
@@ -134,12 +167,13 @@ void Pins::end(size_t index, kvcpu_status status) noexcept {
                    .first = pin.range.first,
                    .value = pin.range.count});
     }
-    completions_.complete(pin.tag, {status, 0, 0});
+    replies_.complete(pin.reply, {status, static_cast<uint16_t>(pin.found), 0});
+    fences_.ended(pin.context, pin.order);
 }
 
 bool Pins::cancel(uint16_t context, uint64_t tag) noexcept {
-    for (size_t i = 0; i < waiting_.size(); ++i) {
-        if (waiting_[i].context == context && waiting_[i].tag == tag) {
+    for (uint32_t i = waiting_.first(context); i != none; i = waiting_.after(i)) {
+        if (waiting_[i].reply.tag == tag) {
             end(i, KVCPU_SC_CANCELLED);
             return true;
         }
@@ -148,12 +182,18 @@ bool Pins::cancel(uint16_t context, uint64_t tag) noexcept {
 }
 
 void Pins::cancel_all(uint16_t context) noexcept {
-    for (size_t i = 0; i < waiting_.size();) {
-        if (waiting_[i].context == context) {
+    while (waiting_.first(context) != none) {
+        end(waiting_.first(context), KVCPU_SC_CANCELLED);
+    }
+}
+
+void Pins::cancel_via(uint16_t context, uint16_t via) noexcept {
+    for (uint32_t i = waiting_.first(context); i != none;) {
+        const uint32_t next = waiting_.after(i);
+        if (waiting_[i].reply.via == via) {
             end(i, KVCPU_SC_CANCELLED);
-        } else {
-            ++i;
         }
+        i = next;
     }
 }
 
@@ -168,12 +208,10 @@ void Pins::arrived(uint32_t block) noexcept {
         return;
     }
     const uint32_t blank = d_.at(block).written ? 0 : 1;
-    for (Waiting &pin : waiting_) {
-        if (pin.range.contains(block)) {
-            pin.missing_blank -= blank;
-            maybe_ready_ = --pin.missing == 0 || maybe_ready_;
-        }
-    }
+    for_each_wanting(block, [this, blank](Waiting &pin) {
+        pin.missing_blank -= blank;
+        maybe_ready_ = --pin.missing == 0 || maybe_ready_;
+    });
 }
 
 void Pins::lost(uint32_t block) noexcept {
@@ -182,12 +220,10 @@ void Pins::lost(uint32_t block) noexcept {
     }
     ++unstarted_;
     const uint32_t blank = d_.at(block).written ? 0 : 1;
-    for (Waiting &pin : waiting_) {
-        if (pin.range.contains(block)) {
-            ++pin.missing;
-            pin.missing_blank += blank;
-        }
-    }
+    for_each_wanting(block, [blank](Waiting &pin) {
+        ++pin.missing;
+        pin.missing_blank += blank;
+    });
     rewind(block);
 }
 
@@ -195,21 +231,23 @@ void Pins::first_written(uint32_t block) noexcept {
     if (d_.at(block).wanted == 0) {
         return;
     }
-    for (Waiting &pin : waiting_) {
-        if (pin.range.contains(block) && !has_slot_copy(d_.at(block))) {
-            --pin.missing_blank;
-        }
+    if (!has_slot_copy(d_.at(block))) {
+        for_each_wanting(block, [](Waiting &pin) { --pin.missing_blank; });
     }
     rewind(block);
 }
 
-void Pins::rewind(uint32_t block) noexcept {
-    for (Waiting &pin : waiting_) {
-        if (pin.range.contains(block)) {
-            pin.fetch_from = std::min(pin.fetch_from, block);
-            pin.zero_from = std::min(pin.zero_from, block);
-        }
+void Pins::unheld(uint32_t block) noexcept {
+    if (d_.at(block).wanted > 0) {
+        rewind(block);
     }
+}
+
+void Pins::rewind(uint32_t block) noexcept {
+    for_each_wanting(block, [block](Waiting &pin) {
+        pin.fetch_from = std::min(pin.fetch_from, block);
+        pin.zero_from = std::min(pin.zero_from, block);
+    });
 }
 
 void Pins::grant_ready() noexcept {
@@ -217,42 +255,31 @@ void Pins::grant_ready() noexcept {
         return;
     }
     maybe_ready_ = false;
-    for (size_t i = 0; i < waiting_.size();) {
-        if (waiting_[i].missing > 0) {
-            ++i;
-        } else {
+    for (uint32_t i = oldest(); i != none;) {
+        const uint32_t next = younger(i);
+        if (waiting_[i].missing == 0) {
             end(i, has_saturated(waiting_[i].range) ? KVCPU_SC_CLAIM_LIMIT : KVCPU_SC_SUCCESS);
         }
+        i = next;
     }
 }
 
 void Pins::expire() noexcept {
-    for (size_t i = 0; i < waiting_.size();) {
-        if (waiting_[i].deadline_ns <= d_.now) {
-            end(i, KVCPU_SC_TIMED_OUT);
-        } else {
-            ++i;
-        }
+    while (next_deadline() <= d_.now) {
+        end(deadlines_.top().block, KVCPU_SC_TIMED_OUT);
     }
-}
-
-uint64_t Pins::next_deadline() const noexcept {
-    uint64_t next = KVCPU_TIMER_OFF;
-    for (const Waiting &pin : waiting_) {
-        next = std::min(next, pin.deadline_ns);
-    }
-    return next;
 }
 
 uint32_t Pins::next(bool written) noexcept {
     if (unstarted_ == 0) {
         return no_block;
     }
-    for (Waiting &pin : waiting_) {
+    for (uint32_t i = oldest(); i != none; i = younger(i)) {
+        Waiting &pin = waiting_[i];
         uint32_t &from = written ? pin.fetch_from : pin.zero_from;
         for (; from < pin.range.end(); ++from) {
             const Block &b = d_.at(from);
-            if (is_home(b) && b.written == written) {
+            if (is_home(b) && b.written == written && !b.held) {
                 return from;
             }
         }
@@ -261,12 +288,12 @@ uint32_t Pins::next(bool written) noexcept {
 }
 
 uint32_t Pins::take_from_younger() const noexcept {
-    for (size_t i = waiting_.size(); i-- > 1;) {
+    for (uint32_t i = by_age_.back(0); i != oldest(); i = by_age_.before(i)) {
         const Range range = waiting_[i].range;
         for (uint32_t block = range.end(); block-- > range.first;) {
             const Block &b = d_.at(block);
             if ((b.state == KVCPU_BS_FAST || b.state == KVCPU_BS_WRITING_BACK) && b.claims == 0 &&
-                !waiting_.front().range.contains(block)) {
+                !b.revoking && !waiting_[oldest()].range.contains(block)) {
                 return block;
             }
         }

@@ -53,6 +53,8 @@ class Placement {
     }
     /* The fetch to be made first, or no_block; it stays queued until it starts. */
     [[nodiscard]] uint32_t next_fetch() const noexcept { return fetches_.first(); }
+    /* Likewise of those that are held, and cannot be fetched before they are given back. */
+    [[nodiscard]] uint32_t next_held_fetch() const noexcept { return fetches_.first_held(); }
     [[nodiscard]] bool is_queued(uint32_t block) const noexcept { return fetches_.contains(block); }
     [[nodiscard]] uint32_t queued() const noexcept { return fetches_.size(); }
     [[nodiscard]] Room room_for(uint32_t block) const noexcept {

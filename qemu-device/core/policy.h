@@ -34,7 +34,8 @@ struct Victim {
 /* What a policy may do to a block by itself, in a STEP. */
 class Evictions {
   public:
-    virtual void evict(uint32_t block, kvcpu_victim_class as) noexcept = 0;
+    /* False: the block is held. It is asked back, and may leave once it is not. */
+    virtual bool evict(uint32_t block, kvcpu_victim_class as) noexcept = 0;
 
   protected:
     Evictions() = default;

@@ -255,8 +255,7 @@ bool HepcPolicy::demote_one(Evictions &evictions) noexcept {
     /* Since it was looked at, in an earlier portion, all may have changed. */
     const Block &b = d_.at(block);
     if (b.owner == context_ && is_demotable(b)) {
-        d_.count(KVCPU_CNT_DEMOTED_BY_SCORE);
-        evictions.evict(block, class_of(b));
+        d_.count(KVCPU_CNT_DEMOTED_BY_SCORE, evictions.evict(block, class_of(b)) ? 1 : 0);
     }
     return true;
 }

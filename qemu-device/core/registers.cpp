@@ -57,14 +57,32 @@ Decoded decode_counter(uint64_t word, Direction direction) {
     return Target{StatusCounterIndex{static_cast<unsigned>(word - first_status)}};
 }
 
+Decoded decode_doorbell(uint64_t offset, Direction direction, uint32_t contexts) {
+    const uint64_t context = (offset - KVCPU_DOORBELL_BASE) / KVCPU_DOORBELL_STRIDE;
+    const uint64_t which = (offset - KVCPU_DOORBELL_BASE) % KVCPU_DOORBELL_STRIDE;
+    const bool is_there = which == KVCPU_DB_SQ_TAIL || which == KVCPU_DB_CQ_HEAD ||
+                          (which == KVCPU_DB_EVQ_HEAD && context == 0);
+    if (context >= contexts || !is_there) {
+        return KVCPU_CNT_BAD_OFFSET;
+    }
+    if (direction == Direction::read) {
+        return KVCPU_CNT_BAD_DIRECTION;
+    }
+    return Target{Doorbell{static_cast<uint16_t>(context), static_cast<kvcpu_doorbell>(which)}};
+}
+
 }  // namespace
 
-Decoded decode_access(uint64_t offset, unsigned bytes, Direction direction) noexcept {
+Decoded decode_access(uint64_t offset, unsigned bytes, Direction direction,
+                      uint32_t contexts) noexcept {
     if (bytes != 8 && (bytes != 4 || direction == Direction::write)) {
         return KVCPU_CNT_BAD_SIZE;
     }
     if (offset % bytes != 0) {
         return KVCPU_CNT_BAD_ALIGNMENT;
+    }
+    if (offset >= KVCPU_DOORBELL_BASE) {
+        return decode_doorbell(offset, direction, contexts);
     }
     const uint64_t word = offset / 8;
     if (word >= mapped_words) {

@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "kvcpu_hw.h"
+#include "kvcpu_hw_rings.h"
 
 namespace kvcpu {
 
@@ -31,11 +32,16 @@ struct CounterIndex {
 struct StatusCounterIndex {
     unsigned index;
 };
-using Target = std::variant<Reg, CounterIndex, StatusCounterIndex>;
+struct Doorbell {
+    uint16_t context;
+    kvcpu_doorbell which;
+};
+using Target = std::variant<Reg, CounterIndex, StatusCounterIndex, Doorbell>;
 
 /* Either a target or the counter of the first rule of the specification's order it breaks. */
 using Decoded = std::variant<Target, kvcpu_counter>;
-[[nodiscard]] Decoded decode_access(uint64_t offset, unsigned bytes, Direction direction) noexcept;
+[[nodiscard]] Decoded decode_access(uint64_t offset, unsigned bytes, Direction direction,
+                                    uint32_t contexts) noexcept;
 
 /* What the RW registers hold. */
 class RegisterValues {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Lists of blocks that cost nothing to leave: every block has a place in them from the start.
+// Lists of blocks, or of anything else with a number, that cost nothing to leave: each has its
+// place in them from the start.
 #ifndef KVCPU_CORE_RINGS_H
 #define KVCPU_CORE_RINGS_H
 
@@ -32,6 +33,15 @@ class Rings {
 
     // The block that is longest in the list, or `none`.
     [[nodiscard]] uint32_t front(uint32_t list) const noexcept;
+    // The one that follows it in the list, or `none`.
+    [[nodiscard]] uint32_t after(uint32_t block) const noexcept {
+        return nodes_[block].next < blocks_ ? nodes_[block].next : none;
+    }
+    // The one that was appended last, or `none`; and the one before a block.
+    [[nodiscard]] uint32_t back(uint32_t list) const noexcept { return before(sentinel(list)); }
+    [[nodiscard]] uint32_t before(uint32_t node) const noexcept {
+        return nodes_[node].previous < blocks_ ? nodes_[node].previous : none;
+    }
     [[nodiscard]] bool contains(uint32_t block) const noexcept {
         return nodes_[block].next != block;
     }

@@ -13,6 +13,7 @@ void Steps::begin(uint16_t context, uint64_t step) noexcept {
         d_.count(KVCPU_CNT_EPOCHS);
         d_.record({.kind = KVCPU_EV_EPOCH, .context = context, .value = step});
     }
+    busy_ = true;
     placement_.policy().begin_step(context, before);
 }
 

@@ -22,14 +22,23 @@ class Steps {
     /* Sets the clock, and begins. None may be under way. */
     void begin(uint16_t context, uint64_t step) noexcept;
     /* Goes on; takes what it does from the budget. Returns true when the step is done. */
-    bool work(uint32_t &budget) noexcept { return placement_.policy().work_step(budget, mover_); }
+    bool work(uint32_t &budget) noexcept {
+        busy_ = !placement_.policy().work_step(budget, mover_);
+        return !busy_;
+    }
     /* Forgets what is left of the step under way. */
-    void abandon() noexcept { placement_.policy().abandon_step(); }
+    void abandon() noexcept {
+        busy_ = false;
+        placement_.policy().abandon_step();
+    }
+    /* One has begun and is not done. */
+    [[nodiscard]] bool is_busy() const noexcept { return busy_; }
 
   private:
     Device &d_;
     Placement &placement_;
     Mover &mover_;
+    bool busy_ = false;
 };
 
 }  // namespace kvcpu

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR MIT */
 /*
  * The KV-CPU's hardware contract: PCI identity, registers, command layout,
- * status codes, block states, counters and log events.
+ * status codes, block states and counters. Rings, what lies in guest memory and
+ * doorbells are in kvcpu_hw_rings.h, the event log is in kvcpu_hw_log.h.
  *
- * This file is the only place these numbers are written down. The device core,
- * the QEMU adapter, the Linux driver, the library and the tests read it, and a
- * test holds docs/device-spec.md to it. It consists of macros alone, so that C,
- * C++ and kernel code can include it without any type of their own.
+ * The three are the only place these numbers are written down. The device core,
+ * the QEMU adapter, the Linux driver, the library and the tests read them, and a
+ * test holds docs/device-spec.md to them. They consist of macros alone, so that
+ * C, C++ and kernel code can include them without any type of their own.
  *
  * Lists are X-macros: KVCPU_REGISTERS(X) and the others expand X once an entry,
  * so that a table in code cannot miss a line that is here.
@@ -29,14 +30,11 @@
 #define KVCPU_BAR_SLOW 4
 
 #define KVCPU_BAR0_SIZE 0x200000
-/* One page a context; no revision with this ID defines their contents yet. */
-#define KVCPU_DOORBELL_BASE 0x100000
-#define KVCPU_DOORBELL_STRIDE 0x1000
-
 #define KVCPU_MSIX_TABLE_OFFSET 0x8000
 #define KVCPU_MSIX_PBA_OFFSET 0x10000
+/* What a driver of the command window alone needs; VECTORS says how many there are. */
 #define KVCPU_MSIX_VECTORS 1
-/* Raised when an entry is added to the completion FIFO. */
+/* Raised when an entry is added to the completion FIFO or the admin completion ring. */
 #define KVCPU_VECTOR_COMPLETION 0
 
 /* -- Limits --------------------------------------------------------------- */
@@ -48,7 +46,7 @@
 #define KVCPU_NO_SLOT 0xffffffffULL
 /* Blocks one command (not a hint) may name. */
 #define KVCPU_COMMAND_BLOCKS_MAX 4096
-/* Commands that may wait at once; each owns a place in the completion FIFO. */
+/* Commands of the window that may wait at once; each owns a place in the completion FIFO. */
 #define KVCPU_PENDING_MAX 1024
 #define KVCPU_CONTEXTS_MAX 256
 #define KVCPU_DMA_CHANNELS_MAX 16
@@ -78,67 +76,86 @@
  */
 #define KVCPU_RESET_CONFIG 0xffffffffffffffffULL
 
-#define KVCPU_REGISTERS(X)                                                                       \
-    /* identification and geometry */                                                            \
-    X(ID, 0x0000, RO, KVCPU_ID_VALUE, "magic and revision")                                      \
-    X(CAPS, 0x0008, RO, KVCPU_CAPS_VALUE, "capabilities")                                        \
-    X(BLOCK_SIZE, 0x0010, RO, KVCPU_RESET_CONFIG, "bytes in a block")                            \
-    X(BLOCKS, 0x0018, RO, KVCPU_RESET_CONFIG, "blocks in the KV space")                          \
-    X(FAST_SLOTS, 0x0020, RO, KVCPU_RESET_CONFIG, "slots in the fast tier")                      \
-    X(CONTEXTS, 0x0028, RO, KVCPU_RESET_CONFIG, "contexts, context 0 included")                  \
-    X(DMA_CHANNELS, 0x0030, RO, KVCPU_RESET_CONFIG, "channels between the tiers")                \
-    X(DMA_LATENCY, 0x0038, RO, KVCPU_RESET_CONFIG, "ns that every move takes beside its bytes")  \
-    X(DMA_BANDWIDTH, 0x0040, RO, KVCPU_RESET_CONFIG, "bytes per second of all channels")         \
-    X(SCRUB_BANDWIDTH, 0x0048, RO, KVCPU_RESET_CONFIG, "bytes per second of the scrubber")       \
-    X(POLICIES, 0x0050, RO, KVCPU_RESET_CONFIG, "bit n: policy n is available")                  \
-    X(TIME, 0x0058, RO, KVCPU_RESET_CONFIG, "the device's virtual time, ns")                     \
-    /* reference-compatible hints, on context 0 */                                               \
-    X(STEP_ADVANCE, 0x0100, RW, 0, "current decode step; the write executes")                    \
-    X(BOOST_ADDR, 0x0200, RW, 0, "HOT: first byte")                                              \
-    X(BOOST_LEN, 0x0208, RW, 0, "HOT: bytes; the write executes")                                \
-    X(IMEVICT_ADDR, 0x0210, RW, 0, "EVICTABLE: first byte")                                      \
-    X(IMEVICT_LEN, 0x0218, RW, 0, "EVICTABLE: bytes; the write executes")                        \
-    X(PREFETCH_ADDR, 0x0300, RW, 0, "PREFETCHABLE: first byte")                                  \
-    X(PREFETCH_LEN, 0x0308, RW, 0, "PREFETCHABLE: bytes")                                        \
-    X(PREFETCH_STEP, 0x0310, RW, 0, "PREFETCHABLE: target step; the write executes")             \
-    X(SHARE_ADDR, 0x0400, RW, 0, "SHARE: first byte")                                            \
-    X(SHARE_LEN, 0x0408, RW, 0, "SHARE: bytes; the write executes")                              \
-    X(WEIGHT_R, 0x0500, RW, KVCPU_WEIGHT_R_DEFAULT, "score weight of recency, 32 bits")          \
-    X(WEIGHT_F, 0x0508, RW, KVCPU_WEIGHT_F_DEFAULT, "score weight of frequency, 32 bits")        \
-    X(WEIGHT_S, 0x0510, RW, KVCPU_WEIGHT_S_DEFAULT, "score weight of step age, 32 bits")         \
-    X(WEIGHT_D, 0x0518, RW, KVCPU_WEIGHT_D_DEFAULT, "score weight of sharing, 32 bits")          \
-    X(EVICT_THRESH, 0x0520, RW, KVCPU_EVICT_THRESH_DEFAULT, "demote below, 32 bits")             \
-    X(PREFETCH_THRESH, 0x0528, RW, KVCPU_PREFETCH_THRESH_DEFAULT, "promote above, 32 bits")      \
-    /* administration */                                                                         \
-    X(CONTROL, 0x1000, WO, 0, "KVCPU_CONTROL_* bits")                                            \
-    X(POLICY, 0x1008, RW, KVCPU_RESET_CONFIG, "placement policy in force")                       \
-    X(HOT_LEASE, 0x1010, RW, KVCPU_HOT_LEASE_DEFAULT, "steps a HOT without `until` lasts")       \
-    X(SHARED_CAP, 0x1018, RW, KVCPU_RESET_CONFIG, "slots in which shared prefixes are spared")   \
-    X(FAST_FREE, 0x1020, RO, KVCPU_RESET_CONFIG, "slots that hold no block")                     \
-    X(BLOCKS_FREE, 0x1028, RO, KVCPU_RESET_CONFIG, "blocks that ALLOC may hand out now")         \
-    X(LOG_RECORDS, 0x1030, RO, KVCPU_RESET_CONFIG, "event log records since its restart")        \
-    X(BLOCK_SELECT, 0x1080, RW, 0, "the block that BLOCK_* describe")                            \
-    X(BLOCK_STATE, 0x1088, RO, KVCPU_RESET_CONFIG, "KVCPU_BST_* fields")                         \
-    X(BLOCK_PLACE, 0x1090, RO, KVCPU_RESET_CONFIG, "KVCPU_BPL_* fields")                         \
-    X(BLOCK_USE, 0x1098, RO, KVCPU_RESET_CONFIG, "KVCPU_BUS_* fields")                           \
-    X(BLOCK_TAG, 0x10a0, RO, KVCPU_RESET_CONFIG, "KVCPU_TAG_* fields")                           \
-    X(BLOCK_TOKENS, 0x10a8, RO, KVCPU_RESET_CONFIG, "KVCPU_BTK_* fields")                        \
-    X(BLOCK_LAST_STEP, 0x10b0, RO, KVCPU_RESET_CONFIG, "its context's step at its last use")     \
-    X(BLOCK_TARGET, 0x10b8, RO, KVCPU_RESET_CONFIG, "PREFETCHABLE's target or HOT's end, step")  \
-    /* command window */                                                                         \
-    X(CMD_FIRST, 0x2000, RW, 0, "word 0: first block")                                           \
-    X(CMD_COUNT, 0x2008, RW, 0, "word 1: blocks")                                                \
-    X(CMD_ARG, 0x2010, RW, 0, "word 2: step, deadline or tag, by opcode")                        \
-    X(CMD_ADDR, 0x2018, RW, 0, "word 3: bus address")                                            \
-    X(CMD_EXTENT, 0x2020, RW, 0, "word 4: KVCPU_EXT_* fields")                                   \
-    X(CMD_META, 0x2028, RW, 0, "word 5: KVCPU_TAG_* fields")                                     \
-    X(CMD_TAG, 0x2030, RW, 0, "word 6: returned with the completion")                            \
-    X(CMD_CONTROL, 0x2038, RW, 0, "word 7: KVCPU_CTL_* fields; the write executes")              \
-    X(CMD_RESULT, 0x2040, RO, 0, "KVCPU_RES_* fields of the last command")                       \
-    X(CPL_PENDING, 0x2080, RO, 0, "completions in the FIFO")                                     \
-    X(CPL_TAG, 0x2088, RO, 0, "oldest completion: its command's tag")                            \
-    X(CPL_RESULT, 0x2090, RO, 0, "oldest completion: KVCPU_RES_* fields")                        \
-    X(CPL_TIME, 0x2098, RO, 0, "oldest completion: when, virtual ns")                            \
+#define KVCPU_REGISTERS(X)                                                                      \
+    /* identification and geometry */                                                           \
+    X(ID, 0x0000, RO, KVCPU_ID_VALUE, "magic and revision")                                     \
+    X(CAPS, 0x0008, RO, KVCPU_CAPS_VALUE, "capabilities")                                       \
+    X(BLOCK_SIZE, 0x0010, RO, KVCPU_RESET_CONFIG, "bytes in a block")                           \
+    X(BLOCKS, 0x0018, RO, KVCPU_RESET_CONFIG, "blocks in the KV space")                         \
+    X(FAST_SLOTS, 0x0020, RO, KVCPU_RESET_CONFIG, "slots in the fast tier")                     \
+    X(CONTEXTS, 0x0028, RO, KVCPU_RESET_CONFIG, "contexts, context 0 included")                 \
+    X(DMA_CHANNELS, 0x0030, RO, KVCPU_RESET_CONFIG, "channels between the tiers")               \
+    X(DMA_LATENCY, 0x0038, RO, KVCPU_RESET_CONFIG, "ns that every move takes beside its bytes") \
+    X(DMA_BANDWIDTH, 0x0040, RO, KVCPU_RESET_CONFIG, "bytes per second of all channels")        \
+    X(SCRUB_BANDWIDTH, 0x0048, RO, KVCPU_RESET_CONFIG, "bytes per second of the scrubber")      \
+    X(POLICIES, 0x0050, RO, KVCPU_RESET_CONFIG, "bit n: policy n is available")                 \
+    X(TIME, 0x0058, RO, KVCPU_RESET_CONFIG, "the device's virtual time, ns")                    \
+    X(VECTORS, 0x0060, RO, KVCPU_RESET_CONFIG, "MSI-X vectors")                                 \
+    X(DOORBELL_LATENCY, 0x0068, RO, KVCPU_RESET_CONFIG, "ns from an SQ_TAIL to the work on it") \
+    /* reference-compatible hints, on context 0 */                                              \
+    X(STEP_ADVANCE, 0x0100, RW, 0, "current decode step; the write executes")                   \
+    X(BOOST_ADDR, 0x0200, RW, 0, "HOT: first byte")                                             \
+    X(BOOST_LEN, 0x0208, RW, 0, "HOT: bytes; the write executes")                               \
+    X(IMEVICT_ADDR, 0x0210, RW, 0, "EVICTABLE: first byte")                                     \
+    X(IMEVICT_LEN, 0x0218, RW, 0, "EVICTABLE: bytes; the write executes")                       \
+    X(PREFETCH_ADDR, 0x0300, RW, 0, "PREFETCHABLE: first byte")                                 \
+    X(PREFETCH_LEN, 0x0308, RW, 0, "PREFETCHABLE: bytes")                                       \
+    X(PREFETCH_STEP, 0x0310, RW, 0, "PREFETCHABLE: target step; the write executes")            \
+    X(SHARE_ADDR, 0x0400, RW, 0, "SHARE: first byte")                                           \
+    X(SHARE_LEN, 0x0408, RW, 0, "SHARE: bytes; the write executes")                             \
+    X(WEIGHT_R, 0x0500, RW, KVCPU_WEIGHT_R_DEFAULT, "score weight of recency, 32 bits")         \
+    X(WEIGHT_F, 0x0508, RW, KVCPU_WEIGHT_F_DEFAULT, "score weight of frequency, 32 bits")       \
+    X(WEIGHT_S, 0x0510, RW, KVCPU_WEIGHT_S_DEFAULT, "score weight of step age, 32 bits")        \
+    X(WEIGHT_D, 0x0518, RW, KVCPU_WEIGHT_D_DEFAULT, "score weight of sharing, 32 bits")         \
+    X(EVICT_THRESH, 0x0520, RW, KVCPU_EVICT_THRESH_DEFAULT, "demote below, 32 bits")            \
+    X(PREFETCH_THRESH, 0x0528, RW, KVCPU_PREFETCH_THRESH_DEFAULT, "promote above, 32 bits")     \
+    /* administration */                                                                        \
+    X(CONTROL, 0x1000, WO, 0, "KVCPU_CONTROL_* bits")                                           \
+    X(POLICY, 0x1008, RW, KVCPU_RESET_CONFIG, "placement policy in force")                      \
+    X(HOT_LEASE, 0x1010, RW, KVCPU_HOT_LEASE_DEFAULT, "steps a HOT without `until` lasts")      \
+    X(SHARED_CAP, 0x1018, RW, KVCPU_RESET_CONFIG, "slots in which shared prefixes are spared")  \
+    X(FAST_FREE, 0x1020, RO, KVCPU_RESET_CONFIG, "slots that hold no block")                    \
+    X(BLOCKS_FREE, 0x1028, RO, KVCPU_RESET_CONFIG, "blocks that ALLOC may hand out now")        \
+    X(LOG_RECORDS, 0x1030, RO, KVCPU_RESET_CONFIG, "event log records since its restart")       \
+    X(BLOCK_SELECT, 0x1080, RW, 0, "the block that BLOCK_* describe")                           \
+    X(BLOCK_STATE, 0x1088, RO, KVCPU_RESET_CONFIG, "KVCPU_BST_* fields")                        \
+    X(BLOCK_PLACE, 0x1090, RO, KVCPU_RESET_CONFIG, "KVCPU_BPL_* fields")                        \
+    X(BLOCK_USE, 0x1098, RO, KVCPU_RESET_CONFIG, "KVCPU_BUS_* fields")                          \
+    X(BLOCK_TAG, 0x10a0, RO, KVCPU_RESET_CONFIG, "KVCPU_TAG_* fields")                          \
+    X(BLOCK_TOKENS, 0x10a8, RO, KVCPU_RESET_CONFIG, "KVCPU_BTK_* fields")                       \
+    X(BLOCK_LAST_STEP, 0x10b0, RO, KVCPU_RESET_CONFIG, "its context's step at its last use")    \
+    X(BLOCK_TARGET, 0x10b8, RO, KVCPU_RESET_CONFIG, "PREFETCHABLE's target or HOT's end, step") \
+    X(BLOCK_HOLDS, 0x10c0, RO, KVCPU_RESET_CONFIG, "KVCPU_BHD_* fields")                        \
+    /* queues and contexts */                                                                   \
+    X(ADMIN_SQ_ADDR, 0x1100, RW, 0, "bus address of the admin submission ring")                 \
+    X(ADMIN_SQ_ENTRIES, 0x1108, RW, 0, "entries of the admin submission ring")                  \
+    X(ADMIN_CQ_ADDR, 0x1110, RW, 0, "bus address of the admin completion ring")                 \
+    X(ADMIN_CQ_ENTRIES, 0x1118, RW, 0, "entries of the admin completion ring")                  \
+    X(EVQ_ADDR, 0x1120, RW, 0, "bus address of the event queue")                                \
+    X(EVQ_ENTRIES, 0x1128, RW, 0, "records of the event queue")                                 \
+    X(QUEUE_ENABLE, 0x1130, RW, 0, "KVCPU_QEN_* bits")                                          \
+    X(CONTEXT_SELECT, 0x1180, RW, 0, "the context that CONTEXT_* describe")                     \
+    X(CONTEXT_STATE, 0x1188, RO, KVCPU_RESET_CONFIG, "KVCPU_CXS_* fields")                      \
+    X(CONTEXT_STEP, 0x1190, RO, KVCPU_RESET_CONFIG, "its decode step")                          \
+    X(CONTEXT_BLOCKS, 0x1198, RO, KVCPU_RESET_CONFIG, "KVCPU_CXB_* fields")                     \
+    X(CONTEXT_WAITS, 0x11a0, RO, KVCPU_RESET_CONFIG, "KVCPU_CXW_* fields")                      \
+    X(CONTEXT_QUOTA, 0x11a8, RO, KVCPU_RESET_CONFIG, "KVCPU_QTA_* fields")                      \
+    X(CONTEXT_SQ, 0x11b0, RO, KVCPU_RESET_CONFIG, "KVCPU_CXR_* fields of its submission ring")  \
+    X(CONTEXT_CQ, 0x11b8, RO, KVCPU_RESET_CONFIG, "KVCPU_CXR_* fields of its completion ring")  \
+    /* command window */                                                                        \
+    X(CMD_FIRST, 0x2000, RW, 0, "word 0: first block")                                          \
+    X(CMD_COUNT, 0x2008, RW, 0, "word 1: blocks")                                               \
+    X(CMD_ARG, 0x2010, RW, 0, "word 2: step, deadline or tag, by opcode")                       \
+    X(CMD_ADDR, 0x2018, RW, 0, "word 3: bus address")                                           \
+    X(CMD_EXTENT, 0x2020, RW, 0, "word 4: KVCPU_EXT_* fields")                                  \
+    X(CMD_META, 0x2028, RW, 0, "word 5: KVCPU_TAG_* fields")                                    \
+    X(CMD_TAG, 0x2030, RW, 0, "word 6: returned with the completion")                           \
+    X(CMD_CONTROL, 0x2038, RW, 0, "word 7: KVCPU_CTL_* fields; the write executes")             \
+    X(CMD_RESULT, 0x2040, RO, 0, "KVCPU_RES_* fields of the last command")                      \
+    X(CPL_PENDING, 0x2080, RO, 0, "completions in the FIFO")                                    \
+    X(CPL_TAG, 0x2088, RO, 0, "oldest completion: its command's tag")                           \
+    X(CPL_RESULT, 0x2090, RO, 0, "oldest completion: KVCPU_RES_* fields")                       \
+    X(CPL_TIME, 0x2098, RO, 0, "oldest completion: when, virtual ns")                           \
     X(CPL_POP, 0x20a0, WO, 0, "any write removes the oldest completion")
 
 #define KVCPU_REGISTER_OFFSET_(name, offset, access, reset, what) KVCPU_REG_##name = (offset),
@@ -148,28 +165,38 @@ enum kvcpu_register { KVCPU_REGISTERS(KVCPU_REGISTER_OFFSET_) };
 /* ID: the magic "KVCP" in the upper half; major and minor revision below. */
 #define KVCPU_ID_MAGIC 0x4b564350ULL
 #define KVCPU_REVISION_MAJOR 1
-#define KVCPU_REVISION_MINOR 0
+#define KVCPU_REVISION_MINOR 1
 #define KVCPU_ID_VALUE \
     ((KVCPU_ID_MAGIC << 32) | (KVCPU_REVISION_MAJOR << 16) | KVCPU_REVISION_MINOR)
 
 #define KVCPU_CAP_REFERENCE_HINTS 0x1ULL
 #define KVCPU_CAP_COMMAND_WINDOW 0x2ULL
 #define KVCPU_CAP_EVENT_LOG 0x4ULL
-#define KVCPU_CAP_CACHED_BLOCKS 0x8ULL
-#define KVCPU_CAPS_VALUE \
-    (KVCPU_CAP_REFERENCE_HINTS | KVCPU_CAP_COMMAND_WINDOW | KVCPU_CAP_EVENT_LOG | \
+#define KVCPU_CAP_RINGS 0x8ULL /* admin queue, contexts' rings, buffers, FENCE */
+#define KVCPU_CAP_EVENT_QUEUE 0x10ULL
+#define KVCPU_CAP_RESIDENCY 0x20ULL
+#define KVCPU_CAP_HOLDS 0x40ULL /* needs the event queue */
+#define KVCPU_CAP_QUOTAS 0x80ULL
+#define KVCPU_CAP_CACHED_BLOCKS 0x100ULL
+#define KVCPU_CAPS_VALUE                                                               \
+    (KVCPU_CAP_REFERENCE_HINTS | KVCPU_CAP_COMMAND_WINDOW | KVCPU_CAP_EVENT_LOG |      \
+     KVCPU_CAP_RINGS | KVCPU_CAP_EVENT_QUEUE | KVCPU_CAP_RESIDENCY | KVCPU_CAP_HOLDS | \
      KVCPU_CAP_CACHED_BLOCKS)
 
 /* CONTROL */
 #define KVCPU_CONTROL_RESET 0x1ULL       /* as an FLR: registers, directory, contexts */
 #define KVCPU_CONTROL_LOG_RESTART 0x2ULL /* sequence and time of the event log from 0 */
 
+/* QUEUE_ENABLE: a bit that goes from 0 to 1 sets its queue up from the registers */
+#define KVCPU_QEN_ADMIN 0x1ULL
+#define KVCPU_QEN_EVENTS 0x2ULL
+
 /* -- Placement policies: X(name, number, "property value") ---------------- */
 
-#define KVCPU_POLICIES(X) \
-    X(LRU, 0, "lru")            \
-    X(HEPC, 1, "hepc")          \
-    X(NEXT_USE, 2, "next-use")  \
+#define KVCPU_POLICIES(X)      \
+    X(LRU, 0, "lru")           \
+    X(HEPC, 1, "hepc")         \
+    X(NEXT_USE, 2, "next-use") \
     X(ARC, 3, "arc")
 
 #define KVCPU_POLICY_NUMBER_(name, number, text) KVCPU_POLICY_##name = (number),
@@ -179,63 +206,77 @@ enum kvcpu_policy { KVCPU_POLICIES(KVCPU_POLICY_NUMBER_) };
 /* -- Counters: X(name, index, what), at KVCPU_COUNTER_BASE + 8 * index ---- */
 
 #define KVCPU_COUNTER_BASE 0x3000
-#define KVCPU_COUNTERS(X)                                                                        \
-    X(STEPS, 0, "STEP hints")                                                                    \
-    X(EPOCHS, 1, "STEP hints to a smaller step")                                                 \
-    X(HINTS_HOT, 2, "HOT hints")                                                                 \
-    X(HINTS_EVICTABLE, 3, "EVICTABLE hints")                                                     \
-    X(HINTS_PREFETCHABLE, 4, "PREFETCHABLE hints")                                               \
-    X(HINTS_RELEASE, 5, "RELEASE hints")                                                         \
-    X(HINTS_SHARE, 6, "SHARE hints")                                                             \
-    X(HINTS_UNSHARE, 7, "UNSHARE hints")                                                         \
-    X(HINTS_SEAL, 8, "SEAL hints")                                                               \
-    X(HINTS_TOUCH, 9, "TOUCH hints")                                                             \
-    X(HINTS_CLEAR, 10, "CLEAR hints")                                                            \
-    X(HINTS_ACCEPTED, 11, "hints whose outcome was accepted")                                    \
-    X(HINTS_DEFERRED, 12, "hints whose outcome was deferred")                                    \
-    X(HINTS_CLIPPED, 13, "hints whose outcome was clipped")                                      \
-    X(HINTS_IGNORED, 14, "hints whose outcome was ignored")                                      \
-    X(HINT_BLOCKS, 15, "blocks that hints applied to")                                           \
-    X(HINT_BLOCKS_FOREIGN, 16, "blocks in hints that another context owns")                      \
-    X(COMMANDS, 17, "commands, hints through the window included")                               \
-    X(COMMANDS_FAILED, 18, "commands that ended in an error status")                             \
-    X(BLOCKS_ALLOCATED, 19, "blocks handed out by ALLOC")                                        \
-    X(BLOCKS_FREED, 20, "blocks given back by FREE and CLOSE")                                   \
-    X(PINS, 21, "PIN commands granted")                                                          \
-    X(PINS_WAITED, 22, "PIN commands that had to wait")                                          \
-    X(PINS_DISPLACED, 23, "hot or shared blocks displaced for a PIN")                            \
-    X(UNPINS, 24, "UNPIN commands done")                                                         \
-    X(READS, 25, "READ commands done")                                                           \
-    X(WRITES, 26, "WRITE commands done")                                                         \
-    X(FETCHES_DEMAND, 27, "moves slow to fast for a PIN, completed")                             \
-    X(FETCHES_PREFETCH, 28, "moves slow to fast for a hint or score, completed")                 \
-    X(FETCHES_ABORTED, 29, "moves slow to fast whose block was freed meanwhile")                 \
-    X(WRITE_BACKS, 30, "moves fast to slow, completed")                                          \
-    X(WRITE_BACKS_ABORTED, 31, "moves fast to slow whose block was freed meanwhile")             \
-    X(ZERO_FILLS, 32, "slots zeroed for a block that was never written")                         \
-    X(SCRUBS, 33, "blocks zeroed after their owner gave them up")                                \
-    X(EVICTED_RELEASED, 34, "released blocks that left the fast tier")                           \
-    X(EVICTED_EVICTABLE, 35, "evictable blocks that left the fast tier")                         \
-    X(EVICTED_UNHINTED, 36, "unhinted blocks that left the fast tier")                           \
-    X(EVICTED_PREFETCHED, 37, "prefetchable blocks that left the fast tier")                     \
-    X(EVICTED_HOT, 38, "hot blocks that left the fast tier")                                     \
-    X(EVICTED_SHARED, 39, "shared blocks that left the fast tier")                               \
-    X(DEMOTED_BY_SCORE, 40, "blocks that left because of their score")                           \
-    X(PROMOTED_BY_SCORE, 41, "fetches queued because of a score")                                \
-    X(PREFETCH_USED, 42, "prefetched blocks that a PIN, READ or WRITE used")                     \
-    X(PREFETCH_UNUSED, 43, "prefetched blocks that left unused")                                 \
-    X(PREFETCH_LATE, 44, "blocks that a PIN wanted while their prefetch was queued or moving")   \
-    X(LINK_BUSY_NS, 45, "channel-nanoseconds spent on completed moves")                          \
-    X(BAD_OFFSET, 46, "register accesses where there is no register")                            \
-    X(BAD_SIZE, 47, "register accesses of a refused size")                                       \
-    X(BAD_ALIGNMENT, 48, "register accesses that were not aligned to their size")                \
-    X(BAD_DIRECTION, 49, "writes to RO and reads of WO registers")                               \
-    X(BAD_VALUE, 50, "values that a register refused")                                           \
-    X(REENTERED, 51, "register accesses made by the device's own DMA")                           \
-    X(DMA_FAULTS, 52, "bus addresses that could not be read or written")                         \
-    X(RESETS, 53, "resets since power-on; the only counter a reset keeps")                       \
-    X(BLOCKS_DROPPED, 54, "cached blocks that the device dropped")                               \
-    X(GHOSTS_RECALLED, 55, "sealed blocks whose content had been given up or dropped before")
+#define KVCPU_COUNTERS(X)                                                                      \
+    X(STEPS, 0, "STEP hints")                                                                  \
+    X(EPOCHS, 1, "STEP hints to a smaller step")                                               \
+    X(HINTS_HOT, 2, "HOT hints")                                                               \
+    X(HINTS_EVICTABLE, 3, "EVICTABLE hints")                                                   \
+    X(HINTS_PREFETCHABLE, 4, "PREFETCHABLE hints")                                             \
+    X(HINTS_RELEASE, 5, "RELEASE hints")                                                       \
+    X(HINTS_SHARE, 6, "SHARE hints")                                                           \
+    X(HINTS_UNSHARE, 7, "UNSHARE hints")                                                       \
+    X(HINTS_SEAL, 8, "SEAL hints")                                                             \
+    X(HINTS_TOUCH, 9, "TOUCH hints")                                                           \
+    X(HINTS_CLEAR, 10, "CLEAR hints")                                                          \
+    X(HINTS_ACCEPTED, 11, "hints whose outcome was accepted")                                  \
+    X(HINTS_DEFERRED, 12, "hints whose outcome was deferred")                                  \
+    X(HINTS_CLIPPED, 13, "hints whose outcome was clipped")                                    \
+    X(HINTS_IGNORED, 14, "hints whose outcome was ignored")                                    \
+    X(HINT_BLOCKS, 15, "blocks that hints applied to")                                         \
+    X(HINT_BLOCKS_FOREIGN, 16, "blocks in hints that another context owns")                    \
+    X(COMMANDS, 17, "commands, hints through window and rings included")                       \
+    X(COMMANDS_FAILED, 18, "commands that ended in an error status")                           \
+    X(BLOCKS_ALLOCATED, 19, "blocks handed out by ALLOC")                                      \
+    X(BLOCKS_FREED, 20, "blocks given back by FREE and CLOSE")                                 \
+    X(PINS, 21, "PIN commands granted")                                                        \
+    X(PINS_WAITED, 22, "PIN commands that had to wait")                                        \
+    X(PINS_DISPLACED, 23, "hot or shared blocks displaced for a PIN")                          \
+    X(UNPINS, 24, "UNPIN commands done")                                                       \
+    X(READS, 25, "READ commands done")                                                         \
+    X(WRITES, 26, "WRITE commands done")                                                       \
+    X(FETCHES_DEMAND, 27, "moves slow to fast for a PIN, completed")                           \
+    X(FETCHES_PREFETCH, 28, "moves slow to fast for a hint or score, completed")               \
+    X(FETCHES_ABORTED, 29, "moves slow to fast whose block was freed meanwhile")               \
+    X(WRITE_BACKS, 30, "moves fast to slow, completed")                                        \
+    X(WRITE_BACKS_ABORTED, 31, "moves fast to slow whose block was freed meanwhile")           \
+    X(ZERO_FILLS, 32, "slots zeroed for a block that was never written")                       \
+    X(SCRUBS, 33, "blocks zeroed after their owner gave them up")                              \
+    X(EVICTED_RELEASED, 34, "released blocks that left the fast tier")                         \
+    X(EVICTED_EVICTABLE, 35, "evictable blocks that left the fast tier")                       \
+    X(EVICTED_UNHINTED, 36, "unhinted blocks that left the fast tier")                         \
+    X(EVICTED_PREFETCHED, 37, "prefetchable blocks that left the fast tier")                   \
+    X(EVICTED_HOT, 38, "hot blocks that left the fast tier")                                   \
+    X(EVICTED_SHARED, 39, "shared blocks that left the fast tier")                             \
+    X(DEMOTED_BY_SCORE, 40, "blocks that left because of their score")                         \
+    X(PROMOTED_BY_SCORE, 41, "fetches queued because of a score")                              \
+    X(PREFETCH_USED, 42, "prefetched blocks that a PIN, READ, WRITE or HOLD used")             \
+    X(PREFETCH_UNUSED, 43, "prefetched blocks that left unused")                               \
+    X(PREFETCH_LATE, 44, "blocks that a PIN wanted while their prefetch was queued or moving") \
+    X(LINK_BUSY_NS, 45, "channel-nanoseconds spent on completed moves")                        \
+    X(BAD_OFFSET, 46, "register accesses where there is no register")                          \
+    X(BAD_SIZE, 47, "register accesses of a refused size")                                     \
+    X(BAD_ALIGNMENT, 48, "register accesses that were not aligned to their size")              \
+    X(BAD_DIRECTION, 49, "writes to RO and reads of WO registers")                             \
+    X(BAD_VALUE, 50, "values that a register refused")                                         \
+    X(REENTERED, 51, "register accesses made by the device's own DMA")                         \
+    X(DMA_FAULTS, 52, "bus addresses that could not be read or written")                       \
+    X(RESETS, 53, "resets since power-on; the only counter a reset keeps")                     \
+    X(BAD_DOORBELL, 54, "doorbell values refused, and doorbells of rings that do not run")     \
+    X(DOORBELLS, 55, "SQ_TAIL writes that announced entries")                                  \
+    X(RING_ENTRIES, 56, "entries taken from rings, the admin ring's included")                 \
+    X(RING_COMPLETIONS, 57, "completions written to rings")                                    \
+    X(RING_PAUSES, 58, "times a ring paused for want of a completion entry")                   \
+    X(RINGS_STOPPED, 59, "rings stopped, whatever for")                                        \
+    X(HOLDS, 60, "HOLD commands done")                                                         \
+    X(HOLDS_WAITED, 61, "HOLD commands that had to wait for a move")                           \
+    X(UNHOLDS, 62, "UNHOLD commands done")                                                     \
+    X(REVOKES, 63, "blocks asked back from their holders")                                     \
+    X(NOTICES, 64, "records written to the event queue")                                       \
+    X(RESIDENCY_WRITES, 65, "entries of residency maps written")                               \
+    X(INTERRUPTS, 66, "vectors raised")                                                        \
+    X(QUOTA_EVICTIONS, 67, "blocks that left as their context was at its maximum of slots")    \
+    X(BLOCKS_DROPPED, 68, "cached blocks that the device dropped")                             \
+    X(GHOSTS_RECALLED, 69, "sealed blocks whose content had been given up or dropped before")
 
 #define KVCPU_COUNTER_INDEX_(name, index, what) KVCPU_CNT_##name = (index),
 enum kvcpu_counter { KVCPU_COUNTERS(KVCPU_COUNTER_INDEX_) KVCPU_COUNTER_COUNT };
@@ -246,28 +287,32 @@ enum kvcpu_counter { KVCPU_COUNTERS(KVCPU_COUNTER_INDEX_) KVCPU_COUNTER_COUNT };
 
 /* -- Status codes: X(name, number, what) ---------------------------------- */
 
-#define KVCPU_STATUS_CODES(X)                                                                    \
-    X(SUCCESS, 0, "done")                                                                        \
-    X(PENDING, 1, "accepted; a completion with the command's tag follows")                       \
-    X(BAD_OPCODE, 2, "no such command")                                                          \
-    X(BAD_FIELD, 3, "a reserved field is not zero, or a value is out of range")                  \
-    X(BAD_CONTEXT, 4, "no such context")                                                         \
-    X(BAD_RANGE, 5, "the range is empty, too long, or leaves the KV space")                      \
-    X(NOT_OWNER, 6, "a block of the range is not this context's, or not allocated")              \
-    X(NO_SPACE, 7, "no block is free")                                                           \
-    X(NO_SLOTS, 8, "the PIN asks for more slots than can ever be had")                           \
-    X(BUSY, 9, "KVCPU_PENDING_MAX commands wait already")                                        \
-    X(TIMED_OUT, 10, "the deadline passed first")                                                \
-    X(CANCELLED, 11, "ended by CANCEL or CLOSE")                                                 \
-    X(NOT_FOUND, 12, "no waiting command has this tag")                                          \
-    X(NOT_PINNED, 13, "a block of the range has no claim to give back")                          \
-    X(PINNED, 14, "a block of the range is pinned")                                              \
-    X(SEALED, 15, "the block is sealed")                                                         \
-    X(DMA_FAULT, 16, "the bus address cannot be read or written")                                \
-    X(OWN_ADDRESS, 17, "the bus address lies in this device's own BARs")                         \
-    X(UNSUPPORTED, 18, "a feature that CAPS does not announce")                                  \
-    X(CLAIM_LIMIT, 19, "a block of the range has the largest count of claims")                   \
-    X(AGAIN, 20, "blocks were dropped: take note of this context's own, and ask again")
+#define KVCPU_STATUS_CODES(X)                                                               \
+    X(SUCCESS, 0, "done")                                                                   \
+    X(PENDING, 1, "accepted; a completion with the command's tag follows")                  \
+    X(BAD_OPCODE, 2, "no such command")                                                     \
+    X(BAD_FIELD, 3, "a reserved field is not zero, or a value is out of range")             \
+    X(BAD_CONTEXT, 4, "no such context")                                                    \
+    X(BAD_RANGE, 5, "the range is empty, too long, or leaves the KV space")                 \
+    X(NOT_OWNER, 6, "a block of the range is not this context's, or not allocated")         \
+    X(NO_SPACE, 7, "no block is free")                                                      \
+    X(NO_SLOTS, 8, "more slots are asked for than can ever be had")                         \
+    X(BUSY, 9, "too many commands wait already, or the context is being closed")            \
+    X(TIMED_OUT, 10, "the deadline passed first")                                           \
+    X(CANCELLED, 11, "ended by CANCEL or CLOSE")                                            \
+    X(NOT_FOUND, 12, "no waiting command has this tag")                                     \
+    X(NOT_PINNED, 13, "a block of the range has no claim to give back")                     \
+    X(PINNED, 14, "a block of the range is pinned")                                         \
+    X(SEALED, 15, "the block is sealed")                                                    \
+    X(DMA_FAULT, 16, "the bus address cannot be read or written")                           \
+    X(OWN_ADDRESS, 17, "the bus address lies in this device's own BARs")                    \
+    X(UNSUPPORTED, 18, "a feature that CAPS does not announce")                             \
+    X(CLAIM_LIMIT, 19, "a block of the range has the largest count of claims, or of holds") \
+    X(NOT_HELD, 20, "a block of the range has no such hold to give back")                   \
+    X(STALE, 21, "the block's generation is another")                                       \
+    X(BAD_BUFFER, 22, "no such buffer, or the bytes are not all in it; ADD: it exists")     \
+    X(BAD_STATE, 23, "the context has a ring already, has none, or is not stopped")         \
+    X(AGAIN, 24, "blocks were dropped: take note of this context's own, and ask again")
 
 #define KVCPU_STATUS_NUMBER_(name, number, what) KVCPU_SC_##name = (number),
 enum kvcpu_status { KVCPU_STATUS_CODES(KVCPU_STATUS_NUMBER_) KVCPU_STATUS_COUNT };
@@ -275,31 +320,47 @@ enum kvcpu_status { KVCPU_STATUS_CODES(KVCPU_STATUS_NUMBER_) KVCPU_STATUS_COUNT 
 
 /* -- Commands and hints: X(name, number, what) ---------------------------- */
 
-#define KVCPU_COMMANDS(X)                                                                        \
-    X(ALLOC, 0x01, "take up to `count` free blocks in one run; result: first and how many")      \
-    X(FREE, 0x02, "give blocks back; they are scrubbed")                                         \
-    X(PIN, 0x03, "claim blocks in the fast tier; ARG: deadline, ns from now")                    \
-    X(UNPIN, 0x04, "give claims back")                                                           \
-    X(READ, 0x05, "copy from a block to memory")                                                 \
-    X(WRITE, 0x06, "copy from memory to a block")                                                \
-    X(CANCEL, 0x07, "end the waiting PIN whose tag is ARG")                                      \
-    X(CLOSE, 0x08, "end all that a context waits for, claims and owns")                          \
-    X(DROPPED, 0x09, "take note of cached blocks that were dropped; result: first and how many")
+#define KVCPU_COMMANDS(X)                                                                   \
+    X(ALLOC, 0x01, "take up to `count` free blocks in one run; result: first and how many") \
+    X(FREE, 0x02, "give blocks back; they are scrubbed")                                    \
+    X(PIN, 0x03, "claim blocks in the fast tier; ARG: deadline, ns from now")               \
+    X(UNPIN, 0x04, "give claims back")                                                      \
+    X(READ, 0x05, "copy from a block to memory")                                            \
+    X(WRITE, 0x06, "copy from memory to a block")                                           \
+    X(CANCEL, 0x07, "end the waiting PIN whose tag is ARG")                                 \
+    X(FENCE, 0x09, "completes when all of the context that waits now has ended")            \
+    X(DROPPED, 0x0a, "take note of cached blocks that were dropped; result: first and how many")
 
-#define KVCPU_HINTS(X)                                                                           \
-    X(STEP, 0x20, "the context's decode step is ARG")                                            \
-    X(HOT, 0x21, "keep in the fast tier until step ARG; 0: HOT_LEASE steps")                     \
-    X(EVICTABLE, 0x22, "leaves the fast tier first; with F_NOW at once")                         \
-    X(PREFETCHABLE, 0x23, "be in the fast tier by step ARG")                                     \
-    X(RELEASE, 0x24, "nobody will ask again")                                                    \
-    X(SHARE, 0x25, "one more sharer of a prefix")                                                \
-    X(UNSHARE, 0x26, "one sharer less")                                                          \
-    X(SEAL, 0x27, "no more writes; written home in the background")                              \
-    X(TOUCH, 0x28, "used now")                                                                   \
+/* Of the command window and the admin ring alone; so is CLOSE. */
+#define KVCPU_ADMIN_COMMANDS(X)                                            \
+    X(CLOSE, 0x08, "end all that a context waits for, claims and owns")    \
+    X(OPEN, 0x40, "give a context its rings")                              \
+    X(RESTART, 0x41, "a stopped context's rings from empty")               \
+    X(COALESCE, 0x42, "what raises a context's vector")                    \
+    X(QUOTA, 0x43, "a context's minimum and maximum of slots")             \
+    X(BUFFER_ADD, 0x44, "memory that a context's READ and WRITE may name") \
+    X(BUFFER_REMOVE, 0x45, "take it away")                                 \
+    X(RESIDENCY, 0x46, "memory for a part of a context's residency map")   \
+    X(HOLD, 0x47, "keep a block where it is, for a mapping")               \
+    X(UNHOLD, 0x48, "give holds back")
+
+#define KVCPU_HINTS(X)                                                       \
+    X(STEP, 0x20, "the context's decode step is ARG")                        \
+    X(HOT, 0x21, "keep in the fast tier until step ARG; 0: HOT_LEASE steps") \
+    X(EVICTABLE, 0x22, "leaves the fast tier first; with F_NOW at once")     \
+    X(PREFETCHABLE, 0x23, "be in the fast tier by step ARG")                 \
+    X(RELEASE, 0x24, "nobody will ask again")                                \
+    X(SHARE, 0x25, "one more sharer of a prefix")                            \
+    X(UNSHARE, 0x26, "one sharer less")                                      \
+    X(SEAL, 0x27, "no more writes; written home in the background")          \
+    X(TOUCH, 0x28, "used now")                                               \
     X(CLEAR, 0x29, "forget HOT, EVICTABLE, PREFETCHABLE and RELEASE")
 
 #define KVCPU_OPCODE_NUMBER_(name, number, what) KVCPU_OP_##name = (number),
-enum kvcpu_opcode { KVCPU_COMMANDS(KVCPU_OPCODE_NUMBER_) KVCPU_HINTS(KVCPU_OPCODE_NUMBER_) };
+enum kvcpu_opcode {
+    KVCPU_COMMANDS(KVCPU_OPCODE_NUMBER_) KVCPU_HINTS(KVCPU_OPCODE_NUMBER_)
+        KVCPU_ADMIN_COMMANDS(KVCPU_OPCODE_NUMBER_)
+};
 #undef KVCPU_OPCODE_NUMBER_
 
 /* CMD_CONTROL: the word that is written last. Bits 63:48 are reserved, zero. */
@@ -311,8 +372,10 @@ enum kvcpu_opcode { KVCPU_COMMANDS(KVCPU_OPCODE_NUMBER_) KVCPU_HINTS(KVCPU_OPCOD
 #define KVCPU_CTL_CONTEXT_MASK 0xffffULL
 
 /* Flags of CMD_CONTROL */
-#define KVCPU_F_NOW 0x0001    /* EVICTABLE: do not wait until the slot is wanted */
-#define KVCPU_F_CACHED 0x0002 /* ALLOC: the device may drop the blocks */
+#define KVCPU_F_NOW 0x0001      /* EVICTABLE: do not wait until the slot is wanted */
+#define KVCPU_F_COMPLETE 0x0002 /* of a ring's entry: write a completion */
+#define KVCPU_F_WRITE 0x0004    /* HOLD, UNHOLD: a hold for writing */
+#define KVCPU_F_CACHED 0x0008   /* ALLOC: the device may drop the blocks */
 
 /* CMD_EXTENT: the bytes of a READ or WRITE within its block */
 #define KVCPU_EXT_OFFSET_SHIFT 0
@@ -337,6 +400,7 @@ enum kvcpu_opcode { KVCPU_COMMANDS(KVCPU_OPCODE_NUMBER_) KVCPU_HINTS(KVCPU_OPCOD
  *   ALLOC        AUX blocks taken              VALUE first of them
  *   DROPPED      AUX blocks dropped            VALUE first of them
  *   PIN          AUX blocks found fast         VALUE 0
+ *   HOLD         AUX generation, low 16 bits   VALUE slot, or KVCPU_NO_SLOT: at home
  *   a hint       AUX outcome and reason        VALUE blocks it applied to so far
  *   others       AUX 0                         VALUE 0 */
 #define KVCPU_RES_STATUS_SHIFT 0
@@ -348,19 +412,19 @@ enum kvcpu_opcode { KVCPU_COMMANDS(KVCPU_OPCODE_NUMBER_) KVCPU_HINTS(KVCPU_OPCOD
 
 /* -- What became of a hint (AUX): outcome in bits 3:0, reason in bits 15:4 - */
 
-#define KVCPU_HINT_OUTCOMES(X)                                                                   \
-    X(ACCEPTED, 0, "applied to the whole range")                                                 \
-    X(DEFERRED, 1, "applied in part; the rest follows by itself")                                \
-    X(CLIPPED, 2, "applied to a part; the reason says what was left out")                        \
+#define KVCPU_HINT_OUTCOMES(X)                                            \
+    X(ACCEPTED, 0, "applied to the whole range")                          \
+    X(DEFERRED, 1, "applied in part; the rest follows by itself")         \
+    X(CLIPPED, 2, "applied to a part; the reason says what was left out") \
     X(IGNORED, 3, "applied to nothing; the reason says why")
 
-#define KVCPU_HINT_REASONS(X)                                                                    \
-    X(NONE, 0, "nothing was left out")                                                           \
-    X(OUTSIDE, 1, "outside the KV space")                                                        \
-    X(FOREIGN, 2, "another context's blocks")                                                    \
-    X(POLICY, 3, "the policy in force uses no such hint")                                        \
-    X(EMPTY, 4, "an empty range")                                                                \
-    X(QUEUE_FULL, 5, "KVCPU_HINT_QUEUE_MAX long hints wait already")                             \
+#define KVCPU_HINT_REASONS(X)                                        \
+    X(NONE, 0, "nothing was left out")                               \
+    X(OUTSIDE, 1, "outside the KV space")                            \
+    X(FOREIGN, 2, "another context's blocks")                        \
+    X(POLICY, 3, "the policy in force uses no such hint")            \
+    X(EMPTY, 4, "an empty range")                                    \
+    X(QUEUE_FULL, 5, "KVCPU_HINT_QUEUE_MAX long hints wait already") \
     X(SATURATED, 6, "a count of sharers is at its end")
 
 #define KVCPU_HINT_OUTCOME_MASK 0xf
@@ -375,26 +439,29 @@ enum kvcpu_hint_reason { KVCPU_HINT_REASONS(KVCPU_REASON_NUMBER_) };
 
 /* -- A block's life: X(name, number, what) -------------------------------- */
 
-#define KVCPU_BLOCK_STATES(X)                                                                    \
-    X(FREE, 0, "nobody's, zero, in the slow tier; context 0 may hint it")                        \
-    X(SCRUBBING, 1, "given back, not yet zeroed")                                                \
-    X(HOME, 2, "in the slow tier")                                                               \
-    X(FETCHING, 3, "on its way to a slot; its bytes are at home until it arrives")               \
-    X(FAST, 4, "in a slot")                                                                      \
-    X(WRITING_BACK, 5, "in a slot, being written home, and stays")                               \
+#define KVCPU_BLOCK_STATES(X)                                                      \
+    X(FREE, 0, "nobody's, zero, in the slow tier; context 0 may hint it")          \
+    X(SCRUBBING, 1, "given back, not yet zeroed")                                  \
+    X(HOME, 2, "in the slow tier")                                                 \
+    X(FETCHING, 3, "on its way to a slot; its bytes are at home until it arrives") \
+    X(FAST, 4, "in a slot")                                                        \
+    X(WRITING_BACK, 5, "in a slot, being written home, and stays")                 \
     X(LEAVING, 6, "in a slot, being written home, and then gives the slot up")
 
 /* Occurrences that may change it. The specification's table has a cell a pair. */
-#define KVCPU_BLOCK_OCCURRENCES(X)                                                               \
-    X(ALLOC, 0, "handed out by ALLOC")                                                           \
-    X(FREE, 1, "given back by FREE or CLOSE, or dropped")                                                    \
-    X(SCRUBBED, 2, "its scrub ended")                                                            \
-    X(FETCH_START, 3, "a channel took its fetch, or the scrubber its zero-fill")                 \
-    X(FETCH_DONE, 4, "its fetch or zero-fill ended")                                             \
-    X(CLEAN_START, 5, "a channel took its write-back, and it stays")                             \
-    X(EVICT, 6, "its slot is wanted, or its score or a hint sends it home")                      \
-    X(WRITE_BACK_DONE, 7, "its write-back ended")                                                \
-    X(CLAIM, 8, "a PIN is granted, or waits for the rest of its range")
+#define KVCPU_BLOCK_OCCURRENCES(X)                                               \
+    X(ALLOC, 0, "handed out by ALLOC")                                           \
+    X(FREE, 1, "given back by FREE or CLOSE, or dropped")                        \
+    X(SCRUBBED, 2, "its scrub ended")                                            \
+    X(FETCH_START, 3, "a channel took its fetch, or the scrubber its zero-fill") \
+    X(FETCH_DONE, 4, "its fetch or zero-fill ended")                             \
+    X(CLEAN_START, 5, "a channel took its write-back, and it stays")             \
+    X(EVICT, 6, "its slot is wanted, or its score or a hint sends it home")      \
+    X(WRITE_BACK_DONE, 7, "its write-back ended")                                \
+    X(CLAIM, 8, "a PIN is granted, or waits for the rest of its range")          \
+    X(HOLD, 9, "a HOLD is granted")                                              \
+    X(UNHOLD, 10, "a hold is given back")                                        \
+    X(REVOKE, 11, "its holders are asked to give it back")
 
 #define KVCPU_STATE_NUMBER_(name, number, what) KVCPU_BS_##name = (number),
 enum kvcpu_block_state { KVCPU_BLOCK_STATES(KVCPU_STATE_NUMBER_) KVCPU_BLOCK_STATE_COUNT };
@@ -406,13 +473,13 @@ enum kvcpu_block_occurrence {
 #undef KVCPU_OCCURRENCE_NUMBER_
 
 /* Classes in which room is made, first to leave first. */
-#define KVCPU_VICTIM_CLASSES(X)                                                                  \
-    X(RELEASED, 0, "RELEASE")                                                                    \
-    X(EVICTABLE, 1, "EVICTABLE")                                                                 \
-    X(UNHINTED, 2, "no hint, or one that ended")                                                 \
-    X(PREFETCHED, 3, "PREFETCHABLE, its target not passed; farthest target first")               \
-    X(HOT, 4, "HOT, its lease not ended")                                                        \
-    X(SHARED, 5, "a prefix with a sharer left, within SHARED_CAP")                               \
+#define KVCPU_VICTIM_CLASSES(X)                                                    \
+    X(RELEASED, 0, "RELEASE")                                                      \
+    X(EVICTABLE, 1, "EVICTABLE")                                                   \
+    X(UNHINTED, 2, "no hint, or one that ended")                                   \
+    X(PREFETCHED, 3, "PREFETCHABLE, its target not passed; farthest target first") \
+    X(HOT, 4, "HOT, its lease not ended")                                          \
+    X(SHARED, 5, "a prefix with a sharer left, within SHARED_CAP")                 \
     X(PINNED, 6, "claimed: never leaves")
 
 #define KVCPU_CLASS_NUMBER_(name, number, what) KVCPU_VC_##name = (number),
@@ -439,9 +506,12 @@ enum kvcpu_victim_class { KVCPU_VICTIM_CLASSES(KVCPU_CLASS_NUMBER_) };
 #define KVCPU_BF_WRITTEN 0x0002   /* written since; else it reads as zeros */
 #define KVCPU_BF_DIRTY 0x0004     /* its slot is newer than its home */
 #define KVCPU_BF_SEALED 0x0008
-#define KVCPU_BF_PREFIX 0x0010    /* shared at least once: D of the score is 255 */
-#define KVCPU_BF_QUEUED 0x0020    /* a fetch of it waits for a channel or for room */
-#define KVCPU_BF_CACHED 0x0040    /* the device may drop it */
+#define KVCPU_BF_PREFIX 0x0010 /* shared at least once: D of the score is 255 */
+#define KVCPU_BF_QUEUED 0x0020 /* a fetch of it waits for a channel or for room */
+#define KVCPU_BF_HELD 0x0040   /* has a hold */
+#define KVCPU_BF_WRITE_HELD 0x0080
+#define KVCPU_BF_REVOKING 0x0100 /* was asked back and is still held */
+#define KVCPU_BF_CACHED 0x0200   /* the device may drop it */
 
 /* BLOCK_PLACE */
 #define KVCPU_BPL_SLOT_SHIFT 0
@@ -467,52 +537,12 @@ enum kvcpu_victim_class { KVCPU_VICTIM_CLASSES(KVCPU_CLASS_NUMBER_) };
 #define KVCPU_BTK_LAST_SHIFT 32
 #define KVCPU_BTK_LAST_MASK 0xffffffffULL
 
-/* -- The event log: X(name, number, what) --------------------------------- */
-
-/*
- * A record is five 64-bit little-endian words:
- *   0 sequence number since the log's restart
- *   1 virtual nanoseconds since the log's restart
- *   2 kind (bits 15:0), detail (31:16), context (47:32), status (63:48)
- *   3 first block, or register offset
- *   4 blocks, step, or value
- */
-#define KVCPU_EVENT_WORDS 5
-#define KVCPU_EVENTS(X)                                                                          \
-    X(LOG_RESTART, 0, "the log starts here")                                                     \
-    X(RESET, 1, "detail: kind of reset")                                                         \
-    X(POLICY, 2, "word 4: policy now in force")                                                  \
-    X(STEP, 3, "word 4: step")                                                                   \
-    X(EPOCH, 4, "a step back; word 4: step")                                                     \
-    X(HINT, 5, "detail: opcode; status: AUX of its result; words 3, 4: range")                   \
-    X(COMMAND_FAILED, 6, "detail: opcode; status: why; words 3, 4: range")                       \
-    X(ALLOC, 7, "words 3, 4: range")                                                             \
-    X(FREE, 8, "words 3, 4: range")                                                              \
-    X(SCRUBBED, 9, "word 3: block")                                                              \
-    X(READ, 10, "word 3: block; word 4: bytes")                                                  \
-    X(WRITE, 11, "word 3: block; word 4: bytes")                                                 \
-    X(PIN_WAITS, 12, "words 3, 4: range")                                                        \
-    X(PIN_GRANTED, 13, "words 3, 4: range")                                                      \
-    X(PIN_ENDED, 14, "status: why it was not granted; words 3, 4: range")                        \
-    X(UNPIN, 15, "words 3, 4: range")                                                            \
-    X(FETCH_START, 16, "detail: KVCPU_MOVE_*; word 3: block; word 4: slot")                      \
-    X(FETCH_DONE, 17, "detail: KVCPU_MOVE_*; word 3: block; word 4: slot")                       \
-    X(WRITE_BACK_START, 18, "detail: KVCPU_MOVE_*; word 3: block; word 4: slot")                 \
-    X(WRITE_BACK_DONE, 19, "detail: KVCPU_MOVE_*; word 3: block; word 4: slot")                  \
-    X(ZERO_FILLED, 20, "word 3: block; word 4: slot")                                            \
-    X(EVICTED, 21, "detail: victim class; word 3: block; word 4: slot it leaves")                \
-    X(DISPLACED, 22, "a PIN took the slot of a hot or shared block; as EVICTED")                 \
-    X(CLOSED, 23, "the context is closed and owns nothing")                                      \
-    X(GUEST_ERROR, 24, "detail: counter index; word 3: register offset; word 4: value")          \
-    X(DROPPED, 25, "word 3: cached block that was dropped")
-
-#define KVCPU_EVENT_NUMBER_(name, number, what) KVCPU_EV_##name = (number),
-enum kvcpu_event_kind { KVCPU_EVENTS(KVCPU_EVENT_NUMBER_) KVCPU_EVENT_COUNT };
-#undef KVCPU_EVENT_NUMBER_
-
-/* Why a move was made, most urgent first. */
-#define KVCPU_MOVE_DEMAND 0
-#define KVCPU_MOVE_PREFETCH 1
-#define KVCPU_MOVE_CLEAN 2 /* write-back that nobody waits for */
+/* BLOCK_HOLDS */
+#define KVCPU_BHD_READ_SHIFT 0
+#define KVCPU_BHD_READ_MASK 0xffffULL
+#define KVCPU_BHD_WRITE_SHIFT 16
+#define KVCPU_BHD_WRITE_MASK 0xffffULL
+#define KVCPU_BHD_CONTEXT_SHIFT 32
+#define KVCPU_BHD_CONTEXT_MASK 0xffffULL
 
 #endif /* KVCPU_HW_H */

@@ -125,6 +125,26 @@ static bool kvcpu_is_own_address(KvcpuState *s, uint64_t address,
     return false;
 }
 
+/*
+ * A word is stored whole, and after what was stored before it: that is how a
+ * guest that polls knows that the rest of a record is there.
+ */
+static MemTxResult kvcpu_transfer(KvcpuState *s, uint64_t address,
+                                  void *buffer, uint64_t bytes,
+                                  DMADirection direction)
+{
+    PCIDevice *pdev = PCI_DEVICE(s);
+
+    if (direction == DMA_DIRECTION_FROM_DEVICE && bytes == 8 &&
+        QEMU_IS_ALIGNED(address, 8)) {
+        smp_wmb();
+        return stq_le_pci_dma(pdev, address, ldq_le_p(buffer),
+                              MEMTXATTRS_UNSPECIFIED);
+    }
+    return pci_dma_rw(pdev, address, buffer, bytes, direction,
+                      MEMTXATTRS_UNSPECIFIED);
+}
+
 static enum kvcpu_dma_result kvcpu_dma(KvcpuState *s, uint64_t address,
                                        void *buffer, uint64_t bytes,
                                        DMADirection direction)
@@ -145,8 +165,7 @@ static enum kvcpu_dma_result kvcpu_dma(KvcpuState *s, uint64_t address,
         trace_kvcpu_dma_failed(verb, address, bytes, "own BAR");
         return KVCPU_DMA_OWN_ADDRESS;
     }
-    if (pci_dma_rw(PCI_DEVICE(s), address, buffer, bytes, direction,
-                   MEMTXATTRS_UNSPECIFIED) != MEMTX_OK) {
+    if (kvcpu_transfer(s, address, buffer, bytes, direction) != MEMTX_OK) {
         trace_kvcpu_dma_failed(verb, address, bytes, "bus error");
         return KVCPU_DMA_FAULT;
     }
@@ -197,6 +216,12 @@ static const char *const kvcpu_counter_names[] = {
 static const char *const kvcpu_status_names[] = {
     KVCPU_STATUS_CODES(KVCPU_NAME_)
 };
+static const char *const kvcpu_ring_states[] = {
+    KVCPU_RING_STATES(KVCPU_NAME_)
+};
+static const char *const kvcpu_revoke_reasons[] = {
+    KVCPU_REVOKE_REASONS(KVCPU_NAME_)
+};
 #undef KVCPU_NAME_
 
 static void kvcpu_host_event(void *opaque, const struct kvcpu_event *event)
@@ -208,12 +233,26 @@ static void kvcpu_host_event(void *opaque, const struct kvcpu_event *event)
                       kvcpu_event_names[event->kind], event->detail,
                       event->context, event->status, event->first,
                       event->value);
-    if (event->kind == KVCPU_EV_GUEST_ERROR) {
+    switch (event->kind) {
+    case KVCPU_EV_GUEST_ERROR:
         trace_kvcpu_guest_error(kvcpu_counter_names[event->detail],
                                 event->first, event->value);
-    } else if (event->kind == KVCPU_EV_COMMAND_FAILED) {
+        break;
+    case KVCPU_EV_COMMAND_FAILED:
         trace_kvcpu_command_failed(event->detail, event->context,
                                    kvcpu_status_names[event->status]);
+        break;
+    case KVCPU_EV_RING_STOPPED:
+        trace_kvcpu_ring_stopped(event->context,
+                                 kvcpu_ring_states[event->status],
+                                 event->first);
+        break;
+    case KVCPU_EV_REVOKE:
+        trace_kvcpu_revoke(event->first, event->context,
+                           kvcpu_revoke_reasons[event->detail]);
+        break;
+    default:
+        break;
     }
 }
 
@@ -314,6 +353,8 @@ static bool kvcpu_make_core(KvcpuState *s, Error **errp)
         .dma_latency_ns = s->dma_latency_ns,
         .dma_bandwidth = s->dma_bandwidth,
         .scrub_bandwidth = s->scrub_bandwidth,
+        .vectors = s->vectors,
+        .doorbell_latency_ns = s->doorbell_latency_ns,
     };
 
     s->core = kvcpu_core_create(&config, &kvcpu_host_ops, s,
@@ -336,6 +377,8 @@ static bool kvcpu_check_properties(KvcpuState *s, Error **errp)
         .dma_channels = s->dma_channels,
         .dma_latency_ns = s->dma_latency_ns,
         .dma_bandwidth = s->dma_bandwidth,
+        .vectors = s->vectors,
+        .doorbell_latency_ns = s->doorbell_latency_ns,
     };
 
     if (!s->policy) {
@@ -346,6 +389,12 @@ static bool kvcpu_check_properties(KvcpuState *s, Error **errp)
         error_setg(errp, "policy: '%s' is not a policy; there are%s",
                    s->policy, KVCPU_POLICIES(KVCPU_POLICY_LISTED));
 #undef KVCPU_POLICY_LISTED
+        return false;
+    }
+    if (!s->vectors) {
+        /* The core would take its default. */
+        error_setg(errp, "vectors: 0 is not in %d..%d", KVCPU_VECTORS_MIN,
+                   KVCPU_VECTORS_MAX);
         return false;
     }
     config.policy = kvcpu_policy_number(s->policy);
@@ -387,12 +436,12 @@ static bool kvcpu_make_pci(PCIDevice *pdev, Error **errp)
     kvcpu_tier_register_bar(s, &s->fast, KVCPU_BAR_FAST);
     kvcpu_tier_register_bar(s, &s->slow, KVCPU_BAR_SLOW);
 
-    if (msix_init(pdev, KVCPU_MSIX_VECTORS, &s->bar0, KVCPU_BAR_REGISTERS,
+    if (msix_init(pdev, s->vectors, &s->bar0, KVCPU_BAR_REGISTERS,
                   KVCPU_MSIX_TABLE_OFFSET, &s->bar0, KVCPU_BAR_REGISTERS,
                   KVCPU_MSIX_PBA_OFFSET, 0, errp)) {
         return false;
     }
-    for (int vector = 0; vector < KVCPU_MSIX_VECTORS; vector++) {
+    for (int vector = 0; vector < s->vectors; vector++) {
         msix_vector_use(pdev, vector);
     }
     return true;
@@ -477,6 +526,9 @@ static const Property kvcpu_properties[] = {
     DEFINE_PROP_UINT64("dma-bandwidth", KvcpuState, dma_bandwidth,
                        64000000000),
     DEFINE_PROP_UINT64("scrub-bandwidth", KvcpuState, scrub_bandwidth, 0),
+    DEFINE_PROP_UINT32("vectors", KvcpuState, vectors, KVCPU_VECTORS_DEFAULT),
+    DEFINE_PROP_UINT64("doorbell-latency-ns", KvcpuState, doorbell_latency_ns,
+                       0),
     DEFINE_PROP_STRING("event-log", KvcpuState, log.path),
 };
 

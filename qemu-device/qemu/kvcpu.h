@@ -11,6 +11,8 @@
 #include "qom/object.h"
 #include "../core/kvcpu_core.h"
 #include "../include/kvcpu_hw.h"
+#include "../include/kvcpu_hw_log.h"
+#include "../include/kvcpu_hw_rings.h"
 
 #define TYPE_KVCPU "kvcpu"
 OBJECT_DECLARE_SIMPLE_TYPE(KvcpuState, KVCPU)
@@ -87,6 +89,8 @@ struct KvcpuState {
     uint64_t dma_latency_ns;
     uint64_t dma_bandwidth;
     uint64_t scrub_bandwidth;
+    uint32_t vectors;
+    uint64_t doorbell_latency_ns;
 };
 
 #endif /* HW_KVCPU_H */

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The numbers of kvcpu_hw.h, read from the header itself."""
+"""The numbers of kvcpu_hw*.h, read from the headers themselves."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-HEADER = Path(__file__).resolve().parents[2] / "qemu-device" / "include" / "kvcpu_hw.h"
+HEADERS = sorted((Path(__file__).resolve().parents[2] / "qemu-device" / "include").glob("kvcpu_hw*.h"))
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Register:
 
 
 def _text() -> str:
-    joined = HEADER.read_text(encoding="utf-8").replace("\\\n", " ")
+    joined = "".join(header.read_text(encoding="utf-8") for header in HEADERS).replace("\\\n", " ")
     return re.sub(r"/\*.*?\*/", " ", joined, flags=re.S)
 
 
@@ -30,7 +30,7 @@ def _constants(text: str) -> dict[str, int]:
         plain = re.sub(r"\b(0x[0-9a-fA-F]+|\d+)ULL\b", r"\1", expression)
         plain = re.sub(r"KVCPU_\w+", lambda name: str(value(expressions[name[0]])), plain)
         if not re.fullmatch(r"[0-9a-fxA-F\s()|<+*-]+", plain):
-            raise ValueError(f"{HEADER}: no number: {expression}")
+            raise ValueError(f"no number: {expression}")
         return eval(plain)  # noqa: S307 (digits and operators only, as just checked)
 
     found = {}
@@ -64,7 +64,7 @@ def _register(fields: list[str]) -> Register:
 REGISTERS = {fields[0]: _register(fields) for fields in _LISTS["REGISTERS"]}
 COUNTERS = numbers("COUNTERS")
 STATUS = numbers("STATUS_CODES")
-OPCODES = {**numbers("COMMANDS"), **numbers("HINTS")}
+OPCODES = {**numbers("COMMANDS"), **numbers("HINTS"), **numbers("ADMIN_COMMANDS")}
 STATES = numbers("BLOCK_STATES")
 CLASSES = numbers("VICTIM_CLASSES")
 POLICIES = numbers("POLICIES")

@@ -31,7 +31,7 @@ MOVE_NS = 2000
 SCRUB_NS = 1000
 PROPERTIES = {"block-size": BLOCK, "fast-size": SLOTS * BLOCK, "slow-size": BLOCKS * BLOCK, "max-contexts": 4,
               "policy": "hepc", "dma-channels": 1, "dma-latency-ns": 1000, "dma-bandwidth": BLOCK * 1000000,
-              "scrub-bandwidth": BLOCK * 1000000}
+              "scrub-bandwidth": BLOCK * 1000000, "vectors": 6}
 
 
 @dataclass(frozen=True)

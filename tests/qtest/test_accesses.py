@@ -64,8 +64,9 @@ class Accesses(DeviceTest):
         taken |= {hw.CONST["COUNTER_BASE"] + 8 * index for index in hw.COUNTERS.values()}
         taken |= {hw.CONST["STATUS_COUNTER_BASE"] + 8 * number for number in hw.STATUS.values()}
         beside = {offset + step for offset in taken for step in (-8, 8)} - taken
-        reserved = {0x4000, 0x7FF8, hw.CONST["MSIX_TABLE_OFFSET"] + 16 * hw.CONST["MSIX_VECTORS"], 0x11000, 0xFFFF8,
-                    hw.CONST["DOORBELL_BASE"], hw.CONST["DOORBELL_BASE"] + hw.CONST["DOORBELL_STRIDE"],
+        reserved = {0x4000, 0x7FF8, hw.CONST["MSIX_TABLE_OFFSET"] + 16 * PROPERTIES["vectors"], 0x11000, 0xFFFF8,
+                    hw.CONST["DOORBELL_BASE"] + 0x18, hw.CONST["DOORBELL_BASE"] + hw.CONST["DOORBELL_STRIDE"] + 0x10,
+                    hw.CONST["DOORBELL_BASE"] + PROPERTIES["max-contexts"] * hw.CONST["DOORBELL_STRIDE"],
                     hw.CONST["BAR0_SIZE"] - 8}
         for offset in sorted(offset for offset in beside | reserved if offset >= 0):
             with self.subTest(offset=hex(offset)):

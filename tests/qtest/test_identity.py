@@ -32,7 +32,7 @@ class Identity(DeviceTest):
     def test_msix_capability(self) -> None:
         function = self.device.function
         at = function.capability(pci.CAP_MSIX)
-        self.assertEqual(function.read(at + 2, 2) & 0x7FF, hw.CONST["MSIX_VECTORS"] - 1)
+        self.assertEqual(function.read(at + 2, 2) & 0x7FF, PROPERTIES["vectors"] - 1)
         self.assertEqual(function.read(at + 4), hw.CONST["MSIX_TABLE_OFFSET"] | hw.CONST["BAR_REGISTERS"])
         self.assertEqual(function.read(at + 8), hw.CONST["MSIX_PBA_OFFSET"] | hw.CONST["BAR_REGISTERS"])
 
@@ -51,7 +51,8 @@ class Identity(DeviceTest):
 class Geometry(DeviceTest):
     def test_configuration_registers(self) -> None:
         expected = {"ID": hw.CONST["ID_VALUE"], "CAPS": hw.CONST["CAPS_VALUE"], "BLOCK_SIZE": BLOCK, "BLOCKS": BLOCKS,
-                    "FAST_SLOTS": SLOTS, "CONTEXTS": PROPERTIES["max-contexts"], "DMA_CHANNELS": 1,
+                    "FAST_SLOTS": SLOTS, "CONTEXTS": PROPERTIES["max-contexts"], "VECTORS": PROPERTIES["vectors"],
+                    "DOORBELL_LATENCY": 0, "DMA_CHANNELS": 1,
                     "DMA_LATENCY": 1000, "DMA_BANDWIDTH": PROPERTIES["dma-bandwidth"],
                     "SCRUB_BANDWIDTH": PROPERTIES["scrub-bandwidth"],
                     "POLICIES": sum(1 << number for number in hw.POLICIES.values()), "FAST_FREE": SLOTS,

@@ -59,7 +59,7 @@ class OneChannel(DeviceTest):
         self.device.command("PIN", first=block, count=1, arg=SECOND)
         self.machine.clock_step(SCRUB_NS)
         self.assertEqual(self.device.block(block).state, "FAST")
-        self.assert_counts(before, COMMANDS=1, PINS=1, PINS_WAITED=1, ZERO_FILLS=1)
+        self.assert_counts(before, COMMANDS=1, PINS=1, PINS_WAITED=1, ZERO_FILLS=1, INTERRUPTS=1)
 
     def test_a_slot_shows_nothing_of_its_last_block(self) -> None:
         """A zero-filled slot was somebody else's a moment ago."""

@@ -5,6 +5,7 @@
 import pci
 from kvcpu import BLOCK, BLOCKS, SLOTS, Device, DeviceTest, main, pattern, scratch
 from qtest import Machine, Refused
+from rings import AREA, Events, Ring
 
 SECOND = 10**9
 PORT_SLOT = 5
@@ -67,6 +68,23 @@ class Plug(DeviceTest):
         self.remove()
         self.machine.clock_step(SECOND)
         self.assertEqual(self.add().read("BLOCKS_FREE"), BLOCKS)
+
+    def test_with_rings_alive(self) -> None:
+        device = self.add()
+        ring, events = Ring(device, 1), Events(device)
+        self.assertEqual((ring.open(), events.open()), ("SUCCESS", True))
+        ring.run("ALLOC", count=2)
+        device.fill(0, pattern(1), context=1)
+        ring.push("PIN", count=1, arg=SECOND)
+        ring.announce()
+        device.command("HOLD", context=1, first=1, count=1)
+        memory = self.machine.read(AREA - 0x10000, 0x90000)
+        self.remove()
+        self.machine.clock_step(SECOND)
+        self.assertEqual(self.machine.read(AREA - 0x10000, 0x90000), memory)
+        ring = Ring(self.add(), 1)
+        self.assertEqual(ring.open(), "SUCCESS")
+        self.assertEqual(ring.run("ALLOC", count=1).status, "SUCCESS")
 
     def test_backends_are_given_back(self) -> None:
         for turn in range(2):

@@ -20,6 +20,8 @@ REFUSED = [
     ("dma-channels", 0, {}, "16"), ("dma-channels", 17, {}, "16"),
     ("dma-latency-ns", 10**9 + 1, {}, "1000000000"), ("dma-latency-ns", 2**64 - 1, {}, "1000000000"),
     ("dma-bandwidth", 0, {}, "1"),
+    ("vectors", 0, {}, "257"), ("vectors", 2, {}, "3"), ("vectors", 258, {}, "257"),
+    ("doorbell-latency-ns", 10**9 + 1, {}, "1000000000"),
 ]
 # What QEMU's own parser refuses; it names the property too.
 UNPARSED = [("max-contexts", "-1"), ("max-contexts", "many"), ("block-size", "4X"), ("dma-latency-ns", "1.5"),

@@ -3,14 +3,15 @@
 """Every register of kvcpu_hw.h: value after reset, what can be written, what cannot."""
 
 import hw
-from kvcpu import BLOCKS, SLOTS, DeviceTest, main
+from kvcpu import BLOCKS, PROPERTIES, SLOTS, DeviceTest, main
 
 # Written, these do something; what they do has tests of its own.
-EXECUTING = ("STEP_ADVANCE", "BOOST_LEN", "IMEVICT_LEN", "PREFETCH_STEP", "SHARE_LEN", "CMD_CONTROL")
+EXECUTING = ("STEP_ADVANCE", "BOOST_LEN", "IMEVICT_LEN", "PREFETCH_STEP", "SHARE_LEN", "CMD_CONTROL",
+             "QUEUE_ENABLE")
 # What a register takes at most, where that is not any value.
 LARGEST = {"WEIGHT_R": 2**32 - 1, "WEIGHT_F": 2**32 - 1, "WEIGHT_S": 2**32 - 1, "WEIGHT_D": 2**32 - 1,
            "EVICT_THRESH": 2**32 - 1, "PREFETCH_THRESH": 2**32 - 1, "SHARED_CAP": SLOTS, "BLOCK_SELECT": BLOCKS - 1,
-           "POLICY": max(hw.POLICIES.values())}
+           "POLICY": max(hw.POLICIES.values()), "CONTEXT_SELECT": PROPERTIES["max-contexts"] - 1}
 
 
 class Registers(DeviceTest):
@@ -98,6 +99,7 @@ class Registers(DeviceTest):
 class BadValues(DeviceTest):
     CASES = [("POLICY", max(hw.POLICIES.values()) + 1), ("POLICY", 2**64 - 1), ("HOT_LEASE", 0),
              ("SHARED_CAP", SLOTS + 1), ("BLOCK_SELECT", BLOCKS), ("BLOCK_SELECT", 2**64 - 1), ("CONTROL", 0),
+             ("CONTEXT_SELECT", PROPERTIES["max-contexts"]), ("QUEUE_ENABLE", 4),
              ("CONTROL", 4), ("CONTROL", 5), ("CONTROL", 2**63), ("CPL_POP", 1)] + \
             [(name, 2**32) for name in ("WEIGHT_R", "WEIGHT_F", "WEIGHT_S", "WEIGHT_D", "EVICT_THRESH",
                                         "PREFETCH_THRESH")]

@@ -20,7 +20,7 @@ FREE = "MIT"
 
 # First match wins. The qtests go where the device goes; all other tests are free, whatever they test.
 LICENCES = [
-    ("qemu-device/include/kvcpu_hw.h", SHARED),
+    ("qemu-device/include/kvcpu_hw*.h", SHARED),
     ("guest-driver/uapi/*", SHARED),
     ("guest-driver/*", DRIVER),
     ("qemu-device/*", DEVICE),
@@ -34,12 +34,13 @@ NO_LICENCE_LINE = ["LICENSES/*", "*.jsonl", "*.json", "qemu-device/core/SOURCES"
 ANY_LENGTH = ["LICENSES/*", "*.jsonl", "docs/device-spec.md"]
 
 # Folder: the project's headers that its files may include, beside those of the folder itself.
-SEAM, HW, UAPI = "kvcpu_core.h", "kvcpu_hw.h", "linux/kvcpu.h"
+SEAM, UAPI = "kvcpu_core.h", "linux/kvcpu.h"
+HW = {"kvcpu_hw.h", "kvcpu_hw_rings.h", "kvcpu_hw_log.h"}
 INCLUDES = {
-    "qemu-device/core": {HW},
-    "qemu-device/qemu": {HW, SEAM},
-    "guest-driver": {HW, UAPI},
-    "guest-lib": {HW, UAPI},
+    "qemu-device/core": HW,
+    "qemu-device/qemu": HW | {SEAM},
+    "guest-driver": HW | {UAPI},
+    "guest-lib": HW | {UAPI},
 }
 # The library may reach the core through the seam, for its loopback transport alone.
 SEAM_USERS = ["guest-lib/src/*loopback*"]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Prints the core's state x occurrence table as tests/docs compares it with the specification:
-// "life|STATE|OCCURRENCE|STATES", a dash where it cannot happen.
+// "life|STATE|OCCURRENCE|STATES", a dash where it cannot happen; and what a hold changes of it:
+// "held|OCCURRENCE|READ holds alone|a WRITE hold".
 #include <cstdio>
 #include <string>
 
@@ -30,6 +31,14 @@ int main() {
             std::printf("life|%s|%s|%s\n", states[from], occurrences[what],
                         cell.empty() ? "-" : cell.c_str());
         }
+    }
+    const auto rule = [](unsigned what, bool for_writing) {
+        const char *const names[] = {"yes", "REVOKE", "-"};
+        return names[static_cast<unsigned>(
+            kvcpu::held_rule(static_cast<kvcpu_block_occurrence>(what), for_writing))];
+    };
+    for (unsigned what = 0; what < KVCPU_BLOCK_OCCURRENCE_COUNT; ++what) {
+        std::printf("held|%s|%s|%s\n", occurrences[what], rule(what, false), rule(what, true));
     }
     return 0;
 }

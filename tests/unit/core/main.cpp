@@ -19,7 +19,12 @@ int main(int argc, char **argv) {
     kvcpu_test::add_reset_suite();
     kvcpu_test::add_lru_suite();
     kvcpu_test::add_oracle_suite();
+    kvcpu_test::add_rings_suite();
+    kvcpu_test::add_admin_suite();
+    kvcpu_test::add_holds_suite();
+    kvcpu_test::add_events_suite();
     kvcpu_test::add_torture_suite();
+    kvcpu_test::add_ring_torture_suite();
 
     return kvcpu_test::run_suites(argc, argv);
 }

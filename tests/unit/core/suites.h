@@ -20,7 +20,12 @@ void add_policies_suite();
 void add_reset_suite();
 void add_lru_suite();
 void add_oracle_suite();
+void add_rings_suite();
+void add_admin_suite();
+void add_holds_suite();
+void add_events_suite();
 void add_torture_suite();
+void add_ring_torture_suite();
 
 }  // namespace kvcpu_test
 

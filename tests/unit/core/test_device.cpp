@@ -27,7 +27,9 @@ kvcpu_config small_config() {
             .dma_channels = 2,
             .dma_latency_ns = 1000,
             .dma_bandwidth = 1'000'000'000,
-            .scrub_bandwidth = 0};
+            .scrub_bandwidth = 0,
+            .vectors = 0,
+            .doorbell_latency_ns = 0};
 }
 
 Result decode_result(uint64_t word) {
@@ -57,7 +59,7 @@ TestDevice::TestDevice(const kvcpu_config &cfg) : TestDevice(cfg, {}) {}
 
 TestDevice::TestDevice(const kvcpu_config &cfg, std::function<uint64_t(uint32_t)> oracle)
     : config(cfg),
-      memory(size_t{1} << 16),
+      memory(size_t{1} << 20),
       fast(cfg.fast_size),
       slow(cfg.slow_size),
       next_use(std::move(oracle)) {
@@ -65,28 +67,23 @@ TestDevice::TestDevice(const kvcpu_config &cfg, std::function<uint64_t(uint32_t)
     ops.now = [](void *opaque) { return self(opaque).now; };
     ops.set_timer = [](void *opaque, uint64_t deadline_ns) { self(opaque).timer_ns = deadline_ns; };
     ops.dma_read = [](void *opaque, uint64_t address, void *to, uint64_t bytes) {
-        TestDevice &host = self(opaque);
-        if (host.during_dma) {
-            host.during_dma();
+        const kvcpu_dma_result result = self(opaque).access(address, bytes, false);
+        if (result == KVCPU_DMA_OK) {
+            std::memcpy(to, self(opaque).memory.data() + address, bytes);
         }
-        if (host.reaches_memory(address, bytes) && host.next_dma == KVCPU_DMA_OK) {
-            std::memcpy(to, host.memory.data() + address, bytes);
-            return KVCPU_DMA_OK;
-        }
-        return host.next_dma == KVCPU_DMA_OK ? KVCPU_DMA_FAULT : host.next_dma;
+        return result;
     };
     ops.dma_write = [](void *opaque, uint64_t address, const void *from, uint64_t bytes) {
-        TestDevice &host = self(opaque);
-        if (host.during_dma) {
-            host.during_dma();
+        const kvcpu_dma_result result = self(opaque).access(address, bytes, true);
+        if (result == KVCPU_DMA_OK) {
+            std::memcpy(self(opaque).memory.data() + address, from, bytes);
         }
-        if (host.reaches_memory(address, bytes) && host.next_dma == KVCPU_DMA_OK) {
-            std::memcpy(host.memory.data() + address, from, bytes);
-            return KVCPU_DMA_OK;
-        }
-        return host.next_dma == KVCPU_DMA_OK ? KVCPU_DMA_FAULT : host.next_dma;
+        return result;
     };
-    ops.notify = [](void *opaque, unsigned) { ++self(opaque).interrupts; };
+    ops.notify = [](void *opaque, unsigned vector) {
+        ++self(opaque).interrupts;
+        self(opaque).vectors.push_back(vector);
+    };
     ops.tier_written = [](void *opaque, kvcpu_tier tier, uint64_t, uint64_t bytes) {
         self(opaque).bytes_written[tier] += bytes;
     };
@@ -110,8 +107,31 @@ TestDevice::~TestDevice() {
     kvcpu_core_destroy(core);
 }
 
-bool TestDevice::reaches_memory(uint64_t address, uint64_t bytes) const {
-    return address <= memory.size() && bytes <= memory.size() - address;
+kvcpu_dma_result TestDevice::access(uint64_t address, uint64_t bytes, bool is_write) {
+    if (during_dma) {
+        during_dma();
+    }
+    const kvcpu_dma_result ruled = dma_rule ? dma_rule(address, is_write) : next_dma;
+    if (ruled != KVCPU_DMA_OK) {
+        return ruled;
+    }
+    if (address >= own_bars && address < own_bars_end) {
+        return KVCPU_DMA_OWN_ADDRESS;
+    }
+    const bool is_there = address <= memory.size() && bytes <= memory.size() - address;
+    return is_there ? KVCPU_DMA_OK : KVCPU_DMA_FAULT;
+}
+
+uint64_t TestDevice::load(uint64_t address) {
+    uint64_t word = 0;
+    (void)memory.at(address + sizeof(word) - 1);
+    std::memcpy(&word, memory.data() + address, sizeof(word));
+    return word;
+}
+
+void TestDevice::store(uint64_t address, uint64_t word) {
+    (void)memory.at(address + sizeof(word) - 1);
+    std::memcpy(memory.data() + address, &word, sizeof(word));
 }
 
 uint64_t TestDevice::read(uint64_t offset, unsigned bytes) {

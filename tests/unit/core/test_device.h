@@ -11,12 +11,17 @@
 
 #include "kvcpu_core.h"
 #include "kvcpu_hw.h"
+#include "kvcpu_hw_log.h"
+#include "kvcpu_hw_rings.h"
 
 namespace kvcpu_test {
 
 /* 16 blocks, 4 slots, 2 channels, a move in 9,192 ns (1,000 + 4,096 x 2 / 1 GB/s). */
 kvcpu_config small_config();
 inline constexpr uint64_t small_move_ns = 9192;
+/* Bus addresses that are the device's own. */
+inline constexpr uint64_t own_bars = uint64_t{1} << 63;
+inline constexpr uint64_t own_bars_end = own_bars + (uint64_t{1} << 40);
 
 struct Result {
     unsigned status;
@@ -97,6 +102,10 @@ class TestDevice {
     /* Pins, waits for it, unpins: the block is then in a slot, and used last. */
     void demand(uint64_t block);
 
+    /* A 64-bit word of memory. */
+    uint64_t load(uint64_t address);
+    void store(uint64_t address, uint64_t word);
+
     std::vector<Completion> completions();
     unsigned state(uint64_t block) { return block_field(KVCPU_REG_BLOCK_STATE, block, 0, 0xff); }
     unsigned block_class(uint64_t block) {
@@ -127,14 +136,17 @@ class TestDevice {
     std::vector<kvcpu_event> log;
     bool keep_log = true;
     uint64_t bytes_written[2] = {0, 0};
+    std::vector<unsigned> vectors; /* raised, in order */
     kvcpu_dma_result next_dma = KVCPU_DMA_OK;
+    /* What an access of this address comes to, where it is not left to the others. */
+    std::function<kvcpu_dma_result(uint64_t address, bool is_write)> dma_rule;
     std::function<void()> during_dma;
     std::function<uint64_t(uint32_t)> next_use;
     kvcpu_core *core = nullptr;
 
   private:
     unsigned block_field(uint64_t reg, uint64_t block, unsigned shift, uint64_t mask);
-    bool reaches_memory(uint64_t address, uint64_t bytes) const;
+    kvcpu_dma_result access(uint64_t address, uint64_t bytes, bool is_write);
 };
 
 }  // namespace kvcpu_test

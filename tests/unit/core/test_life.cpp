@@ -68,8 +68,40 @@ void free_it(TestDevice &d) {
 void pin_it(TestDevice &d) {
     d.pin(0);
 }
+void hold_it(TestDevice &d) {
+    CU_ASSERT_EQUAL(d.command(KVCPU_OP_HOLD, 0, 1).status, KVCPU_SC_SUCCESS);
+}
+void unhold_it(TestDevice &d) {
+    CU_ASSERT_EQUAL(d.command(KVCPU_OP_UNHOLD, 0, 1).status, KVCPU_SC_SUCCESS);
+}
+/* Before it, `set` brings the block about; after it the block is held. */
+template <void (*set)(TestDevice &)>
+void held(TestDevice &d) {
+    set(d);
+    hold_it(d);
+}
+void held_and_freed(TestDevice &d) {
+    own(d);
+    hold_it(d);
+    d.free(0);
+}
+/* As leaving_queued, but no fetch waits for its slot. */
+void leaving_for_nobody(TestDevice &d) {
+    d.alloc(4);
+    for (uint64_t block = 0; block < 3; ++block) {
+        d.demand(block);
+        d.fill(block, 2);
+    }
+    d.command(KVCPU_OP_SEAL, 1, 2); /* both channels write these home */
+    d.command(KVCPU_OP_EVICTABLE, 0, 1, 0, KVCPU_F_NOW);
+}
 void move_time(TestDevice &d) {
     d.run(small_move_ns);
+}
+
+void revoking(TestDevice &d) {
+    CU_ASSERT_EQUAL(d.flags(0) & KVCPU_BF_REVOKING, KVCPU_BF_REVOKING);
+    CU_ASSERT_EQUAL(d.events(KVCPU_EV_REVOKE), 1);
 }
 
 const Scene scenes[] = {
@@ -103,6 +135,30 @@ const Scene scenes[] = {
     {KVCPU_BS_LEAVING, KVCPU_BO_WRITE_BACK_DONE, KVCPU_BS_HOME, leaving, move_time},
     {KVCPU_BS_LEAVING, KVCPU_BO_CLAIM, KVCPU_BS_WRITING_BACK, leaving, pin_it},
     {KVCPU_BS_LEAVING, KVCPU_BO_CLAIM, KVCPU_BS_FAST, leaving_queued, pin_it},
+    {KVCPU_BS_HOME, KVCPU_BO_HOLD, KVCPU_BS_HOME, own, hold_it},
+    {KVCPU_BS_FAST, KVCPU_BO_HOLD, KVCPU_BS_FAST, clean, hold_it},
+    {KVCPU_BS_WRITING_BACK, KVCPU_BO_HOLD, KVCPU_BS_WRITING_BACK, writing_back, hold_it},
+    {KVCPU_BS_LEAVING, KVCPU_BO_HOLD, KVCPU_BS_FAST, leaving_for_nobody, hold_it},
+    {KVCPU_BS_SCRUBBING, KVCPU_BO_UNHOLD, KVCPU_BS_SCRUBBING, held_and_freed, unhold_it},
+    {KVCPU_BS_HOME, KVCPU_BO_UNHOLD, KVCPU_BS_HOME, held<own>, unhold_it},
+    {KVCPU_BS_FAST, KVCPU_BO_UNHOLD, KVCPU_BS_FAST, held<clean>, unhold_it},
+    {KVCPU_BS_WRITING_BACK, KVCPU_BO_UNHOLD, KVCPU_BS_WRITING_BACK, held<writing_back>, unhold_it},
+    {KVCPU_BS_SCRUBBING, KVCPU_BO_REVOKE, KVCPU_BS_SCRUBBING, held_and_freed, revoking},
+    {KVCPU_BS_HOME, KVCPU_BO_REVOKE, KVCPU_BS_HOME, held<own_written>,
+     [](TestDevice &d) {
+         pin_it(d);
+         revoking(d);
+     }},
+    {KVCPU_BS_FAST, KVCPU_BO_REVOKE, KVCPU_BS_FAST, held<clean>,
+     [](TestDevice &d) {
+         evict(d);
+         revoking(d);
+     }},
+    {KVCPU_BS_WRITING_BACK, KVCPU_BO_REVOKE, KVCPU_BS_WRITING_BACK, held<writing_back>,
+     [](TestDevice &d) {
+         evict(d);
+         revoking(d);
+     }},
 };
 
 void every_cell_comes_about() {

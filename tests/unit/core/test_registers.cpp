@@ -91,7 +91,7 @@ void a_bandwidth_too_large_to_scale_saturates() {
 
 void sizes_and_alignment() {
     TestDevice device;
-    CU_ASSERT_EQUAL(device.read(KVCPU_REG_ID, 4), 0x10000);
+    CU_ASSERT_EQUAL(device.read(KVCPU_REG_ID, 4), KVCPU_ID_VALUE & UINT32_MAX);
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_ID + 4, 4), 0x4b564350);
     device.write(KVCPU_REG_STEP_ADVANCE, 5, 4);
     device.write(KVCPU_REG_STEP_ADVANCE + 4, 5, 4);
@@ -106,7 +106,7 @@ void sizes_and_alignment() {
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_BAD_ALIGNMENT), 3);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_STEPS), 0);
     CU_ASSERT_EQUAL(device.read(UINT64_MAX - 7), 0);
-    CU_ASSERT_EQUAL(device.read(KVCPU_DOORBELL_BASE), 0);
+    CU_ASSERT_EQUAL(device.read(KVCPU_DOORBELL_BASE - 8), 0);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_BAD_OFFSET), 2);
 }
 
@@ -124,6 +124,8 @@ void values_that_a_register_cannot_take() {
         {KVCPU_REG_HOT_LEASE, 0},
         {KVCPU_REG_SHARED_CAP, 5},
         {KVCPU_REG_BLOCK_SELECT, 16},
+        {KVCPU_REG_CONTEXT_SELECT, 4},
+        {KVCPU_REG_QUEUE_ENABLE, 4},
         {KVCPU_REG_CONTROL, 0},
         {KVCPU_REG_CONTROL, 4},
         {KVCPU_REG_CPL_POP, 1},

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef KVCPU_CORE_TURNS_H
+#define KVCPU_CORE_TURNS_H
+
+#include <array>
+#include <cstdint>
+
+#include "commands.h"
+#include "device.h"
+#include "hints.h"
+#include "queue_pairs.h"
+
+namespace kvcpu {
+
+/*
+ * Serves the rings: takes what doorbells announce, gives each ring its turns, executes its
+ * entries, and stops it where something is wrong. Section 13 of the specification.
+ */
+class Turns {
+  public:
+    Turns(Device &device, QueuePairs &pairs, Commands &commands, Hints &hints)
+        : d_(device), pairs_(pairs), commands_(commands), hints_(hints) {}
+
+    void clear() noexcept { next_turn_ns_ = 0; }
+
+    /* False for a value, or a ring, that cannot take it. */
+    bool announce(uint16_t context, uint64_t tail) noexcept;
+    bool take(uint16_t context, uint64_t head) noexcept;
+
+    void resume() noexcept;
+    [[nodiscard]] uint64_t next() const noexcept {
+        return std::min(pairs_.next_ripe(),
+                        pairs_.is_any_ready() ? next_turn_ns_ : KVCPU_TIMER_OFF);
+    }
+
+  private:
+    /* Entries that are copied in one piece. */
+    static constexpr uint32_t batch = 64;
+
+    void serve() noexcept;
+    /* Returns what it has cost. */
+    uint32_t turn(uint16_t context) noexcept;
+    /* False: the ring pauses, or has not come to the end of the entry. */
+    bool execute(uint16_t context, const Entry &entry, uint32_t &budget) noexcept;
+    bool hint(uint16_t context, const Command &command, uint32_t &budget) noexcept;
+    bool go_on_with_hint(uint16_t context, uint32_t &budget) noexcept;
+    void ended(uint16_t context, const Reply &reply, const Result &result) noexcept;
+    [[nodiscard]] uint32_t cost_of(const Command &command) const noexcept;
+    [[nodiscard]] bool has_work(uint16_t context) const noexcept;
+
+    Device &d_;
+    QueuePairs &pairs_;
+    Commands &commands_;
+    Hints &hints_;
+    std::array<Entry, batch> entries_{};
+    uint64_t next_turn_ns_ = 0;
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_TURNS_H

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR MIT */
+/* The KV-CPU's hardware contract, continued: the records of its event log. */
+#ifndef KVCPU_HW_LOG_H
+#define KVCPU_HW_LOG_H
+
+/* -- The event log: X(name, number, what) --------------------------------- */
+
+/*
+ * A record is five 64-bit little-endian words:
+ *   0 sequence number since the log's restart
+ *   1 virtual nanoseconds since the log's restart
+ *   2 kind (bits 15:0), detail (31:16), context (47:32), status (63:48)
+ *   3 first block, or register offset
+ *   4 blocks, step, or value
+ */
+#define KVCPU_EVENT_WORDS 5
+#define KVCPU_EVENTS(X)                                                                 \
+    X(LOG_RESTART, 0, "the log starts here")                                            \
+    X(RESET, 1, "detail: kind of reset")                                                \
+    X(POLICY, 2, "word 4: policy now in force")                                         \
+    X(STEP, 3, "word 4: step")                                                          \
+    X(EPOCH, 4, "a step back; word 4: step")                                            \
+    X(HINT, 5, "detail: opcode; status: AUX of its result; words 3, 4: range")          \
+    X(COMMAND_FAILED, 6, "detail: opcode; status: why; words 3, 4: range")              \
+    X(ALLOC, 7, "words 3, 4: range")                                                    \
+    X(FREE, 8, "words 3, 4: range")                                                     \
+    X(SCRUBBED, 9, "word 3: block")                                                     \
+    X(READ, 10, "word 3: block; word 4: bytes")                                         \
+    X(WRITE, 11, "word 3: block; word 4: bytes")                                        \
+    X(PIN_WAITS, 12, "words 3, 4: range")                                               \
+    X(PIN_GRANTED, 13, "words 3, 4: range")                                             \
+    X(PIN_ENDED, 14, "status: why it was not granted; words 3, 4: range")               \
+    X(UNPIN, 15, "words 3, 4: range")                                                   \
+    X(FETCH_START, 16, "detail: KVCPU_MOVE_*; word 3: block; word 4: slot")             \
+    X(FETCH_DONE, 17, "detail: KVCPU_MOVE_*; word 3: block; word 4: slot")              \
+    X(WRITE_BACK_START, 18, "detail: KVCPU_MOVE_*; word 3: block; word 4: slot")        \
+    X(WRITE_BACK_DONE, 19, "detail: KVCPU_MOVE_*; word 3: block; word 4: slot")         \
+    X(ZERO_FILLED, 20, "word 3: block; word 4: slot")                                   \
+    X(EVICTED, 21, "detail: victim class; word 3: block; word 4: slot it leaves")       \
+    X(DISPLACED, 22, "a PIN took the slot of a hot or shared block; as EVICTED")        \
+    X(CLOSED, 23, "the context is closed and owns nothing")                             \
+    X(GUEST_ERROR, 24, "detail: counter index; word 3: register offset; word 4: value") \
+    X(QUEUES, 25, "word 4: QUEUE_ENABLE now")                                           \
+    X(RING_OPENED, 26, "OPEN or RESTART; words 3, 4: entries of the two rings")         \
+    X(RING_STOPPED, 27, "status: KVCPU_RS_*; word 3: SQ_HEAD")                          \
+    X(BUFFER, 28, "word 3: buffer; word 4: its bytes, 0 where it was removed")          \
+    X(MAP, 29, "words 3, 4: range of RESIDENCY, or what is forgotten of it: 0 blocks")  \
+    X(HOLD, 30, "detail: 1 for WRITE; word 3: block; word 4: slot or all ones")         \
+    X(UNHOLD, 31, "detail: 1 for WRITE; words 3, 4: range")                             \
+    X(REVOKE, 32, "detail: KVCPU_RV_*; word 3: block")                                  \
+    X(FENCE, 33, "a FENCE that waited has ended")                                       \
+    X(QUOTA, 34, "word 3: minimum; word 4: maximum")                                    \
+    X(DROPPED, 35, "word 3: cached block that was dropped")
+
+#define KVCPU_EVENT_NUMBER_(name, number, what) KVCPU_EV_##name = (number),
+enum kvcpu_event_kind { KVCPU_EVENTS(KVCPU_EVENT_NUMBER_) KVCPU_EVENT_COUNT };
+#undef KVCPU_EVENT_NUMBER_
+
+/* Why a move was made, most urgent first. */
+#define KVCPU_MOVE_DEMAND 0
+#define KVCPU_MOVE_PREFETCH 1
+#define KVCPU_MOVE_CLEAN 2 /* write-back that nobody waits for */
+
+#endif /* KVCPU_HW_LOG_H */
