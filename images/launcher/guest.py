@@ -17,6 +17,9 @@ from .errors import Exit, LauncherError
 
 _POLL_S = 0.05
 _BOOT_TIMEOUT_S = 120.0
+# The most that a look at the guest counts for: a launcher that was stopped meanwhile (Ctrl-Z, a frozen container) does
+# not hold its own absence against the guest.
+_LOOK_MAX_S = 2.0
 _QUIT_TIMEOUT_S = 10.0
 _UNPLUG_TIMEOUT_S = 60.0
 _CONSOLE_TAIL = 8
@@ -65,13 +68,16 @@ class Guest:
     interactive: bool = False
     on_output: Callable[[Channel, bytes], None] | None = None
     _offsets: dict[Channel, int] = field(default_factory=dict)
+    # Seconds in which the guest could run, and when that was last looked at.
+    _given_s: float = 0.0
+    _looked: float = 0.0
 
     def path(self, channel: Channel) -> Path:
         """The file that a channel's bytes go to."""
         return self.folder / f"{channel.name.lower()}.log"
 
     def __enter__(self) -> "Guest":
-        self._started = time.monotonic()
+        self._started = self._looked = time.monotonic()
         self._fill_folder()
         self._qemu_log = open(self.folder / "qemu.log", "w+b")
         ours, theirs = socket.socketpair()
@@ -215,14 +221,29 @@ class Guest:
         if self._process.returncode != 0:
             raise self._qemu_failure("QEMU failed while quitting")
 
+    def _is_stopped(self) -> bool:
+        """Whether a signal or a debugger keeps QEMU from running."""
+        try:
+            stat = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return False
+        return stat.rpartition(")")[2].split()[0] in ("T", "t")
+
+    def _count_time(self) -> None:
+        now = time.monotonic()
+        if not self._is_stopped():
+            self._given_s += min(now - self._looked, _LOOK_MAX_S)
+        self._looked = now
+
     def _check_time(self) -> None:
         if self.interactive:
             return
+        self._count_time()
         stages = self._text(Channel.STATUS).split()
-        if "ready" not in stages and self.elapsed > min(_BOOT_TIMEOUT_S, self.timeout_s):
+        if "ready" not in stages and self._given_s > min(_BOOT_TIMEOUT_S, self.timeout_s):
             where = "while loading modules" if "boot" in stages else "before its init ran"
-            raise self._error(Exit.GUEST_HUNG, f"the guest hangs at boot, {where} ({self.elapsed:.0f} s)")
-        if self.elapsed > self.timeout_s:
+            raise self._error(Exit.GUEST_HUNG, f"the guest hangs at boot, {where} ({self._given_s:.0f} s)")
+        if self._given_s > self.timeout_s:
             raise self._error(Exit.GUEST_HUNG, f"the command still runs after {self.timeout_s:.0f} s (--timeout)")
 
     def _pass_on_output(self) -> None:

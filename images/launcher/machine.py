@@ -8,9 +8,9 @@ from pathlib import Path
 _VIRTUAL_EPOCH = "2026-01-01T00:00:00"
 # An oops becomes a panic, and a panic ends the machine at once: a broken guest is told from a slow one.
 # Mitigations would flush the emulated TLB at every system call, and protect nobody here. A busy host may leave a guest
-# without a processor for many seconds, so the kernel's watchdogs have more patience than on a machine of their own.
+# without a processor for many seconds: no lockup detector, and more patience for RCU than on a machine of its own.
 _KERNEL_COMMAND_LINE = ("console=ttyS0 panic=-1 oops=panic loglevel=6 nokaslr mitigations=off "
-                        "watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120")
+                        "nowatchdog rcupdate.rcu_cpu_stall_timeout=300")
 # Old enough to have no RDRAND, which reads the host's entropy, and no fast `rep movsb`, which TCG copies with byte by
 # byte; new enough for everything that Debian's binaries use.
 _TCG_CPU = "Nehalem"

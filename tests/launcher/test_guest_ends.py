@@ -137,10 +137,10 @@ class Disorderly(LauncherTest):
     def test_sizes_that_do_not_fit_the_host(self) -> None:
         self.check(run("true", "--memory", "1000000000"), Exit.QEMU_DIED, "memory")
 
-    def started(self, command: str) -> tuple[subprocess.Popen[str], int]:
+    def started(self, command: str, *options: str) -> tuple[subprocess.Popen[str], int]:
         """A launcher whose guest executes a command already, and the process id of its QEMU."""
-        process_ = subprocess.Popen([KVCPU, "run", "--prebuilt", "--", "sh", "-c", f"echo started; {command}"],
-                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        argv = [KVCPU, "run", "--prebuilt", *options, "--", "sh", "-c", f"echo started; {command}"]
+        process_ = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.addCleanup(process_.kill)
         self.assertEqual(process_.stdout.readline(), "started\n")
         children = Path(f"/proc/{process_.pid}/task/{process_.pid}/children").read_text(encoding="ascii").split()
@@ -150,6 +150,13 @@ class Disorderly(LauncherTest):
         """How it ends."""
         stdout, stderr = process_.communicate(timeout=60)
         return subprocess.CompletedProcess(process_.args, process_.returncode, stdout, stderr)
+
+    def test_a_guest_that_was_stopped_is_not_hung(self) -> None:
+        launcher, qemu = self.started("sleep 5; exit 6", "--timeout", "20")
+        os.kill(qemu, signal.SIGSTOP)
+        time.sleep(22)
+        os.kill(qemu, signal.SIGCONT)
+        self.assertEqual(self.finished(launcher).returncode, 6)
 
     def test_killed_qemu(self) -> None:
         launcher, qemu = self.started("sleep 1000")
