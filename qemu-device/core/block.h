@@ -19,7 +19,7 @@ enum class Hint : uint8_t { none, hot, evictable, prefetchable, released };
  * What the directory keeps of a block. Steps are on its context's clock (context.h), which
  * goes on counting where a decode step goes back.
  */
-struct Block {
+struct alignas(64) Block {
     uint64_t stamp = 0;    // order of last use or UNPIN in the whole device; 0: never
     uint64_t used_at = 0;  // clock at that use
     uint64_t target = 0;   // clock at which HOT or PREFETCHABLE ends
@@ -36,9 +36,9 @@ struct Block {
     uint8_t head = 0;
     uint8_t sharers = 0;
     uint8_t frequency = 0;  // F of the score
-    kvcpu_block_state state = KVCPU_BS_FREE;
-    kvcpu_victim_class leaving_as = KVCPU_VC_UNHINTED;  // class at the decision to evict it
-    Hint hint = Hint::none;
+    kvcpu_block_state state : 4 = KVCPU_BS_FREE;
+    kvcpu_victim_class leaving_as : 4 = KVCPU_VC_UNHINTED;  // class at the decision to evict it
+    Hint hint : 4 = Hint::none;
     bool allocated : 1 = false;
     bool written : 1 = false;
     bool dirty : 1 = false;
@@ -57,7 +57,10 @@ struct Block {
     bool revoking : 1 = false;  // was asked back, and is still held
     bool giving : 1 = false;    // its slot was asked for with that (Device::giving)
     bool asked_in : 1 = false;  // its fetch for a hint was, and has to wait for that
+    bool due : 1 = false;       // is looked at in the next STEP (wheel.h)
 };
+/* A cache line: most of what is done to a block looks at no other part of the directory. */
+static_assert(sizeof(Block) == 64);
 
 /* Holds of a block, and why it was asked back. */
 struct Hold {

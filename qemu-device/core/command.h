@@ -52,6 +52,20 @@ struct Command {
 [[nodiscard]] constexpr bool is_hint(uint16_t opcode) noexcept {
     return opcode >= KVCPU_OP_STEP && opcode <= KVCPU_OP_CLEAR;
 }
+/* The flags that an opcode takes, F_COMPLETE aside. */
+[[nodiscard]] constexpr uint16_t flags_of(uint16_t opcode) noexcept {
+    switch (opcode) {
+        case KVCPU_OP_ALLOC:
+            return KVCPU_F_CACHED;
+        case KVCPU_OP_EVICTABLE:
+            return KVCPU_F_NOW;
+        case KVCPU_OP_HOLD:
+        case KVCPU_OP_UNHOLD:
+            return KVCPU_F_WRITE;
+        default:
+            return 0;
+    }
+}
 [[nodiscard]] constexpr bool is_admin(uint16_t opcode) noexcept {
     return opcode == KVCPU_OP_CLOSE || (opcode >= KVCPU_OP_OPEN && opcode <= KVCPU_OP_UNHOLD);
 }

@@ -13,19 +13,6 @@ constexpr uint64_t portion_interval_ns = 1000;
 constexpr bool is_supported(uint16_t opcode) {
     return opcode != KVCPU_OP_QUOTA;
 }
-constexpr uint16_t flags_of(uint16_t opcode) {
-    switch (opcode) {
-        case KVCPU_OP_ALLOC:
-            return KVCPU_F_CACHED;
-        case KVCPU_OP_EVICTABLE:
-            return KVCPU_F_NOW;
-        case KVCPU_OP_HOLD:
-        case KVCPU_OP_UNHOLD:
-            return KVCPU_F_WRITE;
-        default:
-            return 0;
-    }
-}
 
 }  // namespace
 

@@ -53,6 +53,19 @@ class Commands {
     /* Of a ring's hint: the checks before it, and what is counted. SUCCESS: it may begin. */
     kvcpu_status begin_hint(const Command &command) noexcept;
 
+    /* An entry that names this block is about to come. */
+    void prefetch(uint64_t first) const noexcept {
+        if (first < d_.block_count()) {
+            __builtin_prefetch(&d_.at(static_cast<uint32_t>(first)), 1);
+            p_.placement.prefetch(static_cast<uint32_t>(first));
+        }
+    }
+    void prefetch_more(uint64_t first) const noexcept {
+        if (first < d_.block_count()) {
+            p_.placement.prefetch_more(static_cast<uint32_t>(first));
+        }
+    }
+
     /* A ring that something is wrong with. */
     void stop_ring(uint16_t context) noexcept;
     /* The admin ring is switched off. */

@@ -12,20 +12,6 @@ void EventLog::restart(uint64_t now) noexcept {
     append(now, {.kind = KVCPU_EV_LOG_RESTART});
 }
 
-void EventLog::append(uint64_t now, const Record &record) noexcept {
-    const kvcpu_event event = {
-        .sequence = next_++,
-        .time_ns = now - origin_ns_,
-        .kind = static_cast<uint16_t>(record.kind),
-        .detail = record.detail,
-        .context = record.context,
-        .status = record.status,
-        .first = record.first,
-        .value = record.value,
-    };
-    host_.event(event);
-}
-
 }  // namespace kvcpu
 
 void kvcpu_event_encode(const struct kvcpu_event *event, uint8_t out[KVCPU_EVENT_BYTES]) {

@@ -26,7 +26,19 @@ class EventLog {
 
     /* Sequence and time from 0; the first record says so. */
     void restart(uint64_t now) noexcept;
-    void append(uint64_t now, const Record &record) noexcept;
+    void append(uint64_t now, const Record &record) noexcept {
+        const kvcpu_event event = {
+            .sequence = next_++,
+            .time_ns = now - origin_ns_,
+            .kind = static_cast<uint16_t>(record.kind),
+            .detail = record.detail,
+            .context = record.context,
+            .status = record.status,
+            .first = record.first,
+            .value = record.value,
+        };
+        host_.event(event);
+    }
     [[nodiscard]] uint64_t records() const noexcept { return next_; }
 
   private:

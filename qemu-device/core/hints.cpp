@@ -104,6 +104,25 @@ void Hints::abandon(const HintProgress &progress) noexcept {
     }
 }
 
+void Hints::apply_to_one(const HintRequest &request) noexcept {
+    d_.count(counter_of(request.opcode));
+    kvcpu_hint_reason reason = KVCPU_HR_POLICY;
+    if (is_used_by_policy(request.opcode)) {
+        reason = apply(request, static_cast<uint32_t>(request.first));
+        count_block(reason);
+    }
+    conclude(request, reason == KVCPU_HR_NONE ? KVCPU_HO_ACCEPTED : KVCPU_HO_IGNORED, reason,
+             reason == KVCPU_HR_NONE ? 1 : 0);
+}
+
+void Hints::count_block(kvcpu_hint_reason reason) noexcept {
+    if (reason == KVCPU_HR_NONE) {
+        d_.count(KVCPU_CNT_HINT_BLOCKS);
+    } else if (reason == KVCPU_HR_FOREIGN) {
+        d_.count(KVCPU_CNT_HINT_BLOCKS_FOREIGN);
+    }
+}
+
 bool Hints::go_on(uint16_t ring, uint32_t &budget, Reply &reply, Result &result) noexcept {
     UnderWay &hint = under_way_[ring];
     if (!work(hint.progress, budget)) {
@@ -202,12 +221,8 @@ bool Hints::work(HintProgress &progress, uint32_t &budget) noexcept {
         }
         --budget;
         const kvcpu_hint_reason reason = apply(progress.request, progress.next);
-        if (reason == KVCPU_HR_NONE) {
-            ++progress.applied;
-            d_.count(KVCPU_CNT_HINT_BLOCKS);
-        } else if (reason == KVCPU_HR_FOREIGN) {
-            d_.count(KVCPU_CNT_HINT_BLOCKS_FOREIGN);
-        }
+        progress.applied += reason == KVCPU_HR_NONE ? 1 : 0;
+        count_block(reason);
         progress.left_out = static_cast<uint8_t>(progress.left_out | reason_bit(reason));
         ++progress.next;
     }
@@ -259,8 +274,7 @@ void Hints::apply_hot(const HintRequest &request, uint32_t block) noexcept {
     const Context &context = d_.context_of(block);
     const uint64_t until = request.arg == 0 ? context.clock + d_.registers[Reg::HOT_LEASE]
                                             : context.clock_at(request.arg);
-    placement_.use(block);
-    placement_.hint(block, until > context.clock ? Hint::hot : Hint::none, until);
+    placement_.use_and_hint(block, until > context.clock ? Hint::hot : Hint::none, until);
 }
 
 void Hints::apply_evictable(const HintRequest &request, uint32_t block) noexcept {

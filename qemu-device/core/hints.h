@@ -39,6 +39,8 @@ class Hints {
     /* The request is well-formed. Never fails: the result's AUX says what became of it. */
     Result execute(const HintRequest &request) noexcept;
 
+    /* A block of the space. */
+    void apply_to_one(const HintRequest &request) noexcept;
     /*
      * A ring's hint does not go to those that wait: whoever has the ring calls work() until it
      * returns true, and each time gives it a budget. Nothing comes of it before settle().
@@ -73,6 +75,7 @@ class Hints {
     [[nodiscard]] bool is_used_by_policy(kvcpu_opcode opcode) const noexcept;
     void push(const HintProgress &progress) noexcept;
     void abandon(const HintProgress &progress) noexcept;
+    void count_block(kvcpu_hint_reason reason) noexcept;
     bool work_step(HintProgress &progress, uint32_t &budget) noexcept;
 
     kvcpu_hint_reason apply(const HintRequest &request, uint32_t block) noexcept;

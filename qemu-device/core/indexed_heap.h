@@ -2,7 +2,7 @@
 #ifndef KVCPU_CORE_INDEXED_HEAP_H
 #define KVCPU_CORE_INDEXED_HEAP_H
 
-#include <compare>
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -17,20 +17,36 @@ struct HeapKey {
 
     // clang-tidy 14 takes the comparison's zero for a pointer.
     // NOLINTNEXTLINE(modernize-use-nullptr)
-    auto operator<=>(const HeapKey &) const = default;
+    bool operator==(const HeapKey &) const = default;
+    [[nodiscard]] bool operator<(const HeapKey &other) const noexcept {
+        __extension__ using Wide = unsigned __int128;
+        const Wide mine = Wide{first} << 64 | second;
+        const Wide its = Wide{other.first} << 64 | other.second;
+        return mine < its || (mine == its && block < other.block);
+    }
+};
+
+/* Where a block is: in which of several heaps, numbered by their owner, and where in that. */
+struct HeapPlace {
+    static constexpr uint32_t nowhere = UINT32_MAX;
+    static constexpr uint8_t none = UINT8_MAX;
+
+    uint32_t position = nowhere;
+    uint8_t heap = none;
 };
 
 /*
- * A binary heap of blocks from which any member can be taken. Several heaps share one array of
- * positions, as a block is in at most one of them; the caller knows which.
+ * A heap of blocks from which any member can be taken. Several heaps share one array of places, as
+ * a block is in at most one of them. With four children a node it is half as deep as a binary one,
+ * and children are next to each other.
  */
 class IndexedHeap {
   public:
-    static constexpr uint32_t nowhere = UINT32_MAX;
-    using Positions = std::vector<uint32_t>;
+    using Places = std::vector<HeapPlace>;
 
     // `capacity` is reserved, so that no later call allocates while it is kept.
-    IndexedHeap(Positions &positions, uint32_t capacity) : positions_(&positions) {
+    IndexedHeap(Places &places, uint32_t capacity, uint8_t number = 0)
+        : places_(&places), number_(number) {
         keys_.reserve(capacity);
     }
 
@@ -39,65 +55,98 @@ class IndexedHeap {
     [[nodiscard]] const HeapKey &top() const noexcept { return keys_.front(); }
 
     void insert(const HeapKey &key) noexcept {
+        (*places_)[key.block].heap = number_;
         keys_.push_back(key);
         rise(size() - 1);
     }
 
+    /* Takes a member to another place in the order; nothing is done for the same. */
+    void update(const HeapKey &key) noexcept {
+        const uint32_t at = (*places_)[key.block].position;
+        if (keys_[at] == key) {
+            return;
+        }
+        const bool is_less = key < keys_[at];
+        keys_[at] = key;
+        if (is_less) {
+            rise(at);
+        } else {
+            sink(at);
+        }
+    }
+    /* Has what an operation on the block will touch come nearer. */
+    void prefetch(uint32_t block) const noexcept {
+        const uint32_t at = (*places_)[block].position;
+        if (at < keys_.size()) {
+            __builtin_prefetch(&keys_[at]);
+            __builtin_prefetch(keys_.data() + std::min(first_child(at), keys_.size() - 1));
+        }
+    }
+
     void erase(uint32_t block) noexcept {
-        const uint32_t hole = (*positions_)[block];
-        (*positions_)[block] = nowhere;
+        const uint32_t hole = (*places_)[block].position;
+        (*places_)[block] = {};
         const HeapKey last = keys_.back();
         keys_.pop_back();
         if (hole == size()) {
             return;
         }
-        place(hole, last);
-        rise(hole);
-        sink((*positions_)[last.block]);
+        keys_[hole] = last;
+        if (hole > 0 && last < keys_[parent(hole)]) {
+            rise(hole);
+        } else {
+            sink(hole);
+        }
     }
 
     void clear() noexcept {
         for (const HeapKey &key : keys_) {
-            (*positions_)[key.block] = nowhere;
+            (*places_)[key.block] = {};
         }
         keys_.clear();
     }
 
   private:
+    static constexpr size_t arity = 4;
+
+    [[nodiscard]] static size_t first_child(uint32_t at) noexcept { return at * arity + 1; }
+    [[nodiscard]] static uint32_t parent(uint32_t at) noexcept {
+        return static_cast<uint32_t>((at - 1) / arity);
+    }
+
     void place(uint32_t at, const HeapKey &key) noexcept {
         keys_[at] = key;
-        (*positions_)[key.block] = at;
+        (*places_)[key.block].position = at;
     }
 
     void rise(uint32_t at) noexcept {
         const HeapKey key = keys_[at];
-        while (at > 0 && key < keys_[(at - 1) / 2]) {
-            place(at, keys_[(at - 1) / 2]);
-            at = (at - 1) / 2;
+        while (at > 0 && key < keys_[parent(at)]) {
+            place(at, keys_[parent(at)]);
+            at = parent(at);
         }
         place(at, key);
     }
 
     void sink(uint32_t at) noexcept {
         const HeapKey key = keys_[at];
-        for (;;) {
-            uint64_t child = uint64_t{at} * 2 + 1;
-            if (child >= keys_.size()) {
+        for (size_t child = first_child(at); child < keys_.size(); child = first_child(at)) {
+            const size_t end = std::min(child + arity, keys_.size());
+            size_t least = child;
+            while (++child < end) {
+                least = keys_[child] < keys_[least] ? child : least;
+            }
+            if (!(keys_[least] < key)) {
                 break;
             }
-            if (child + 1 < keys_.size() && keys_[child + 1] < keys_[child]) {
-                ++child;
-            }
-            if (!(keys_[child] < key)) {
-                break;
-            }
-            place(at, keys_[child]);
-            at = static_cast<uint32_t>(child);
+            place(at, keys_[least]);
+            at = static_cast<uint32_t>(least);
         }
         place(at, key);
     }
 
-    Positions *positions_;
+    Places *places_;
+    uint8_t number_;
     std::vector<HeapKey> keys_;
 };
 

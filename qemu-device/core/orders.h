@@ -11,13 +11,22 @@
 
 namespace kvcpu {
 
+/*
+ * What the orders know of a block: the heap it is in. In a slot it is at most in one of victims,
+ * at home in one of fetches, so both share the places.
+ */
+using OrderPlaces = IndexedHeap::Places;
+
+/* Heaps 0 to PINNED - 1 are the victims', by class. */
+inline constexpr uint8_t fetch_heap = KVCPU_VC_PINNED;
+inline constexpr uint8_t held_fetch_heap = fetch_heap + 1;
+
 /* Blocks in slots that may leave: a heap a victim class below PINNED. */
 class VictimOrder {
   public:
-    explicit VictimOrder(const Device &device)
-        : positions_(device.block_count(), IndexedHeap::nowhere), class_in_(device.block_count()) {
-        for (unsigned i = 0; i < KVCPU_VC_PINNED; ++i) {
-            classes_.emplace_back(positions_, device.slot_count);
+    VictimOrder(const Device &device, OrderPlaces &places) : places_(places) {
+        for (uint8_t of = 0; of < KVCPU_VC_PINNED; ++of) {
+            classes_.emplace_back(places, device.slot_count, of);
         }
     }
 
@@ -26,15 +35,19 @@ class VictimOrder {
             heap.clear();
         }
     }
-    /* The smallest key leaves first. */
+    /* The smallest key leaves first. A block that is in already is moved. */
     void put(uint32_t block, kvcpu_victim_class as, uint64_t first, uint64_t second) noexcept {
-        class_in_[block] = as;
+        if (places_[block].heap == as) {
+            classes_[as].update({first, second, block});
+            return;
+        }
+        remove(block);
         classes_[as].insert({first, second, block});
     }
     /* Does nothing if it is in none. */
     void remove(uint32_t block) noexcept {
-        if (positions_[block] != IndexedHeap::nowhere) {
-            classes_[class_in_[block]].erase(block);
+        if (places_[block].heap < classes_.size()) {
+            classes_[places_[block].heap].erase(block);
         }
     }
     [[nodiscard]] uint32_t size(kvcpu_victim_class of) const noexcept {
@@ -44,11 +57,15 @@ class VictimOrder {
     [[nodiscard]] uint32_t first(kvcpu_victim_class of) const noexcept {
         return classes_[of].empty() ? no_block : classes_[of].top().block;
     }
+    void prefetch(uint32_t block) const noexcept {
+        if (places_[block].heap < classes_.size()) {
+            classes_[places_[block].heap].prefetch(block);
+        }
+    }
 
   private:
-    IndexedHeap::Positions positions_;
+    OrderPlaces &places_;
     std::vector<IndexedHeap> classes_;
-    std::vector<uint8_t> class_in_;  // by block: the heap it is in
 };
 
 /*
@@ -57,42 +74,47 @@ class VictimOrder {
  */
 class FetchOrder {
   public:
-    explicit FetchOrder(const Device &device)
+    FetchOrder(const Device &device, OrderPlaces &places)
         : d_(device),
-          positions_(device.block_count(), IndexedHeap::nowhere),
-          heap_(positions_, device.block_count()),
-          held_(positions_, device.block_count()),
-          is_promotion_(device.block_count()),
-          is_held_(device.block_count()) {}
+          places_(places),
+          heap_(places, device.block_count(), fetch_heap),
+          held_(places, device.block_count(), held_fetch_heap),
+          is_promotion_(device.block_count()) {}
 
     void clear() noexcept {
         heap_.clear();
         held_.clear();
         promotions_ = 0;
     }
-    /* The smallest rank is fetched first; of one rank, who asked first. */
+    /* The smallest rank is fetched first; of one rank, who asked first. One that is in is moved. */
     void put(uint32_t block, uint64_t rank, uint64_t asked, bool promotion) noexcept {
-        is_held_[block] = d_.at(block).held;
-        if (d_.at(block).held) {
-            if (!d_.at(block).revoking) {
-                held_.insert({rank, asked, block});
+        const HeapKey key = {rank, asked, block};
+        const Block &b = d_.at(block);
+        if (places_[block].heap == fetch_heap && !b.held && !promotion && !is_promotion_[block]) {
+            heap_.update(key);
+            return;
+        }
+        remove(block);
+        if (b.held) {
+            if (!b.revoking) {
+                held_.insert(key);
             }
             return;
         }
         is_promotion_[block] = promotion;
         promotions_ += promotion ? 1 : 0;
-        heap_.insert({rank, asked, block});
+        heap_.insert(key);
     }
     void remove(uint32_t block) noexcept {
-        if (contains(block) && is_held_[block]) {
+        if (places_[block].heap == held_fetch_heap) {
             held_.erase(block);
-        } else if (contains(block)) {
+        } else if (places_[block].heap == fetch_heap) {
             promotions_ -= is_promotion_[block] ? 1 : 0;
             heap_.erase(block);
         }
     }
     [[nodiscard]] bool contains(uint32_t block) const noexcept {
-        return positions_[block] != IndexedHeap::nowhere;
+        return places_[block].heap == fetch_heap || places_[block].heap == held_fetch_heap;
     }
     [[nodiscard]] uint32_t first() const noexcept {
         return heap_.empty() ? no_block : heap_.top().block;
@@ -104,14 +126,18 @@ class FetchOrder {
     [[nodiscard]] uint32_t size() const noexcept { return heap_.size(); }
     /* Those of them that a score asked for, and no hint. */
     [[nodiscard]] uint32_t promotions() const noexcept { return promotions_; }
+    void prefetch(uint32_t block) const noexcept {
+        if (places_[block].heap == fetch_heap) {
+            heap_.prefetch(block);
+        }
+    }
 
   private:
     const Device &d_;
-    IndexedHeap::Positions positions_;
+    OrderPlaces &places_;
     IndexedHeap heap_;
     IndexedHeap held_;
     std::vector<bool> is_promotion_;
-    std::vector<bool> is_held_;
     uint32_t promotions_ = 0;
 };
 

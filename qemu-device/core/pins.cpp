@@ -14,8 +14,8 @@ Pins::Pins(Device &device, Placement &placement, Replies &replies, Fences &fence
       events_(events),
       waiting_(Replies::places(device), static_cast<uint32_t>(device.contexts.size())),
       by_age_(Replies::places(device), 1),
-      deadline_positions_(Replies::places(device), IndexedHeap::nowhere),
-      deadlines_(deadline_positions_, Replies::places(device)),
+      deadline_places_(Replies::places(device)),
+      deadlines_(deadline_places_, Replies::places(device)),
       waiting_in_(device.contexts.size()) {}
 
 void Pins::clear() noexcept {

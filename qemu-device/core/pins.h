@@ -110,7 +110,7 @@ class Pins {
     EventQueue &events_;
     WaitPool<Waiting> waiting_;
     Rings by_age_;  // one list, oldest first
-    IndexedHeap::Positions deadline_positions_;
+    IndexedHeap::Places deadline_places_;
     IndexedHeap deadlines_;
     std::vector<uint32_t> waiting_in_;  // by context
     uint32_t unstarted_ = 0;

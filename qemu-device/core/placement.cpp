@@ -7,7 +7,12 @@
 namespace kvcpu {
 
 Placement::Placement(Device &device)
-    : d_(device), victims_(device), fetches_(device), drops_(device), wheel_(device) {
+    : d_(device),
+      places_(device.block_count()),
+      victims_(device, places_),
+      fetches_(device, places_),
+      drops_(device),
+      wheel_(device) {
     const PolicyTools tools = {.device = device,
                                .victims = victims_,
                                .fetches = fetches_,
@@ -16,12 +21,14 @@ Placement::Placement(Device &device)
                                .score = score,
                                .generation = generation};
     policies_ = make_policies(tools);
+    in_force_ = policies_[d_.policy].get();
     if (device.host.knows_the_future()) {
         bound_ = std::make_unique<MinPolicy>(tools);
     }
 }
 
 void Placement::rebuild() noexcept {
+    in_force_ = bound_ ? bound_.get() : policies_[d_.policy].get();
     victims_.clear();
     fetches_.clear();
     drops_.clear();
@@ -40,12 +47,16 @@ void Placement::touch(uint32_t block) noexcept {
     b.used_at = d_.context_of(block).clock;
 }
 
-void Placement::use(uint32_t block, Use use) noexcept {
+void Placement::count_use(uint32_t block, Use use) noexcept {
     Block &b = d_.at(block);
     b.frequency = static_cast<uint8_t>(b.frequency + (b.frequency < UINT8_MAX ? 1 : 0));
     b.used = true;
     touch(block);
     policy().used(block, use);
+}
+
+void Placement::use(uint32_t block, Use use) noexcept {
+    count_use(block, use);
     changed(block);
 }
 
@@ -67,12 +78,22 @@ void Placement::credit_prefetch(uint32_t block) noexcept {
     }
 }
 
-void Placement::hint(uint32_t block, Hint hint, uint64_t target) noexcept {
+void Placement::set_hint(uint32_t block, Hint hint, uint64_t target) noexcept {
     Block &b = d_.at(block);
     b.hint = hint;
     b.target = target;
     b.asked = ++d_.asks;
     b.lingering = false;
+}
+
+void Placement::hint(uint32_t block, Hint hint, uint64_t target) noexcept {
+    set_hint(block, hint, target);
+    changed(block);
+}
+
+void Placement::use_and_hint(uint32_t block, Hint hint, uint64_t target) noexcept {
+    count_use(block, Use::access);
+    set_hint(block, hint, target);
     changed(block);
 }
 

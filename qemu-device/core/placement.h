@@ -23,10 +23,8 @@ class Placement {
   public:
     explicit Placement(Device &device);
 
-    [[nodiscard]] Policy &policy() noexcept { return bound_ ? *bound_ : *policies_[d_.policy]; }
-    [[nodiscard]] const Policy &policy() const noexcept {
-        return bound_ ? *bound_ : *policies_[d_.policy];
-    }
+    [[nodiscard]] Policy &policy() noexcept { return *in_force_; }
+    [[nodiscard]] const Policy &policy() const noexcept { return *in_force_; }
 
     /* To be called whenever anything that placement looks at in a block has changed. */
     void changed(uint32_t block) noexcept {
@@ -45,6 +43,8 @@ class Placement {
     /* `target` is on the context's clock; for HOT and PREFETCHABLE. */
     void hint(uint32_t block, Hint hint, uint64_t target) noexcept;
     void seal(uint32_t block, uint64_t content) noexcept { policy().sealed(block, content); }
+    /* HOT is a use as well. */
+    void use_and_hint(uint32_t block, Hint hint, uint64_t target) noexcept;
     /* To be called before the block changes owner. */
     void forget(uint32_t block) noexcept;
 
@@ -61,20 +61,38 @@ class Placement {
         return wants_fast(d_.at(block)) ? Room::hint : Room::score;
     }
 
+    /* Has what a hint of the block will touch come nearer: first where it is, then what is there.
+     */
+    void prefetch(uint32_t block) const noexcept {
+        __builtin_prefetch(&places_[block], 1);
+        wheel_.prefetch(block);
+        policy().prefetch(block);
+    }
+    void prefetch_more(uint32_t block) const noexcept {
+        victims_.prefetch(block);
+        fetches_.prefetch(block);
+        wheel_.prefetch_more(block);
+        policy().prefetch_more(block);
+    }
+
     Score score;
     /* Rises with weights, thresholds and policy: each makes every block worth a look. */
     uint32_t generation = 1;
 
   private:
     void touch(uint32_t block) noexcept;
+    void count_use(uint32_t block, Use use) noexcept;
+    void set_hint(uint32_t block, Hint hint, uint64_t target) noexcept;
 
     Device &d_;
+    OrderPlaces places_;
     VictimOrder victims_;
     FetchOrder fetches_;
     DropOrder drops_;
     Wheel wheel_;
     std::vector<std::unique_ptr<Policy>> policies_;  // by enum kvcpu_policy
     std::unique_ptr<Policy> bound_;                  // instead of them, in a simulator
+    Policy *in_force_ = nullptr;                     // since rebuild()
 };
 
 }  // namespace kvcpu

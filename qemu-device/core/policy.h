@@ -96,6 +96,9 @@ class Policy {
     virtual void sealed(uint32_t /*block*/, uint64_t /*content*/) noexcept {}
     /* Which cached block is dropped first; no_block if none may be. */
     [[nodiscard]] virtual uint32_t drop_next() const noexcept = 0;
+    /* A hint of the block is about to come: has what it will touch come nearer, in two steps. */
+    virtual void prefetch(uint32_t /*block*/) const noexcept {}
+    virtual void prefetch_more(uint32_t /*block*/) const noexcept {}
 
     /* Who makes room; no_block if nobody should. */
     [[nodiscard]] virtual Victim victim(const Want &want) const noexcept = 0;

@@ -46,10 +46,11 @@ void ArcPolicy::put(uint32_t block, Place place) noexcept {
 }
 
 void ArcPolicy::changed(uint32_t block) noexcept {
-    victims_.remove(block);
     if (may_leave(d_.at(block))) {
         victims_.put(block, of_[block].place == Place::again ? again_order : once_order,
                      d_.at(block).stamp, 0);
+    } else {
+        victims_.remove(block);
     }
 }
 

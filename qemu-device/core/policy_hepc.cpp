@@ -50,9 +50,9 @@ void HepcPolicy::changed(uint32_t block) noexcept {
 }
 
 void HepcPolicy::update_victims(uint32_t block) noexcept {
-    t_.victims.remove(block);
     const Block &b = d_.at(block);
     if (!may_leave(b)) {
+        t_.victims.remove(block);
         return;
     }
     const kvcpu_victim_class now_in = class_of(b);
@@ -64,12 +64,12 @@ void HepcPolicy::update_victims(uint32_t block) noexcept {
 }
 
 void HepcPolicy::update_fetches(uint32_t block) noexcept {
-    t_.fetches.remove(block);
     Block &b = d_.at(block);
     if (b.promoted && (!is_home(b) || b.hint == Hint::evictable || b.hint == Hint::released)) {
         b.promoted = false;
     }
     if (!is_home(b) || !(wants_fast(b) || b.promoted)) {
+        t_.fetches.remove(block);
         return;
     }
     /* HOT, then PREFETCHABLE by target, then promotions; each in the order of asking. */

@@ -17,9 +17,10 @@ class LruPolicy final : public Policy {
         return KVCPU_VC_UNHINTED;
     }
     void changed(uint32_t block) noexcept override {
-        victims_.remove(block);
         if (may_leave(d_.at(block))) {
             victims_.put(block, KVCPU_VC_UNHINTED, d_.at(block).stamp, 0);
+        } else {
+            victims_.remove(block);
         }
     }
     [[nodiscard]] uint32_t drop_next() const noexcept override { return drops_.first(); }

@@ -23,13 +23,15 @@ void MinPolicy::restart() noexcept {
 /* One order for all: whoever is hinted is used soon, and the oracle knows. */
 void MinPolicy::changed(uint32_t block) noexcept {
     const Block &b = d_.at(block);
-    victims_.remove(block);
-    fetches_.remove(block);
     if (may_leave(b)) {
         victims_.put(block, KVCPU_VC_UNHINTED, ~next_use_[block], b.stamp);
+    } else {
+        victims_.remove(block);
     }
     if (is_home(b) && wants_fast(b)) {
         fetches_.put(block, next_use_[block], b.asked, false);
+    } else {
+        fetches_.remove(block);
     }
 }
 

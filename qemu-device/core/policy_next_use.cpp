@@ -74,15 +74,16 @@ void NextUsePolicy::changed(uint32_t block) noexcept {
 }
 
 void NextUsePolicy::update_victims(uint32_t block) noexcept {
-    t_.victims.remove(block);
     const Block &b = d_.at(block);
     const kvcpu_victim_class now_in = class_of(b);
     if (may_leave(b) && now_in == KVCPU_VC_UNHINTED && reuse_.rests(block)) {
+        t_.victims.remove(block);
         evictable_.put(block);
         return;
     }
     evictable_.remove(block);
     if (!may_leave(b)) {
+        t_.victims.remove(block);
         return;
     }
     if (now_in == KVCPU_VC_PREFETCHED) {
@@ -113,10 +114,11 @@ uint32_t NextUsePolicy::drop_next() const noexcept {
 }
 
 void NextUsePolicy::update_fetches(uint32_t block) noexcept {
-    t_.fetches.remove(block);
     const Block &b = d_.at(block);
     if (is_home(b) && wants_fast(b) && !b.lingering) {
         t_.fetches.put(block, target_key(b), b.asked, false);
+    } else {
+        t_.fetches.remove(block);
     }
 }
 

@@ -14,23 +14,6 @@ void Rings::clear() noexcept {
     }
 }
 
-void Rings::link(uint32_t before, uint32_t after) noexcept {
-    nodes_[before].next = after;
-    nodes_[after].previous = before;
-}
-
-void Rings::push_back(uint32_t list, uint32_t block) noexcept {
-    remove(block);
-    const uint32_t end = sentinel(list);
-    link(nodes_[end].previous, block);
-    link(block, end);
-}
-
-void Rings::remove(uint32_t block) noexcept {
-    link(nodes_[block].previous, nodes_[block].next);
-    isolate(block);
-}
-
 void Rings::replace(uint32_t block, uint32_t heir) noexcept {
     const Node old = nodes_[block];
     isolate(block);

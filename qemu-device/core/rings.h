@@ -23,11 +23,21 @@ class Rings {
 
     // Every list empty.
     void clear() noexcept;
-    void push_back(uint32_t list, uint32_t block) noexcept;
+    void push_back(uint32_t list, uint32_t block) noexcept {
+        const uint32_t end = sentinel(list);
+        unlink(block);
+        const uint32_t last = nodes_[end].previous;
+        nodes_[block] = {last, end};
+        nodes_[last].next = block;
+        nodes_[end].previous = block;
+    }
     // `heir` takes the place of a block that is in a list.
     void replace(uint32_t block, uint32_t heir) noexcept;
     // Does nothing if the block is in no list.
-    void remove(uint32_t block) noexcept;
+    void remove(uint32_t block) noexcept {
+        unlink(block);
+        isolate(block);
+    }
     // Appends everything in `from` to `to`, which leaves `from` empty.
     void splice(uint32_t from, uint32_t to) noexcept;
 
@@ -46,6 +56,13 @@ class Rings {
         return nodes_[block].next != block;
     }
 
+    // Has its place come nearer; then, when that is there, those of its neighbours.
+    void prefetch(uint32_t block) const noexcept { __builtin_prefetch(&nodes_[block], 1); }
+    void prefetch_neighbours(uint32_t block) const noexcept {
+        __builtin_prefetch(&nodes_[nodes_[block].previous], 1);
+        __builtin_prefetch(&nodes_[nodes_[block].next], 1);
+    }
+
   private:
     // A node that is linked to itself is in no list; so is the sentinel of an empty one.
     struct Node {
@@ -55,7 +72,12 @@ class Rings {
 
     [[nodiscard]] uint32_t sentinel(uint32_t list) const noexcept { return blocks_ + list; }
     void isolate(uint32_t node) noexcept { nodes_[node] = {node, node}; }
-    void link(uint32_t before, uint32_t after) noexcept;
+    void link(uint32_t before, uint32_t after) noexcept {
+        nodes_[before].next = after;
+        nodes_[after].previous = before;
+    }
+    // Its neighbours know it no more; what it knows is to be set.
+    void unlink(uint32_t node) noexcept { link(nodes_[node].previous, nodes_[node].next); }
 
     uint32_t blocks_;
     std::vector<Node> nodes_;

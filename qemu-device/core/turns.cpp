@@ -99,7 +99,16 @@ uint32_t Turns::turn(uint16_t context) noexcept {
     while (goes_on && budget > 0 && pairs_[context].runs() && pairs_.announced(context) > 0) {
         const uint32_t count = pairs_.fetch(context, entries_.data(), batch);
         goes_on = count > 0;
+        for (uint32_t i = 0; i < std::min(count, far_ahead); ++i) {
+            commands_.prefetch(entries_[i][KVCPU_EW_FIRST]);
+        }
         for (uint32_t i = 0; goes_on && i < count; ++i) {
+            if (i + far_ahead < count) {
+                commands_.prefetch(entries_[i + far_ahead][KVCPU_EW_FIRST]);
+            }
+            if (i + near_ahead < count) {
+                commands_.prefetch_more(entries_[i + near_ahead][KVCPU_EW_FIRST]);
+            }
             goes_on = budget > 0 && pairs_[context].runs() && execute(context, entries_[i], budget);
         }
     }
@@ -130,6 +139,10 @@ uint32_t Turns::cost_of(const Command &command) const noexcept {
 }
 
 bool Turns::execute(uint16_t context, const Entry &entry, uint32_t &budget) noexcept {
+    if (is_plain_hint(context, entry)) {
+        plain_hint(context, entry, budget);
+        return true;
+    }
     const Command command = Command::from(entry, context);
     if (command.reply.wanted && !pairs_.reserve_completion(context)) {
         return false;
@@ -149,6 +162,32 @@ void Turns::ended(uint16_t context, const Reply &reply, const Result &result) no
     if (result.status != KVCPU_SC_PENDING) {
         pairs_.finish(context, reply, result);
     }
+}
+
+/* No completion, no context named, no flag or bit that has no meaning; HOT to CLEAR. */
+bool Turns::is_plain_hint(uint16_t context, const Entry &entry) const noexcept {
+    const uint64_t control = entry[KVCPU_EW_CONTROL];
+    const auto opcode = static_cast<uint16_t>(control);
+    const auto flags = static_cast<uint16_t>(control >> KVCPU_CTL_FLAGS_SHIFT);
+    return context != 0 && control >> KVCPU_CTL_CONTEXT_SHIFT == 0 && opcode >= KVCPU_OP_HOT &&
+           opcode <= KVCPU_OP_CLEAR && (flags & ~flags_of(opcode)) == 0 &&
+           entry[KVCPU_EW_TAG] >> 63 == 0 && entry[KVCPU_EW_COUNT] == 1 &&
+           entry[KVCPU_EW_FIRST] < d_.block_count() && !d_.contexts[context].closing;
+}
+
+void Turns::plain_hint(uint16_t context, const Entry &entry, uint32_t &budget) noexcept {
+    const uint64_t control = entry[KVCPU_EW_CONTROL];
+    d_.count(KVCPU_CNT_RING_ENTRIES);
+    d_.count(KVCPU_CNT_COMMANDS);
+    d_.counters.add_status(KVCPU_SC_SUCCESS);
+    hints_.apply_to_one({.opcode = static_cast<kvcpu_opcode>(control & KVCPU_CTL_OPCODE_MASK),
+                         .flags = static_cast<uint16_t>(control >> KVCPU_CTL_FLAGS_SHIFT),
+                         .context = context,
+                         .first = entry[KVCPU_EW_FIRST],
+                         .count = 1,
+                         .arg = entry[KVCPU_EW_ARG]});
+    pairs_.consume(context);
+    --budget;
 }
 
 bool Turns::hint(uint16_t context, const Command &command, uint32_t &budget) noexcept {

@@ -36,6 +36,12 @@ class Turns {
   private:
     /* Entries that are copied in one piece. */
     static constexpr uint32_t batch = 64;
+    /*
+     * How many entries ahead what they will touch is made to come nearer: where a block's data
+     * lies, and then what that leads to.
+     */
+    static constexpr uint32_t far_ahead = 16;
+    static constexpr uint32_t near_ahead = 8;
 
     void serve() noexcept;
     /* Returns what it has cost. */
@@ -43,6 +49,9 @@ class Turns {
     /* False: the ring pauses, or has not come to the end of the entry. */
     bool execute(uint16_t context, const Entry &entry, uint32_t &budget) noexcept;
     bool hint(uint16_t context, const Command &command, uint32_t &budget) noexcept;
+    /* Most entries are this: a hint of one block, with nothing wrong about it. */
+    [[nodiscard]] bool is_plain_hint(uint16_t context, const Entry &entry) const noexcept;
+    void plain_hint(uint16_t context, const Entry &entry, uint32_t &budget) noexcept;
     bool go_on_with_hint(uint16_t context, uint32_t &budget) noexcept;
     void ended(uint16_t context, const Reply &reply, const Result &result) noexcept;
     [[nodiscard]] uint32_t cost_of(const Command &command) const noexcept;

@@ -20,20 +20,36 @@ class Wheel {
           rings_(device.block_count(),
                  static_cast<uint32_t>(device.contexts.size()) * lists_per_context) {}
 
-    void clear() noexcept { rings_.clear(); }
+    void clear() noexcept {
+        rings_.clear();
+        for (Block &block : d_.blocks) {
+            block.due = false;
+        }
+    }
 
     // The block is looked at in its context's next STEP, even one that does not turn the clock.
     void at_next_step(uint32_t block) noexcept {
-        rings_.push_back(due_list(d_.at(block).owner), block);
+        Block &b = d_.at(block);
+        if (!b.due) {
+            b.due = true;
+            rings_.push_back(due_list(b.owner), block);
+        }
     }
     // It is looked at when the clock reaches this; one that is past means the next there is.
     void set(uint32_t block, uint64_t clock) noexcept {
+        d_.at(block).due = false;
         const uint64_t next = d_.context_of(block).clock + 1;
         const uint64_t due = std::clamp(clock, next, next + reach - 1);
         rings_.push_back(list(d_.at(block).owner, due % reach), block);
     }
     // To be called before the block changes owner, too.
-    void forget(uint32_t block) noexcept { rings_.remove(block); }
+    void forget(uint32_t block) noexcept {
+        d_.at(block).due = false;
+        rings_.remove(block);
+    }
+
+    void prefetch(uint32_t block) const noexcept { rings_.prefetch(block); }
+    void prefetch_more(uint32_t block) const noexcept { rings_.prefetch_neighbours(block); }
 
     // Collects what came due when the clock went from `before` to its present value.
     void turn(uint16_t context, uint64_t before) noexcept {
@@ -47,7 +63,7 @@ class Wheel {
     uint32_t take_due(uint16_t context) noexcept {
         const uint32_t block = rings_.front(due_list(context));
         if (block != Rings::none) {
-            rings_.remove(block);
+            forget(block);
         }
         return block;
     }

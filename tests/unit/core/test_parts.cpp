@@ -62,8 +62,8 @@ void number_set_finds_runs() {
 void heap_gives_keys_in_order() {
     std::mt19937 random(2);
     constexpr uint32_t blocks = 500;
-    IndexedHeap::Positions positions(blocks, IndexedHeap::nowhere);
-    IndexedHeap heap(positions, blocks);
+    IndexedHeap::Places places(blocks);
+    IndexedHeap heap(places, blocks);
     std::set<HeapKey> expected;
     for (int i = 0; i < 20000; ++i) {
         const auto block = static_cast<uint32_t>(random() % blocks);
@@ -85,7 +85,7 @@ void heap_gives_keys_in_order() {
     }
     heap.clear();
     CU_ASSERT(heap.empty());
-    CU_ASSERT_EQUAL(positions[0], IndexedHeap::nowhere);
+    CU_ASSERT_EQUAL(places[0].heap, kvcpu::HeapPlace::none);
 }
 
 void rings_keep_order_and_let_go() {
