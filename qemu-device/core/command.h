@@ -70,8 +70,16 @@ struct Command {
     return opcode == KVCPU_OP_CLOSE || (opcode >= KVCPU_OP_OPEN && opcode <= KVCPU_OP_UNHOLD);
 }
 [[nodiscard]] constexpr bool is_known(uint16_t opcode) noexcept {
-    return is_hint(opcode) || is_admin(opcode) ||
-           (opcode >= KVCPU_OP_ALLOC && opcode <= KVCPU_OP_FENCE);
+    switch (opcode) {
+#define KVCPU_IS_KNOWN_(name, number, what) case KVCPU_OP_##name:
+        KVCPU_COMMANDS(KVCPU_IS_KNOWN_)
+        KVCPU_HINTS(KVCPU_IS_KNOWN_)
+        KVCPU_ADMIN_COMMANDS(KVCPU_IS_KNOWN_)
+#undef KVCPU_IS_KNOWN_
+        return true;
+        default:
+            return false;
+    }
 }
 
 }  // namespace kvcpu

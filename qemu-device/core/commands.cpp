@@ -431,7 +431,8 @@ Result Commands::fence(const Command &command) noexcept {
 void Commands::end_waits_of_ring(uint16_t context) noexcept {
     p_.hints.stop(context);
     p_.holds.cancel_via(context);
-    for (uint16_t of = 0; of < d_.contexts.size(); ++of) {
+    const auto contexts = static_cast<uint16_t>(d_.contexts.size());
+    for (uint16_t of = 0; of < contexts; ++of) {
         if (context == 0 || of == context) {
             p_.fences.cancel(of, context);
             p_.pins.cancel_via(of, context);

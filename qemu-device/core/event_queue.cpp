@@ -91,7 +91,7 @@ bool EventQueue::write(uint64_t head, uint64_t block) noexcept {
     words[KVCPU_NW_TIME] = d_.now;
     words[KVCPU_NW_PHASE] = written_ / entries_ % 2 == 0 ? KVCPU_PHASE : 0;
     if (!store(offset, words.data(), KVCPU_NW_PHASE) ||
-        !store(offset + 8 * KVCPU_NW_PHASE, &words[KVCPU_NW_PHASE], 1)) {
+        !store(offset + uint64_t{8} * KVCPU_NW_PHASE, &words[KVCPU_NW_PHASE], 1)) {
         return false;
     }
     d_.count(KVCPU_CNT_NOTICES);

@@ -165,7 +165,7 @@ void QueuePairs::write_completion(QueuePair &pair, uint64_t tag, const Result &r
     words[KVCPU_CW_TIME] = d_.now;
     words[KVCPU_CW_TAG] = (tag & ~KVCPU_PHASE) | (lap % 2 == 0 ? KVCPU_PHASE : 0);
     if (store(pair, offset, words.data(), KVCPU_CW_TAG) != KVCPU_DMA_OK ||
-        store(pair, offset + 8 * KVCPU_CW_TAG, &words[KVCPU_CW_TAG], 1) != KVCPU_DMA_OK) {
+        store(pair, offset + uint64_t{8} * KVCPU_CW_TAG, &words[KVCPU_CW_TAG], 1) != KVCPU_DMA_OK) {
         d_.count(KVCPU_CNT_DMA_FAULTS);
         fail(number(pair), KVCPU_RS_CQ_FAULT);
         return;

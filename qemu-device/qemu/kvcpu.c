@@ -137,7 +137,7 @@ static MemTxResult kvcpu_transfer(KvcpuState *s, uint64_t address,
 
     if (direction == DMA_DIRECTION_FROM_DEVICE && bytes == 8 &&
         QEMU_IS_ALIGNED(address, 8)) {
-        smp_wmb();
+        smp_wmb(); /* the rest of the record first */
         return stq_le_pci_dma(pdev, address, ldq_le_p(buffer),
                               MEMTXATTRS_UNSPECIFIED);
     }

@@ -152,9 +152,9 @@ class Disorderly(LauncherTest):
         return subprocess.CompletedProcess(process_.args, process_.returncode, stdout, stderr)
 
     def test_a_guest_that_was_stopped_is_not_hung(self) -> None:
-        launcher, qemu = self.started("sleep 5; exit 6", "--timeout", "20")
+        launcher, qemu = self.started("sleep 5; exit 6", "--timeout", "30")
         os.kill(qemu, signal.SIGSTOP)
-        time.sleep(22)
+        time.sleep(32)
         os.kill(qemu, signal.SIGCONT)
         self.assertEqual(self.finished(launcher).returncode, 6)
 

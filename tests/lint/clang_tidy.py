@@ -99,9 +99,15 @@ def tidy(file: Path, options: list[str], folder: Path, *more: str) -> list[str]:
     return (done.stdout + done.stderr).splitlines() or [f"clang-tidy ended with status {done.returncode}"]
 
 
+def settings(root: Path, name: str) -> list[Path]:
+    """The settings that a file is looked at with: those of its folder, and of the folders that one is in."""
+    folders = [root / folder for folder in Path(name).parents]
+    return [folder / ".clang-tidy" for folder in folders if (folder / ".clang-tidy").exists()]
+
+
 def findings(root: Path, unit: Unit, headers: list[str], context: str) -> list[str]:
     """Findings in a file, from the cache where it was clean before."""
-    read = [root / name for name in (unit.name, *reached(root, unit.name, headers))]
+    read = [root / name for name in (unit.name, *reached(root, unit.name, headers))] + settings(root, unit.name)
 
     def look(_: Path) -> None:
         found = tidy(root / unit.name, unit.options(), unit.folder)
@@ -134,7 +140,7 @@ def main() -> int:
     left_out = [name for name in tracked(root, "*.cpp") if name not in names]
     tap.clean("every C++ file is compiled, and looked at", [f"{name}: no target compiles it" for name in left_out])
     headers = tracked(root, "*.h")
-    context = cache.key(version(), *(root / name for name in tracked(root, "*.clang-tidy")))
+    context = version()
     with ThreadPoolExecutor(_WORKERS) as pool:
         for unit, said in zip(found, pool.map(lambda unit: findings(root, unit, headers, context), found)):
             tap.clean(unit.name, said)

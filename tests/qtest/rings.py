@@ -57,7 +57,8 @@ class Ring:
     def wipe(self) -> None:
         """Empty, as it must be when the device is given it."""
         self.machine.write(self.sq, bytes(self.entries * hw.CONST["ENTRY_BYTES"]))
-        self.machine.write(self.cq, bytes(hw.CONST["CQ_HEADER_BYTES"] + self.completions * hw.CONST["COMPLETION_BYTES"]))
+        completions = self.completions * hw.CONST["COMPLETION_BYTES"]
+        self.machine.write(self.cq, bytes(hw.CONST["CQ_HEADER_BYTES"] + completions))
         self.tail = self.taken = 0
 
     def open(self, coalescing: int = EACH) -> str:

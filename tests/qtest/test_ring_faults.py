@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Rings, tables, buffers and maps at addresses that are none, or the device's own; entries that change, and wild ones."""
+"""Rings, tables, buffers, maps at addresses that are none, or the device's own; entries that change, and wild ones."""
 
 import random
 

@@ -441,7 +441,7 @@ void a_freed_block_is_scrubbed_after_its_holds() {
     device.free(6);
     CU_ASSERT_EQUAL(events.take().size(), 3);
     device.run_dry();
-    for (const uint64_t block : {0, 1, 6}) {
+    for (const uint64_t block : {0ULL, 1ULL, 6ULL}) {
         CU_ASSERT_EQUAL(device.state(block), KVCPU_BS_SCRUBBING);
         CU_ASSERT_EQUAL(hold(device, block).status, KVCPU_SC_NOT_OWNER);
     }

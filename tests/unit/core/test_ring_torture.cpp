@@ -20,9 +20,9 @@ constexpr uint32_t block_total = 40;
 constexpr unsigned hostile = 4;
 constexpr unsigned context_total = 5; /* 0 is the driver's, 4 the hostile one */
 constexpr uint64_t block_bytes = 4096;
-#define ONE(name, number, text) +1
-constexpr unsigned policies = 0 KVCPU_POLICIES(ONE);
-#undef ONE
+#define NUMBER(name, number, text) (number),
+constexpr unsigned policies = std::array{KVCPU_POLICIES(NUMBER)}.size();
+#undef NUMBER
 
 constexpr uint64_t map_of(unsigned context) {
     return 0xe0000 + context * uint64_t{0x1000};
@@ -333,7 +333,7 @@ class RingTorture {
             const auto block = static_cast<uint32_t>(notice.block);
             if (notice.kind == KVCPU_NT_STOPPED) {
                 CU_ASSERT_EQUAL(notice.context, hostile);
-            } else if (mappings_.count(block) != 0) {
+            } else if (mappings_.contains(block)) {
                 mappings_[block].asked = true;
                 ++revoked;
             }
@@ -391,7 +391,7 @@ class RingTorture {
             case KVCPU_OP_ALLOC:
                 for (uint32_t b = result.value; done && b < result.value + result.aux; ++b) {
                     CU_ASSERT_EQUAL(blocks_[b].owner, 0);
-                    CU_ASSERT_EQUAL(mappings_.count(b), 0);
+                    CU_ASSERT_FALSE(mappings_.contains(b));
                     blocks_[b] = {operation.context, 0, 0, false};
                 }
                 break;
@@ -435,7 +435,7 @@ class RingTorture {
     void written(const Operation &operation, bool done) {
         if (done) {
             blocks_[operation.block].byte = operation.byte;
-            if (mappings_.count(operation.block) != 0) {
+            if (mappings_.contains(operation.block)) {
                 mappings_[operation.block].byte = operation.byte;
             }
         }
@@ -491,7 +491,7 @@ class RingTorture {
             const uint64_t state = device_.block_register(KVCPU_REG_BLOCK_STATE, block);
             const uint64_t use = device_.read(KVCPU_REG_BLOCK_USE);
             const bool allocated = ((state >> KVCPU_BST_FLAGS_SHIFT) & KVCPU_BF_ALLOCATED) != 0;
-            const unsigned owner =
+            const auto owner =
                 static_cast<unsigned>((state >> KVCPU_BST_OWNER_SHIFT) & KVCPU_BST_OWNER_MASK);
             const uint64_t word = uint64_t{1} << KVCPU_RSD_OWNED_SHIFT |
                                   ((state >> KVCPU_BST_TIER_SHIFT) & KVCPU_BST_TIER_MASK)

@@ -525,8 +525,8 @@ void rings_that_cannot_be_reached_stop() {
         ring.push(KVCPU_OP_STEP, 0, 0, 2, KVCPU_F_COMPLETE);
         const uint64_t steps = device.counter(KVCPU_CNT_STEPS);
         ring.announce();
-        const unsigned state = static_cast<unsigned>(
-            ring.context_register(KVCPU_REG_CONTEXT_STATE) & KVCPU_CXS_RING_MASK);
+        const auto state = static_cast<unsigned>(ring.context_register(KVCPU_REG_CONTEXT_STATE) &
+                                                 KVCPU_CXS_RING_MASK);
         CU_ASSERT_EQUAL(state, KVCPU_RS_CQ_FAULT);
         CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_STEPS), steps + (bad == ring.cq ? 2 : 1));
         device.dma_rule = nullptr;
