@@ -95,7 +95,7 @@ void a_user_names_nothing_but_its_own() {
                                   KVCPU_OP_BUFFER_ADD, KVCPU_OP_QUOTA}) {
         CU_ASSERT_EQUAL(ring.run(opcode, 0, 1).status, KVCPU_SC_BAD_OPCODE);
     }
-    for (const unsigned opcode : {0U, 0x0aU, 0x1fU, 0x2aU, 0x49U, 0xffffU}) {
+    for (const unsigned opcode : {0U, 0x0bU, 0x1fU, 0x2aU, 0x49U, 0xffffU}) {
         CU_ASSERT_EQUAL(ring.run(opcode, 0, 1).status, KVCPU_SC_BAD_OPCODE);
     }
     CU_ASSERT_EQUAL(ring.run(KVCPU_OP_FREE, 0, 1).status, KVCPU_SC_NOT_OWNER);
