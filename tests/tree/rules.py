@@ -30,7 +30,7 @@ LICENCES = [
     ("*", FREE),
 ]
 # Files whose format has no comment.
-NO_LICENCE_LINE = ["LICENSES/*", "*.jsonl", "*.json", "qemu-device/core/SOURCES"]
+NO_LICENCE_LINE = ["LICENSES/*", "tests/fuzz/corpus/*", "*.jsonl", "*.json", "qemu-device/core/SOURCES"]
 ANY_LENGTH = ["LICENSES/*", "*.jsonl", "docs/device-spec.md"]
 
 # Folder: the project's headers that its files may include, beside those of the folder itself.
