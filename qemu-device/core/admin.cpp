@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "admin.h"
 
+#include <algorithm>
+
 namespace kvcpu {
 
 Result Admin::execute(const Command &command) noexcept {
@@ -11,6 +13,8 @@ Result Admin::execute(const Command &command) noexcept {
             return restart(command);
         case KVCPU_OP_COALESCE:
             return coalesce(command);
+        case KVCPU_OP_QUOTA:
+            return quota(command);
         case KVCPU_OP_BUFFER_ADD:
             if (command.context == 0) {
                 return {KVCPU_SC_BAD_CONTEXT, 0, 0};
@@ -42,11 +46,39 @@ bool Admin::read_coalescing(uint64_t word, Coalescing &coalescing) const noexcep
            (coalescing.count <= 1 || coalescing.ns != 0);
 }
 
+bool Admin::read_quota(uint64_t word, Quota &quota) const noexcept {
+    quota.min = static_cast<uint32_t>((word >> KVCPU_QTA_MIN_SHIFT) & KVCPU_QTA_MIN_MASK);
+    const auto max = static_cast<uint32_t>((word >> KVCPU_QTA_MAX_SHIFT) & KVCPU_QTA_MAX_MASK);
+    quota.max = max == 0 || max == d_.slot_count ? no_maximum : max;
+    return max <= d_.slot_count && quota.min <= std::min(quota.max, d_.slot_count);
+}
+
+void Admin::set_quota(uint16_t context, const Quota &quota) noexcept {
+    quotas_.set(context, quota.min, quota.max);
+    d_.record({.kind = KVCPU_EV_QUOTA,
+               .context = context,
+               .first = quota.min,
+               .value = std::min(quota.max, d_.slot_count)});
+}
+
+Result Admin::quota(const Command &command) noexcept {
+    Quota quota;
+    if (!read_quota(command.extent, quota)) {
+        return {KVCPU_SC_BAD_FIELD, 0, 0};
+    }
+    if (!quotas_.allows(command.context, quota.min)) {
+        return {KVCPU_SC_NO_SLOTS, 0, 0};
+    }
+    set_quota(command.context, quota);
+    return {};
+}
+
 Result Admin::open(const Command &command) noexcept {
     if (command.context == 0) {
         return {KVCPU_SC_BAD_CONTEXT, 0, 0};
     }
     const uint64_t sizes = command.count;
+    Quota quota;
     QueueSetup setup = {
         .sq_address = command.address,
         .cq_address = command.first,
@@ -58,16 +90,21 @@ Result Admin::open(const Command &command) noexcept {
     };
     if (sizes >> 32 != 0 || !is_queue_size(setup.sq_entries) || !is_queue_size(setup.cq_entries) ||
         !is_queue_address(setup.sq_address) || !is_queue_address(setup.cq_address) ||
-        !read_coalescing(command.arg, setup.coalescing) || command.meta != 0) {
+        !read_coalescing(command.arg, setup.coalescing) || command.meta != 0 ||
+        !read_quota(command.extent, quota)) {
         return {KVCPU_SC_BAD_FIELD, 0, 0};
-    }
-    if (command.extent != 0) {
-        return {KVCPU_SC_UNSUPPORTED, 0, 0};
     }
     if (pairs_[command.context].state != KVCPU_RS_NO_RING) {
         return {KVCPU_SC_BAD_STATE, 0, 0};
     }
-    return attach(command.context, setup);
+    if (!quotas_.allows(command.context, quota.min)) {
+        return {KVCPU_SC_NO_SLOTS, 0, 0};
+    }
+    const Result result = attach(command.context, setup);
+    if (result.status == KVCPU_SC_SUCCESS && command.extent != 0) {
+        set_quota(command.context, quota);
+    }
+    return result;
 }
 
 Result Admin::restart(const Command &command) noexcept {

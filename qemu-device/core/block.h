@@ -58,6 +58,7 @@ struct alignas(64) Block {
     bool giving : 1 = false;    // its slot was asked for with that (Device::giving)
     bool asked_in : 1 = false;  // its fetch for a hint was, and has to wait for that
     bool due : 1 = false;       // is looked at in the next STEP (wheel.h)
+    bool parked : 1 = false;    // a quota keeps it out of the orders (quotas.h)
 };
 /* A cache line: most of what is done to a block looks at no other part of the directory. */
 static_assert(sizeof(Block) == 64);
@@ -88,7 +89,7 @@ struct Hold {
 /* In a slot, and nothing keeps it there; a hold does not, but has to be asked back first. */
 [[nodiscard]] inline bool may_leave(const Block &block) noexcept {
     return (block.state == KVCPU_BS_FAST || block.state == KVCPU_BS_WRITING_BACK) &&
-           block.claims == 0 && block.wanted == 0 && !block.revoking;
+           block.claims == 0 && block.wanted == 0 && !block.revoking && !block.parked;
 }
 
 /* Cached, and nothing keeps it: not even a former owner who has yet to learn of its loss. */

@@ -9,11 +9,6 @@ namespace {
 
 constexpr uint64_t portion_interval_ns = 1000;
 
-/* Of the commands there are, what CAPS announces. */
-constexpr bool is_supported(uint16_t opcode) {
-    return opcode != KVCPU_OP_QUOTA;
-}
-
 }  // namespace
 
 Command Command::from(const RegisterValues &registers) noexcept {
@@ -64,9 +59,6 @@ kvcpu_status Commands::check_head(const Command &command) const noexcept {
     }
     if (command.reserved != 0 || (command.flags & ~flags_of(command.opcode)) != 0) {
         return KVCPU_SC_BAD_FIELD;
-    }
-    if (!is_supported(command.opcode)) {
-        return KVCPU_SC_UNSUPPORTED;
     }
     if (command.context >= d_.contexts.size() ||
         (command.opcode == KVCPU_OP_CLOSE && command.context == 0)) {
@@ -205,6 +197,7 @@ void Commands::hand_out(const Command &command, uint32_t block, uint32_t index) 
     };
     Block &b = d_.at(block);
     p_.placement.forget(block);
+    d_.count_slot_out(b);
     /* What it keeps: its place, and its turn among the blocks that nobody has used since. */
     const Block before = b;
     b = Block{};
@@ -216,6 +209,7 @@ void Commands::hand_out(const Command &command, uint32_t block, uint32_t index) 
     b.unnoticed = before.unnoticed;
     b.allocated = true;
     b.owner = command.context;
+    d_.count_slot_in(b);
     b.cached = (command.flags & KVCPU_F_CACHED) != 0;
     b.request = static_cast<uint16_t>(field(KVCPU_TAG_REQUEST_SHIFT, KVCPU_TAG_REQUEST_MASK));
     b.layer = static_cast<uint8_t>(field(KVCPU_TAG_LAYER_SHIFT, KVCPU_TAG_LAYER_MASK));
@@ -255,6 +249,7 @@ void Commands::give_up(uint32_t block) noexcept {
     --d_.contexts[owner].owned;
     d_.count(KVCPU_CNT_BLOCKS_FREED);
     p_.placement.forget(block);
+    d_.count_slot_out(b);
     const Block before = b;
     b = Block{};
     b.slot = before.slot;
@@ -269,6 +264,7 @@ void Commands::give_up(uint32_t block) noexcept {
     b.revoking = before.revoking;
     b.giving = before.giving;
     b.asked_in = before.asked_in;
+    d_.count_slot_in(b);
     p_.mover.give_up(block);
     d_.residency.hide(owner, block);
 }
@@ -287,7 +283,7 @@ Result Commands::pin(const Command &command) noexcept {
     if (status != KVCPU_SC_SUCCESS) {
         return {status, 0, 0};
     }
-    if (range.count > d_.slot_count) {
+    if (range.count > std::min(d_.slot_count, d_.contexts[command.context].slots_max)) {
         return {KVCPU_SC_NO_SLOTS, 0, 0};
     }
     return p_.pins.pin(command.context, range, d_.now + command.arg, command.reply);
@@ -509,6 +505,7 @@ void Commands::close_portion(uint16_t context, uint32_t &budget) noexcept {
 
 void Commands::finish_close(uint16_t context) noexcept {
     const Reply reply = d_.contexts[context].close_reply;
+    p_.placement.quotas.set(context, 0, no_maximum);
     d_.contexts[context] = {.scored = p_.placement.generation};
     --closing_;
     d_.record({.kind = KVCPU_EV_CLOSED, .context = context});

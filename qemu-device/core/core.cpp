@@ -31,7 +31,7 @@ Core::Core(const kvcpu_config &config, const kvcpu_host_ops &ops, void *opaque, 
       replies_(d_, pairs_),
       fences_(d_, replies_),
       buffers_(d_),
-      admin_(d_, pairs_, buffers_, events_),
+      admin_(d_, placement_.quotas, pairs_, buffers_, events_),
       pins_(d_, placement_, replies_, fences_, events_),
       mover_(d_, placement_, pins_, events_),
       holds_(d_, placement_, pins_, mover_, replies_),
@@ -215,8 +215,12 @@ void Core::reset(kvcpu_reset_kind kind) noexcept {
     reset_parts();
     reset_blocks(kind);
     placement_.score.set_weights({});
+    placement_.quotas.clear();
     placement_.rebuild();
     std::fill(d_.contexts.begin(), d_.contexts.end(), Context{.scored = placement_.generation});
+    for (const Block &block : d_.blocks) {
+        d_.count_slot_in(block);
+    }
     take_new_work();
     arm_timer();
 }

@@ -191,9 +191,11 @@ uint64_t Core::read_context(Reg reg) const noexcept {
         case Reg::CONTEXT_STEP:
             return context.step;
         case Reg::CONTEXT_BLOCKS:
-            return uint64_t{context.owned} << KVCPU_CXB_OWNED_SHIFT;
+            return uint64_t{context.owned} << KVCPU_CXB_OWNED_SHIFT | uint64_t{context.slots_used}
+                                                                          << KVCPU_CXB_SLOTS_SHIFT;
         default:
-            return uint64_t{d_.slot_count} << KVCPU_QTA_MAX_SHIFT;
+            return uint64_t{context.slots_min} << KVCPU_QTA_MIN_SHIFT |
+                   uint64_t{std::min(context.slots_max, d_.slot_count)} << KVCPU_QTA_MAX_SHIFT;
     }
 }
 

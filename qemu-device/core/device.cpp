@@ -30,8 +30,10 @@ void Device::change(uint32_t block, kvcpu_block_occurrence occurrence,
     assert(life_allows(at(block).state, occurrence, to));
     assert(!at(block).held || held_rule(occurrence, at(block).write_held) == HeldRule::yes);
     (void)occurrence;
-    leaving -= at(block).state == KVCPU_BS_LEAVING ? 1 : 0;
-    leaving += to == KVCPU_BS_LEAVING ? 1 : 0;
+    const uint32_t was_leaving = at(block).state == KVCPU_BS_LEAVING ? 1 : 0;
+    const uint32_t is_leaving = to == KVCPU_BS_LEAVING ? 1 : 0;
+    leaving += is_leaving - was_leaving;
+    context_of(block).slots_going += is_leaving - was_leaving;
     at(block).state = to;
     update_free(block);
     if (maps > 0) {

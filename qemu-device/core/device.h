@@ -53,8 +53,30 @@ struct Device {
 
     /* A block that was asked for its slot is not to give it up any more. */
     void keep_slot(uint32_t block) noexcept {
-        giving -= at(block).giving ? 1 : 0;
-        at(block).giving = false;
+        if (at(block).giving) {
+            at(block).giving = false;
+            --giving;
+            --context_of(block).slots_going;
+        }
+    }
+    void ask_for_slot(uint32_t block) noexcept {
+        if (!at(block).giving) {
+            at(block).giving = true;
+            ++giving;
+            ++context_of(block).slots_going;
+        }
+    }
+    /* Around a change of owner. */
+    void count_slot_out(const Block &block) noexcept {
+        contexts[block.owner].slots_used -= block.slot != no_slot ? 1 : 0;
+        contexts[block.owner].slots_going -= is_going(block) ? 1 : 0;
+    }
+    void count_slot_in(const Block &block) noexcept {
+        contexts[block.owner].slots_used += block.slot != no_slot ? 1 : 0;
+        contexts[block.owner].slots_going += is_going(block) ? 1 : 0;
+    }
+    [[nodiscard]] static bool is_going(const Block &block) noexcept {
+        return block.state == KVCPU_BS_LEAVING || block.giving;
     }
 
     void count(kvcpu_counter counter, uint64_t amount = 1) noexcept {

@@ -49,10 +49,7 @@ bool Mover::evict(uint32_t block, kvcpu_victim_class as, kvcpu_revoke_reason why
     Block &b = d_.at(block);
     b.leaving_as = as;
     if (b.held) {
-        if (!b.giving) {
-            b.giving = true;
-            ++d_.giving;
-        }
+        d_.ask_for_slot(block);
         revoke(block, why);
         return false;
     }
@@ -81,6 +78,8 @@ void Mover::leave_slot(uint32_t block, kvcpu_block_occurrence occurrence) noexce
         d_.count(KVCPU_CNT_PREFETCH_UNUSED);
     }
     jobs_.remove(block);
+    placement_.quotas.forget(block);
+    --d_.context_of(block).slots_used;
     d_.free_slots.insert(b.slot);
     b.slot = no_slot;
     d_.change(block, occurrence, Device::rest_state(b));
@@ -172,52 +171,15 @@ void Mover::ask_back_for_fetches() noexcept {
     for (uint32_t block = placement_.next_held_fetch();
          block != no_block && asked_in_ < channels_.size(); block = placement_.next_held_fetch()) {
         const Room room = placement_.room_for(block);
-        if (d_.free_slots.count() == 0 && find_victim(block, room).block == no_block) {
+        const bool at_maximum = placement_.quotas.is_at_maximum(d_.at(block).owner);
+        const Victim victim = at_maximum ? own_victim(block, room) : find_victim(block, room);
+        if ((at_maximum || d_.free_slots.count() == 0) && victim.block == no_block) {
             return;
         }
         d_.at(block).asked_in = true;
         ++asked_in_;
         revoke(block, KVCPU_RV_FETCH);
     }
-}
-
-/* -- Making room ----------------------------------------------------------- */
-
-Victim Mover::find_victim(uint32_t wanted_by, Room room) const noexcept {
-    Victim victim = placement_.policy().victim({wanted_by, room});
-    if (victim.block == no_block && room == Room::pin && pins_.is_oldest(wanted_by)) {
-        victim.block = pins_.take_from_younger();
-        victim.as = KVCPU_VC_UNHINTED;
-        if (victim.block != no_block) {
-            victim.as = placement_.class_of(d_.at(victim.block));
-            victim.displaced = victim.as == KVCPU_VC_HOT || victim.as == KVCPU_VC_SHARED;
-        }
-    }
-    return victim;
-}
-
-/*
- * True if a slot is free now. A dirty victim starts on its way instead, unless as many are on
- * their way already as there is work for.
- */
-bool Mover::make_slot_free(uint32_t wanted_by, Room room) noexcept {
-    const uint32_t slots_wanted = pins_.unstarted() + (room == Room::pin ? 0 : placement_.queued());
-    while (d_.free_slots.count() == 0 && d_.leaving + d_.giving < slots_wanted) {
-        const Victim victim = find_victim(wanted_by, room);
-        if (victim.block == no_block) {
-            return false;
-        }
-        if (victim.displaced && !d_.at(victim.block).held) {
-            d_.count(KVCPU_CNT_PINS_DISPLACED);
-            d_.record({.kind = KVCPU_EV_DISPLACED,
-                       .detail = static_cast<uint16_t>(victim.as),
-                       .context = d_.at(victim.block).owner,
-                       .first = victim.block,
-                       .value = d_.at(victim.block).slot});
-        }
-        evict(victim.block, victim.as, KVCPU_RV_SLOT);
-    }
-    return d_.free_slots.count() > 0;
 }
 
 /* -- Taking work ----------------------------------------------------------- */
@@ -234,8 +196,10 @@ void Mover::begin(Engine &engine, Kind kind, uint32_t block, uint16_t reason) no
 
 void Mover::begin_fetch(Engine &engine, Kind kind, uint32_t block, uint16_t reason) noexcept {
     Block &b = d_.at(block);
+    placement_.quotas.forget(block);
     b.slot = d_.free_slots.first();
     d_.free_slots.erase(b.slot);
+    ++d_.context_of(block).slots_used;
     b.prefetched = reason == KVCPU_MOVE_PREFETCH;
     d_.change(block, KVCPU_BO_FETCH_START, KVCPU_BS_FETCHING);
     pins_.started(block);
@@ -275,8 +239,8 @@ bool Mover::take_demand(Engine &channel) noexcept {
     if (pins_.unstarted() == 0) {
         return false;
     }
-    const uint32_t block = pins_.next(true);
-    if (block != no_block && make_slot_free(block, Room::pin)) {
+    const uint32_t block = next_for_pins(true);
+    if (block != no_block) {
         begin_fetch(channel, Kind::fetch, block, KVCPU_MOVE_DEMAND);
         return true;
     }
@@ -286,14 +250,22 @@ bool Mover::take_demand(Engine &channel) noexcept {
 
 bool Mover::take_prefetch(Engine &channel) noexcept {
     ask_back_for_fetches();
-    const uint32_t block = placement_.next_fetch();
-    if (block == no_block) {
-        return false;
-    }
-    const Room room = placement_.room_for(block);
-    if (make_slot_free(block, room)) {
-        begin_fetch(channel, Kind::fetch, block, KVCPU_MOVE_PREFETCH);
-        return true;
+    Room room = Room::score;
+    for (;;) {
+        const uint32_t block = placement_.next_fetch();
+        if (block == no_block) {
+            return false;
+        }
+        room = placement_.room_for(block);
+        if (make_slot_free(block, room)) {
+            begin_fetch(channel, Kind::fetch, block, KVCPU_MOVE_PREFETCH);
+            return true;
+        }
+        if (!placement_.quotas.is_at_maximum(d_.at(block).owner)) {
+            break;
+        }
+        placement_.quotas.park_fetch(block);
+        placement_.changed(block);
     }
     return room == Room::hint && leaving_on_channels() < pins_.unstarted() + placement_.queued() &&
            begin_leaving(channel, KVCPU_MOVE_PREFETCH);
@@ -322,8 +294,8 @@ bool Mover::take_clean(Engine &channel) noexcept {
 }
 
 bool Mover::take_zero_fill() noexcept {
-    const uint32_t block = pins_.next(false);
-    if (block == no_block || !make_slot_free(block, Room::pin)) {
+    const uint32_t block = next_for_pins(false);
+    if (block == no_block) {
         return false;
     }
     begin_fetch(scrubber_, Kind::zero_fill, block, KVCPU_MOVE_DEMAND);
@@ -341,6 +313,9 @@ bool Mover::take_scrub() noexcept {
 }
 
 void Mover::take_work() noexcept {
+    if (placement_.quotas.in_use()) {
+        look_again();
+    }
     if (scrubber_.kind == Kind::idle && !take_zero_fill()) {
         take_scrub();
     }
@@ -491,6 +466,7 @@ void Mover::end_scrub(uint32_t block) noexcept {
         d_.tiers.zero_slot(b.slot);
         d_.free_slots.insert(b.slot);
         b.slot = no_slot;
+        --d_.context_of(block).slots_used;
     }
     b.written = false;
     b.dirty = false;

@@ -82,7 +82,13 @@ class Mover final : public Evictions {
     static constexpr uint32_t job_lists = 3;
 
     void leave_slot(uint32_t block, kvcpu_block_occurrence occurrence) noexcept;
-    [[nodiscard]] Victim find_victim(uint32_t wanted_by, Room room) const noexcept;
+    /* room.cpp */
+    [[nodiscard]] Victim find_victim(uint32_t wanted_by, Room room) noexcept;
+    [[nodiscard]] Victim own_victim(uint32_t wanted_by, Room room) const noexcept;
+    bool exchange(uint32_t wanted_by, Room room) noexcept;
+    void look_again() noexcept;
+    uint32_t next_for_pins(bool written) noexcept;
+    void displace(const Victim &victim) noexcept;
     [[nodiscard]] bool make_slot_free(uint32_t wanted_by, Room room) noexcept;
     [[nodiscard]] uint32_t leaving_on_channels() const noexcept;
     [[nodiscard]] uint64_t earliest_end(Pins::Lack lack) const noexcept;

@@ -90,11 +90,15 @@ class FetchOrder {
     void put(uint32_t block, uint64_t rank, uint64_t asked, bool promotion) noexcept {
         const HeapKey key = {rank, asked, block};
         const Block &b = d_.at(block);
-        if (places_[block].heap == fetch_heap && !b.held && !promotion && !is_promotion_[block]) {
+        if (places_[block].heap == fetch_heap && !b.held && !b.parked && !promotion &&
+            !is_promotion_[block]) {
             heap_.update(key);
             return;
         }
         remove(block);
+        if (b.parked) {
+            return;
+        }
         if (b.held) {
             if (!b.revoking) {
                 held_.insert(key);

@@ -276,6 +276,9 @@ uint32_t Pins::next(bool written) noexcept {
     }
     for (uint32_t i = oldest(); i != none; i = younger(i)) {
         Waiting &pin = waiting_[i];
+        if (d_.contexts[pin.context].stuck) {
+            continue;
+        }
         uint32_t &from = written ? pin.fetch_from : pin.zero_from;
         for (; from < pin.range.end(); ++from) {
             const Block &b = d_.at(from);
@@ -287,18 +290,12 @@ uint32_t Pins::next(bool written) noexcept {
     return no_block;
 }
 
-uint32_t Pins::take_from_younger() const noexcept {
-    for (uint32_t i = by_age_.back(0); i != oldest(); i = by_age_.before(i)) {
-        const Range range = waiting_[i].range;
-        for (uint32_t block = range.end(); block-- > range.first;) {
-            const Block &b = d_.at(block);
-            if ((b.state == KVCPU_BS_FAST || b.state == KVCPU_BS_WRITING_BACK) && b.claims == 0 &&
-                !b.revoking && !waiting_[oldest()].range.contains(block)) {
-                return block;
-            }
-        }
+uint32_t Pins::oldest_going() const noexcept {
+    uint32_t first = oldest();
+    while (first != none && d_.contexts[waiting_[first].context].stuck) {
+        first = younger(first);
     }
-    return no_block;
+    return first;
 }
 
 }  // namespace kvcpu

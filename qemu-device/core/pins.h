@@ -74,10 +74,26 @@ class Pins {
     /* Wanted blocks, of both kinds, whose move has not begun. */
     [[nodiscard]] uint32_t unstarted() const noexcept { return unstarted_; }
     [[nodiscard]] bool is_oldest(uint32_t block) const noexcept {
-        return oldest() != none && waiting_[oldest()].range.contains(block);
+        const uint32_t first = oldest_going();
+        return first != none && waiting_[first].range.contains(block);
     }
     /* A block in a slot that only younger PINs want: for the oldest, for want of any other. */
-    [[nodiscard]] uint32_t take_from_younger() const noexcept;
+    template <typename May>
+    [[nodiscard]] uint32_t take_from_younger(May may) const noexcept {
+        const uint32_t first = oldest_going();
+        for (uint32_t i = by_age_.back(0); i != first; i = by_age_.before(i)) {
+            const Range range = waiting_[i].range;
+            for (uint32_t block = range.end(); block-- > range.first;) {
+                const Block &b = d_.at(block);
+                if ((b.state == KVCPU_BS_FAST || b.state == KVCPU_BS_WRITING_BACK) &&
+                    b.claims == 0 && !b.revoking && !waiting_[first].range.contains(block) &&
+                    may(block)) {
+                    return block;
+                }
+            }
+        }
+        return no_block;
+    }
 
   private:
     struct Waiting {
@@ -93,6 +109,8 @@ class Pins {
         uint64_t order = 0;
     };
 
+    /* But for those whose context is stuck at its maximum. */
+    [[nodiscard]] uint32_t oldest_going() const noexcept;
     void wait(const Waiting &pin) noexcept;
     void end(uint32_t index, kvcpu_status status) noexcept;
     void grant(uint16_t context, Range range) noexcept;

@@ -7,7 +7,8 @@
 namespace kvcpu {
 
 Placement::Placement(Device &device)
-    : d_(device),
+    : quotas(device),
+      d_(device),
       places_(device.block_count()),
       victims_(device, places_),
       fetches_(device, places_),
@@ -44,6 +45,7 @@ void Placement::touch(uint32_t block) noexcept {
     Block &b = d_.at(block);
     b.stamp = ++d_.stamps;
     drops_.remove(block);
+    quotas.touched(block);
     b.used_at = d_.context_of(block).clock;
 }
 
@@ -80,6 +82,7 @@ void Placement::credit_prefetch(uint32_t block) noexcept {
 
 void Placement::set_hint(uint32_t block, Hint hint, uint64_t target) noexcept {
     Block &b = d_.at(block);
+    quotas.touched(block);
     b.hint = hint;
     b.target = target;
     b.asked = ++d_.asks;
@@ -99,6 +102,7 @@ void Placement::use_and_hint(uint32_t block, Hint hint, uint64_t target) noexcep
 
 void Placement::forget(uint32_t block) noexcept {
     wheel_.forget(block);
+    quotas.forget(block);
     drops_.remove(block);
     policy().forget(block);
 }

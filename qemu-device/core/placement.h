@@ -10,6 +10,7 @@
 #include "drop_order.h"
 #include "orders.h"
 #include "policy.h"
+#include "quotas.h"
 #include "score.h"
 #include "wheel.h"
 
@@ -29,6 +30,7 @@ class Placement {
     /* To be called whenever anything that placement looks at in a block has changed. */
     void changed(uint32_t block) noexcept {
         drops_.changed(block, d_.at(block), policy().uses_hints());
+        quotas.changed(block);
         policy().changed(block);
     }
     /* All blocks anew: after a reset, and after a change of policy. */
@@ -75,6 +77,7 @@ class Placement {
         policy().prefetch_more(block);
     }
 
+    Quotas quotas;
     Score score;
     /* Rises with weights, thresholds and policy: each makes every block worth a look. */
     uint32_t generation = 1;

@@ -181,7 +181,7 @@ enum kvcpu_register { KVCPU_REGISTERS(KVCPU_REGISTER_OFFSET_) };
 #define KVCPU_CAPS_VALUE                                                               \
     (KVCPU_CAP_REFERENCE_HINTS | KVCPU_CAP_COMMAND_WINDOW | KVCPU_CAP_EVENT_LOG |      \
      KVCPU_CAP_RINGS | KVCPU_CAP_EVENT_QUEUE | KVCPU_CAP_RESIDENCY | KVCPU_CAP_HOLDS | \
-     KVCPU_CAP_CACHED_BLOCKS)
+     KVCPU_CAP_QUOTAS | KVCPU_CAP_CACHED_BLOCKS)
 
 /* CONTROL */
 #define KVCPU_CONTROL_RESET 0x1ULL       /* as an FLR: registers, directory, contexts */
@@ -274,7 +274,7 @@ enum kvcpu_policy { KVCPU_POLICIES(KVCPU_POLICY_NUMBER_) };
     X(NOTICES, 64, "records written to the event queue")                                       \
     X(RESIDENCY_WRITES, 65, "entries of residency maps written")                               \
     X(INTERRUPTS, 66, "vectors raised")                                                        \
-    X(QUOTA_EVICTIONS, 67, "blocks that left as their context was at its maximum of slots")    \
+    X(QUOTA_EVICTIONS, 67, "blocks asked to leave as their context was at its maximum")        \
     X(BLOCKS_DROPPED, 68, "cached blocks that the device dropped")                             \
     X(GHOSTS_RECALLED, 69, "sealed blocks whose content had been given up or dropped before")
 

@@ -49,9 +49,9 @@
 /* One page a context, in BAR 0. 64-bit writes alone. */
 #define KVCPU_DOORBELL_BASE 0x100000
 #define KVCPU_DOORBELL_STRIDE 0x1000
-#define KVCPU_DOORBELLS(X)                                                                       \
-    X(SQ_TAIL, 0x00, "entries written to the submission ring")                                   \
-    X(CQ_HEAD, 0x08, "completions taken from the completion ring")                               \
+#define KVCPU_DOORBELLS(X)                                         \
+    X(SQ_TAIL, 0x00, "entries written to the submission ring")     \
+    X(CQ_HEAD, 0x08, "completions taken from the completion ring") \
     X(EVQ_HEAD, 0x10, "records taken from the event queue; page 0 alone")
 
 #define KVCPU_DOORBELL_OFFSET_(name, offset, what) KVCPU_DB_##name = (offset),
@@ -62,14 +62,14 @@ enum kvcpu_doorbell { KVCPU_DOORBELLS(KVCPU_DOORBELL_OFFSET_) };
 
 /* X(name, word, what): as the command window's CMD_* registers. */
 #define KVCPU_ENTRY_BYTES 64
-#define KVCPU_ENTRY_FIELDS(X)                                                                    \
-    X(FIRST, 0, "first block")                                                                   \
-    X(COUNT, 1, "blocks")                                                                        \
-    X(ARG, 2, "step, deadline or tag, by opcode")                                                \
-    X(ADDR, 3, "KVCPU_BUF_* fields; in the admin ring a bus address")                            \
-    X(EXTENT, 4, "KVCPU_EXT_* fields")                                                           \
-    X(META, 5, "KVCPU_TAG_* fields")                                                             \
-    X(TAG, 6, "returned with the completion; bit 63 is zero")                                    \
+#define KVCPU_ENTRY_FIELDS(X)                                         \
+    X(FIRST, 0, "first block")                                        \
+    X(COUNT, 1, "blocks")                                             \
+    X(ARG, 2, "step, deadline or tag, by opcode")                     \
+    X(ADDR, 3, "KVCPU_BUF_* fields; in the admin ring a bus address") \
+    X(EXTENT, 4, "KVCPU_EXT_* fields")                                \
+    X(META, 5, "KVCPU_TAG_* fields")                                  \
+    X(TAG, 6, "returned with the completion; bit 63 is zero")         \
     X(CONTROL, 7, "KVCPU_CTL_* fields")
 
 #define KVCPU_ENTRY_WORD_(name, word, what) KVCPU_EW_##name = (word),
@@ -115,9 +115,9 @@ enum kvcpu_entry_word { KVCPU_ENTRY_FIELDS(KVCPU_ENTRY_WORD_) KVCPU_ENTRY_WORDS 
 
 /* X(name, word, what); written by the device, each word by a store of its own. */
 #define KVCPU_CQ_HEADER_BYTES 64
-#define KVCPU_CQ_HEADER_FIELDS(X)                                                                \
-    X(SQ_HEAD, 0, "entries that the device is done with; stored last")                           \
-    X(STATE, 1, "KVCPU_RS_*: 0 while the ring runs")                                             \
+#define KVCPU_CQ_HEADER_FIELDS(X)                                      \
+    X(SQ_HEAD, 0, "entries that the device is done with; stored last") \
+    X(STATE, 1, "KVCPU_RS_*: 0 while the ring runs")                   \
     X(FAILED, 2, "commands of this ring that ended in an error status")
 
 #define KVCPU_CQ_HEADER_WORD_(name, word, what) KVCPU_CQH_##name = (word),
@@ -126,10 +126,10 @@ enum kvcpu_cq_header_word { KVCPU_CQ_HEADER_FIELDS(KVCPU_CQ_HEADER_WORD_) };
 
 /* X(name, word, what) */
 #define KVCPU_COMPLETION_BYTES 32
-#define KVCPU_COMPLETION_FIELDS(X)                                                               \
-    X(RESULT, 0, "KVCPU_RES_* fields")                                                           \
-    X(TIME, 1, "when, virtual ns")                                                               \
-    X(RESERVED, 2, "zero")                                                                       \
+#define KVCPU_COMPLETION_FIELDS(X)     \
+    X(RESULT, 0, "KVCPU_RES_* fields") \
+    X(TIME, 1, "when, virtual ns")     \
+    X(RESERVED, 2, "zero")             \
     X(TAG, 3, "the entry's TAG, and in bit 63 the phase; stored last")
 
 #define KVCPU_COMPLETION_WORD_(name, word, what) KVCPU_CW_##name = (word),
@@ -141,13 +141,13 @@ enum kvcpu_completion_word { KVCPU_COMPLETION_FIELDS(KVCPU_COMPLETION_WORD_) };
 
 /* -- State of a ring: X(name, number, what) ------------------------------- */
 
-#define KVCPU_RING_STATES(X)                                                                     \
-    X(RUNNING, 0, "entries are taken as they are announced")                                     \
-    X(BAD_TAIL, 1, "stopped: an SQ_TAIL went back, or too far ahead")                            \
-    X(BAD_HEAD, 2, "stopped: a CQ_HEAD went back, or beyond what was written")                   \
-    X(SQ_FAULT, 3, "stopped: the submission ring cannot be read")                                \
-    X(CQ_FAULT, 4, "stopped: the completion ring cannot be written")                             \
-    X(MAP_FAULT, 5, "stopped: the residency map cannot be written")                              \
+#define KVCPU_RING_STATES(X)                                                   \
+    X(RUNNING, 0, "entries are taken as they are announced")                   \
+    X(BAD_TAIL, 1, "stopped: an SQ_TAIL went back, or too far ahead")          \
+    X(BAD_HEAD, 2, "stopped: a CQ_HEAD went back, or beyond what was written") \
+    X(SQ_FAULT, 3, "stopped: the submission ring cannot be read")              \
+    X(CQ_FAULT, 4, "stopped: the completion ring cannot be written")           \
+    X(MAP_FAULT, 5, "stopped: the residency map cannot be written")            \
     X(NO_RING, 6, "the context has no ring")
 
 #define KVCPU_RING_STATE_NUMBER_(name, number, what) KVCPU_RS_##name = (number),
@@ -158,10 +158,10 @@ enum kvcpu_ring_state { KVCPU_RING_STATES(KVCPU_RING_STATE_NUMBER_) };
 
 /* X(name, word, what) */
 #define KVCPU_NOTICE_BYTES 32
-#define KVCPU_NOTICE_FIELDS(X)                                                                   \
-    X(HEAD, 0, "KVCPU_NTC_* fields")                                                             \
-    X(BLOCK, 1, "REVOKE, DROPPED: block; STOPPED: SQ_HEAD")                                      \
-    X(TIME, 2, "when it was written, virtual ns")                                                 \
+#define KVCPU_NOTICE_FIELDS(X)                              \
+    X(HEAD, 0, "KVCPU_NTC_* fields")                        \
+    X(BLOCK, 1, "REVOKE, DROPPED: block; STOPPED: SQ_HEAD") \
+    X(TIME, 2, "when it was written, virtual ns")           \
     X(PHASE, 3, "in bit 63 the phase, else zero; stored last")
 
 #define KVCPU_NOTICE_WORD_(name, word, what) KVCPU_NW_##name = (word),
@@ -176,9 +176,9 @@ enum kvcpu_notice_word { KVCPU_NOTICE_FIELDS(KVCPU_NOTICE_WORD_) };
 #define KVCPU_NTC_CONTEXT_MASK 0xffffULL
 
 /* X(name, number, what) */
-#define KVCPU_NOTICES(X)                                                                         \
-    X(REVOKE, 1, "give back all holds of the block; detail: KVCPU_RV_*")                         \
-    X(STOPPED, 2, "the context's ring was stopped; detail: KVCPU_RS_*")                          \
+#define KVCPU_NOTICES(X)                                                 \
+    X(REVOKE, 1, "give back all holds of the block; detail: KVCPU_RV_*") \
+    X(STOPPED, 2, "the context's ring was stopped; detail: KVCPU_RS_*")  \
     X(DROPPED, 3, "a cached block was dropped; not raised in this revision")
 
 #define KVCPU_NOTICE_NUMBER_(name, number, what) KVCPU_NT_##name = (number),
@@ -186,12 +186,12 @@ enum kvcpu_notice { KVCPU_NOTICES(KVCPU_NOTICE_NUMBER_) };
 #undef KVCPU_NOTICE_NUMBER_
 
 /* Why a block is asked back: X(name, number, what) */
-#define KVCPU_REVOKE_REASONS(X)                                                                  \
-    X(SLOT, 0, "its slot is wanted")                                                             \
-    X(FETCH, 1, "it is wanted in the fast tier")                                                 \
-    X(HOME, 2, "a hint or its score sends it home")                                              \
-    X(CLEAN, 3, "it is to be written home, and has a WRITE hold")                                \
-    X(SEALED, 4, "it was sealed, and has a WRITE hold")                                          \
+#define KVCPU_REVOKE_REASONS(X)                                   \
+    X(SLOT, 0, "its slot is wanted")                              \
+    X(FETCH, 1, "it is wanted in the fast tier")                  \
+    X(HOME, 2, "a hint or its score sends it home")               \
+    X(CLEAN, 3, "it is to be written home, and has a WRITE hold") \
+    X(SEALED, 4, "it was sealed, and has a WRITE hold")           \
     X(FREED, 5, "it was given back, and is to be scrubbed")
 
 #define KVCPU_REVOKE_NUMBER_(name, number, what) KVCPU_RV_##name = (number),
