@@ -50,12 +50,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="kvcpu-fuzz-") as folder:
         inputs = sorted(str(file) for file in Path(corpus).iterdir())
         tap.clean(f"the {len(inputs)} inputs of the corpus", findings(fuzz(program, folder, *inputs), folder))
-        new = fuzz(program, folder, f"-seed={_SEED}", "-len_control=0", "-max_len=4096", "-max_total_time=600", folder,
-                   corpus, KVCPU_FUZZ_ENTRIES=str(_ENTRIES))
+        new = fuzz(program, folder, f"-seed={_SEED}", "-len_control=0", "-max_len=4096", "-max_total_time=600",
+                   folder, corpus, KVCPU_FUZZ_ENTRIES=str(_ENTRIES))
         tap.clean("new inputs", findings(new, folder))
         tap.ok(entries(new) >= _ENTRIES, f"{entries(new)} entries were taken from rings, of {_ENTRIES} wanted")
         planted = fuzz(program, folder, inputs[0], KVCPU_FUZZ_PLANT="1")
-        tap.ok(planted.returncode != 0 and "bytes of free blocks" in planted.stderr, "finds a byte that was left behind")
+        tap.ok(planted.returncode != 0 and "bytes of free blocks" in planted.stderr, "finds a byte that is left behind")
     return tap.end()
 
 
