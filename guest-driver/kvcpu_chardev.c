@@ -57,23 +57,35 @@ static int kvcpu_open(struct inode *inode, struct file *filp)
 	struct kvcpu_device *kd = container_of(inode->i_cdev, struct kvcpu_device, cdev);
 	struct kvcpu_file *file;
 	bool gone;
+	int err;
 
 	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
 	if (!file)
 		return -ENOMEM;
 	file->kd = kd;
 	mutex_init(&file->submit);
+	mutex_init(&file->mapping);
 	mutex_init(&file->take);
 	init_waitqueue_head(&file->wait);
 	INIT_LIST_HEAD(&file->waiting);
+	kvcpu_view_init(&file->view);
+	err = kvcpu_space_make(file, filp);
+	if (err) {
+		kfree(file);
+		return err;
+	}
 
 	/* An inode that another file keeps open leads here even when the device is gone. */
+	down_read(&kd->binding);
 	spin_lock_irq(&kd->lock);
 	gone = kd->gone;
 	if (!gone)
 		list_add_tail(&file->node, &kd->files);
 	spin_unlock_irq(&kd->lock);
+	up_read(&kd->binding);
 	if (gone) {
+		filp->f_mapping = inode->i_mapping;
+		kvcpu_space_free(file);
 		kfree(file);
 		return -ENODEV;
 	}
@@ -86,11 +98,22 @@ static int kvcpu_release(struct inode *inode, struct file *filp)
 {
 	struct kvcpu_file *file = filp->private_data;
 	struct kvcpu_device *kd = file->kd;
+	bool closed;
 
-	kvcpu_context_put(file);
+	/* Nobody maps it: a mapping holds the file. */
+	kvcpu_view_stop(file);
+	down_read(&kd->binding);
+	closed = kvcpu_context_put(file);
 	kvcpu_file_detach(file);
+	if (closed)
+		kvcpu_rings_free(file);
+	up_read(&kd->binding);
+	kvcpu_view_free(file);
 	kvcpu_submit_free(file);
+	filp->f_mapping = inode->i_mapping;
+	kvcpu_space_free(file);
 	mutex_destroy(&file->submit);
+	mutex_destroy(&file->mapping);
 	mutex_destroy(&file->take);
 	kfree(file);
 	put_device(&kd->dev);
@@ -101,39 +124,56 @@ static __poll_t kvcpu_poll(struct file *filp, poll_table *table)
 {
 	struct kvcpu_file *file = filp->private_data;
 	__poll_t events = 0;
+	bool stopped;
 
 	poll_wait(filp, &file->wait, table);
 	if (READ_ONCE(file->kd->gone))
 		return EPOLLERR | EPOLLHUP;
 	if (READ_ONCE(file->lost))
 		return EPOLLERR;
-	if (kvcpu_has_completion(file))
+	if (kvcpu_has_completions(file, 1))
 		events |= EPOLLIN | EPOLLRDNORM;
+	if (!READ_ONCE(file->rings) || kvcpu_enter(file->kd))
+		return events;
+	if (kvcpu_ring_ready(file, &stopped))
+		events |= EPOLLIN | EPOLLRDNORM;
+	if (stopped)
+		events |= EPOLLPRI;
+	kvcpu_leave(file->kd);
 	return events;
 }
 
 /**
  * struct kvcpu_ioctl - one ioctl of ours
- * @cmd: as in version 1. Its structure may be longer than that; shorter it never was
+ * @cmd: number and direction
+ * @size: of its structure in the version that brought it. It may be longer; shorter it never was
  * @run: what does it
  */
 struct kvcpu_ioctl {
 	unsigned int cmd;
+	size_t size;
 	long (*run)(struct kvcpu_file *file, void __user *argument, size_t size);
 };
 
 static const struct kvcpu_ioctl kvcpu_ioctls[] = {
-	{ KVCPU_IOC_INFO, kvcpu_ioc_info },
-	{ KVCPU_IOC_SUBMIT, kvcpu_ioc_submit },
-	{ KVCPU_IOC_WAIT, kvcpu_ioc_wait },
-	{ KVCPU_IOC_BLOCK, kvcpu_ioc_block },
-	{ KVCPU_IOC_COUNTERS, kvcpu_ioc_counters },
+	{ KVCPU_IOC_INFO, KVCPU_INFO_SIZE_1, kvcpu_ioc_info },
+	{ KVCPU_IOC_SUBMIT, sizeof(struct kvcpu_submit), kvcpu_ioc_submit },
+	{ KVCPU_IOC_WAIT, sizeof(struct kvcpu_wait), kvcpu_ioc_wait },
+	{ KVCPU_IOC_BLOCK, KVCPU_BLOCK_SIZE_1, kvcpu_ioc_block },
+	{ KVCPU_IOC_COUNTERS, sizeof(struct kvcpu_counters), kvcpu_ioc_counters },
+	{ KVCPU_IOC_SETUP, sizeof(struct kvcpu_setup), kvcpu_ioc_setup },
+	{ KVCPU_IOC_RESTART, sizeof(struct kvcpu_restart), kvcpu_ioc_restart },
+	{ KVCPU_IOC_COALESCE, sizeof(struct kvcpu_coalesce), kvcpu_ioc_coalesce },
+	{ KVCPU_IOC_EVENTFD, sizeof(struct kvcpu_eventfd), kvcpu_ioc_eventfd },
+	{ KVCPU_IOC_BUFFER_ADD, sizeof(struct kvcpu_buffer), kvcpu_ioc_buffer_add },
+	{ KVCPU_IOC_BUFFER_REMOVE, sizeof(struct kvcpu_buffer_remove), kvcpu_ioc_buffer_remove },
+	{ KVCPU_IOC_QUOTA, sizeof(struct kvcpu_quota), kvcpu_ioc_quota },
 };
 
 static bool kvcpu_ioctl_is(const struct kvcpu_ioctl *ioctl, unsigned int cmd)
 {
 	return _IOC_NR(cmd) == _IOC_NR(ioctl->cmd) && _IOC_DIR(cmd) == _IOC_DIR(ioctl->cmd) &&
-	       _IOC_SIZE(cmd) >= _IOC_SIZE(ioctl->cmd);
+	       _IOC_SIZE(cmd) >= ioctl->size;
 }
 
 static long kvcpu_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
@@ -158,6 +198,8 @@ static const struct file_operations kvcpu_fops = {
 	.open = kvcpu_open,
 	.release = kvcpu_release,
 	.poll = kvcpu_poll,
+	.mmap = kvcpu_mmap,
+	.fadvise = kvcpu_fadvise,
 	.unlocked_ioctl = kvcpu_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 };
@@ -169,6 +211,7 @@ static void kvcpu_device_release(struct device *dev)
 	struct kvcpu_device *kd = container_of(dev, struct kvcpu_device, dev);
 
 	kvfree(kd->requests);
+	kvfree(kd->queues.slots);
 	mutex_destroy(&kd->window);
 	kfree(kd);
 }
@@ -199,8 +242,11 @@ struct kvcpu_device *kvcpu_device_alloc(struct pci_dev *pdev)
 	if (!kd)
 		return ERR_PTR(-ENOMEM);
 	kd->pdev = pdev;
+	init_rwsem(&kd->binding);
 	mutex_init(&kd->window);
 	spin_lock_init(&kd->lock);
+	spin_lock_init(&kd->queues.lock);
+	init_waitqueue_head(&kd->queues.wait);
 	init_waitqueue_head(&kd->context_wait);
 	INIT_LIST_HEAD(&kd->files);
 	__set_bit(0, kd->context_map);
@@ -238,7 +284,7 @@ int kvcpu_chardev_add(struct kvcpu_device *kd)
 
 /**
  * kvcpu_wake_all() - wake everybody who waits for something of a device
- * @kd: device
+ * @kd: device, gone or reset
  */
 void kvcpu_wake_all(struct kvcpu_device *kd)
 {
@@ -246,7 +292,7 @@ void kvcpu_wake_all(struct kvcpu_device *kd)
 
 	spin_lock_irq(&kd->lock);
 	list_for_each_entry(file, &kd->files, node)
-		wake_up_all(&file->wait);
+		kvcpu_file_signal(file);
 	wake_up_all(&kd->context_wait);
 	spin_unlock_irq(&kd->lock);
 }

@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Commands that wait in the device, their completions, and who waits for those.
+ * Commands of the window that wait in the device, and their completions.
  */
-#include <linux/hrtimer.h>
 #include <linux/interrupt.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 
 #include "kvcpu.h"
 
 /* -- Requests -------------------------------------------------------------- */
 
-#define KVCPU_INDEX_MASK (KVCPU_PENDING_MAX - 1)
 static_assert((KVCPU_PENDING_MAX & KVCPU_INDEX_MASK) == 0);
 
 /**
@@ -87,7 +83,11 @@ static void kvcpu_request_free(struct kvcpu_device *kd, struct kvcpu_request *re
 	list_add_tail(&request->node, &kd->free);
 }
 
-static u32 kvcpu_ring_used(const struct kvcpu_file *file)
+/**
+ * kvcpu_ring_used() - how many completions there are to take
+ * @file: open file; kvcpu_device.lock is held
+ */
+u32 kvcpu_ring_used(const struct kvcpu_file *file)
 {
 	return file->ring_head - file->ring_tail;
 }
@@ -209,7 +209,21 @@ void kvcpu_file_detach(struct kvcpu_file *file)
 		request->file = NULL;
 	}
 	list_del(&file->node);
+	/* Neither does a notice. The context may be the next file's already. */
+	if (kd->owners[file->context] == file)
+		kd->owners[file->context] = NULL;
 	spin_unlock_irq(&kd->lock);
+}
+
+/* Without one the FIFO is empty, and a register access is spared. */
+static bool kvcpu_requests_any(struct kvcpu_device *kd)
+{
+	bool any;
+
+	spin_lock(&kd->lock);
+	any = kd->pins || kd->contexts_closing;
+	spin_unlock(&kd->lock);
+	return any;
 }
 
 /* -- Completions ----------------------------------------------------------- */
@@ -243,7 +257,7 @@ unlock:
 }
 
 /**
- * kvcpu_interrupt() - the device's completion vector
+ * kvcpu_interrupt() - the vector of the completion FIFO and the admin ring
  * @irq: interrupt number
  * @data: device
  *
@@ -258,7 +272,9 @@ irqreturn_t kvcpu_interrupt(int irq, void *data)
 	struct kvcpu_device *kd = data;
 	u64 pending, tag, result, time_ns;
 
-	while ((pending = readq(kd->regs + KVCPU_REG_CPL_PENDING)) != 0) {
+	kvcpu_admin_reap(kd);
+	while (kvcpu_requests_any(kd) &&
+	       (pending = readq(kd->regs + KVCPU_REG_CPL_PENDING)) != 0) {
 		/* All ones: the function has left the bus. */
 		if (pending > KVCPU_PENDING_MAX)
 			break;
@@ -272,154 +288,4 @@ irqreturn_t kvcpu_interrupt(int irq, void *data)
 		}
 	}
 	return IRQ_HANDLED;
-}
-
-/* -- KVCPU_IOC_WAIT -------------------------------------------------------- */
-
-#define KVCPU_TAKE 16
-/* Device and guest clocks may drift apart: a long sleep looks at the device's in between. */
-#define KVCPU_SLEEP_MAX_NS (10 * NSEC_PER_SEC)
-
-/**
- * kvcpu_has_completion() - whether there is a completion to take
- * @file: open file
- */
-bool kvcpu_has_completion(struct kvcpu_file *file)
-{
-	bool has;
-
-	spin_lock_irq(&file->kd->lock);
-	has = kvcpu_ring_used(file) > 0;
-	spin_unlock_irq(&file->kd->lock);
-	return has;
-}
-
-/* Whether there is nothing more to wait for, the time apart. Errors count as such. */
-static bool kvcpu_wait_over(struct kvcpu_file *file, u32 min, int *err)
-{
-	bool over;
-
-	spin_lock_irq(&file->kd->lock);
-	if (file->kd->gone)
-		*err = -ENODEV;
-	else if (file->lost)
-		*err = -EIO;
-	else
-		*err = 0;
-	over = *err || (min && kvcpu_ring_used(file) >= min);
-	spin_unlock_irq(&file->kd->lock);
-	return over;
-}
-
-/* Sleeps for @delta_ns, or until kvcpu_wait_over(). */
-static int kvcpu_sleep(struct kvcpu_file *file, u32 min, u64 delta_ns)
-{
-	ktime_t until = ktime_add_ns(ktime_get(), min_t(u64, delta_ns, KVCPU_SLEEP_MAX_NS));
-	DEFINE_WAIT(entry);
-	int err, gone;
-
-	for (;;) {
-		err = prepare_to_wait_event(&file->wait, &entry, TASK_INTERRUPTIBLE);
-		if (err || kvcpu_wait_over(file, min, &gone))
-			break;
-		/* No slack: the caller named an instant. */
-		if (!schedule_hrtimeout_range(&until, 0, HRTIMER_MODE_ABS))
-			break;
-	}
-	finish_wait(&file->wait, &entry);
-	return err;
-}
-
-static int kvcpu_wait_until(struct kvcpu_file *file, struct kvcpu_wait *wait)
-{
-	bool over;
-	int err;
-
-	for (;;) {
-		int failed = kvcpu_time(file->kd, &wait->time_ns);
-
-		over = kvcpu_wait_over(file, wait->min, &err);
-		if (failed || err)
-			return failed ? failed : err;
-		if (over || wait->time_ns >= wait->until_ns)
-			return 0;
-		err = kvcpu_sleep(file, wait->min, wait->until_ns - wait->time_ns);
-		if (err)
-			return err;
-	}
-}
-
-static u32 kvcpu_peek(struct kvcpu_file *file, struct kvcpu_completion *to, u32 room)
-{
-	u32 count, i;
-
-	spin_lock_irq(&file->kd->lock);
-	count = min(kvcpu_ring_used(file), room);
-	for (i = 0; i < count; i++)
-		to[i] = file->ring[(file->ring_tail + i) & KVCPU_INDEX_MASK];
-	spin_unlock_irq(&file->kd->lock);
-	return count;
-}
-
-static void kvcpu_consume(struct kvcpu_file *file, u32 count)
-{
-	spin_lock_irq(&file->kd->lock);
-	file->ring_tail += count;
-	spin_unlock_irq(&file->kd->lock);
-}
-
-/* A completion leaves the ring only once the user has it. */
-static int kvcpu_take(struct kvcpu_file *file, struct kvcpu_wait *wait)
-{
-	struct kvcpu_completion __user *to = u64_to_user_ptr(wait->completions);
-	struct kvcpu_completion some[KVCPU_TAKE];
-	u32 count;
-	int err;
-
-	err = mutex_lock_interruptible(&file->take);
-	if (err)
-		return err;
-	while (wait->count < wait->capacity) {
-		count = kvcpu_peek(file, some,
-				   min_t(u32, wait->capacity - wait->count, KVCPU_TAKE));
-		if (!count)
-			break;
-		if (copy_to_user(to + wait->count, some, count * sizeof(*some))) {
-			/* What was written before counts. */
-			err = wait->count ? 0 : -EFAULT;
-			break;
-		}
-		kvcpu_consume(file, count);
-		wait->count += count;
-	}
-	mutex_unlock(&file->take);
-	return err;
-}
-
-/**
- * kvcpu_ioc_wait() - KVCPU_IOC_WAIT
- * @file: open file
- * @argument: struct kvcpu_wait of the user
- * @size: its size
- *
- * Return: 0; -EINVAL (@reserved set, @min above @capacity), -E2BIG, -EFAULT, -EIO (a reset took
- * what the file owned), -ENODEV, -ERESTARTSYS.
- */
-long kvcpu_ioc_wait(struct kvcpu_file *file, void __user *argument, size_t size)
-{
-	struct kvcpu_wait wait;
-	int err;
-
-	err = kvcpu_struct_in(&wait, sizeof(wait), argument, size);
-	if (err)
-		return err;
-	if (wait.reserved || wait.min > wait.capacity)
-		return -EINVAL;
-	wait.count = 0;
-	err = kvcpu_wait_until(file, &wait);
-	if (!err)
-		err = kvcpu_take(file, &wait);
-	if (err)
-		return err;
-	return kvcpu_struct_out(argument, &wait, sizeof(wait), size);
 }

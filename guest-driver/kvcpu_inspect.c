@@ -7,6 +7,28 @@
 
 #include "kvcpu.h"
 
+/* What a device without rings does not have stays zero. */
+static void kvcpu_info_rings(struct kvcpu_file *file, struct kvcpu_info *info)
+{
+	struct kvcpu_device *kd = file->kd;
+	u64 blocks, quota;
+
+	if (!(kd->features & KVCPU_FEATURE_RINGS))
+		return;
+	info->doorbell_latency_ns = kvcpu_read(kd, KVCPU_REG_DOORBELL_LATENCY);
+	if (!info->context)
+		return;
+	info->ring_state = kvcpu_ring_state(file);
+	kvcpu_write(kd, KVCPU_REG_CONTEXT_SELECT, info->context);
+	info->buffers = KVCPU_GET(KVCPU_CXS_BUFFERS, kvcpu_read(kd, KVCPU_REG_CONTEXT_STATE));
+	blocks = kvcpu_read(kd, KVCPU_REG_CONTEXT_BLOCKS);
+	quota = kvcpu_read(kd, KVCPU_REG_CONTEXT_QUOTA);
+	info->blocks_owned = KVCPU_GET(KVCPU_CXB_OWNED, blocks);
+	info->slots_used = KVCPU_GET(KVCPU_CXB_SLOTS, blocks);
+	info->slots_min = KVCPU_GET(KVCPU_QTA_MIN, quota);
+	info->slots_max = KVCPU_GET(KVCPU_QTA_MAX, quota);
+}
+
 /**
  * kvcpu_ioc_info() - KVCPU_IOC_INFO
  * @file: open file
@@ -31,7 +53,7 @@ long kvcpu_ioc_info(struct kvcpu_file *file, void __user *argument, size_t size)
 	info = (struct kvcpu_info) {
 		.uapi_version = KVCPU_UAPI_VERSION,
 		.policy = kvcpu_read(kd, KVCPU_REG_POLICY),
-		.features = KVCPU_FEATURE_SUBMIT | KVCPU_FEATURE_INSPECT,
+		.features = kd->features,
 		.id = kvcpu_read(kd, KVCPU_REG_ID),
 		.caps = kvcpu_read(kd, KVCPU_REG_CAPS),
 		.block_size = kd->block_size,
@@ -48,7 +70,11 @@ long kvcpu_ioc_info(struct kvcpu_file *file, void __user *argument, size_t size)
 		.log_records = kvcpu_read(kd, KVCPU_REG_LOG_RECORDS),
 		.time_ns = kvcpu_read(kd, KVCPU_REG_TIME),
 		.context = READ_ONCE(file->context),
+		.ring_state = KVCPU_RS_NO_RING,
+		.view_bytes = kvcpu_view_bytes(kd),
+		.vectors = kd->vector_count,
 	};
+	kvcpu_info_rings(file, &info);
 	kvcpu_leave(kd);
 	return kvcpu_struct_out(argument, &info, sizeof(info), size);
 }
@@ -85,6 +111,7 @@ long kvcpu_ioc_block(struct kvcpu_file *file, void __user *argument, size_t size
 	block.tokens = kvcpu_read(kd, KVCPU_REG_BLOCK_TOKENS);
 	block.last_step = kvcpu_read(kd, KVCPU_REG_BLOCK_LAST_STEP);
 	block.target = kvcpu_read(kd, KVCPU_REG_BLOCK_TARGET);
+	block.holds = kvcpu_read(kd, KVCPU_REG_BLOCK_HOLDS);
 	own = file->context && KVCPU_GET(KVCPU_BST_OWNER, block.state) == file->context;
 	kvcpu_leave(kd);
 	if (!own && !capable(CAP_SYS_ADMIN))

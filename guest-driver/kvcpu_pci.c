@@ -18,9 +18,16 @@
  * and freed with the last of them: an open file may outlive the binding, and the PCI function.
  * Then the device is *gone*: every ioctl fails with ENODEV, and whoever waited is woken.
  *
- * kvcpu_device.window is what keeps the two apart. Registers, the PCI function and DMA mappings are
- * used only by who holds it and has seen that the device is not gone; remove takes it once to say
- * that it is. What devres undoes after that (the interrupt first, BAR 0 last) nobody uses any more.
+ * Two locks keep the two apart. Registers and the PCI function are used only by who holds
+ * kvcpu_device.window and has seen that the device is not gone; remove takes it once to say that it
+ * is. What lasts longer than a command (rings, buffers, residency maps) is made, used and freed by
+ * who holds kvcpu_device.binding for reading; remove holds it for writing while it takes all of
+ * that away. What devres undoes after that (the interrupts first, BAR 0 last) nobody uses any more.
+ *
+ * The order of taking away is always the same: what processes have mapped goes first, so that no
+ * doorbell rings and no tier is written to; then the device is told or reset, so that it touches no
+ * memory of ours; then memory is unmapped for DMA, unpinned and freed. Where the device does not
+ * confirm the second step, the third does not happen: the memory is lost rather than written to.
  *
  * An open file is at most one context of the device. Closing it has the device close the context;
  * the number is used again once the device has completed that, not before. A reset of the function
@@ -48,6 +55,24 @@ static int kvcpu_check_id(struct pci_dev *pdev, u64 id)
 	return 0;
 }
 
+/* What this driver can do with such a device. */
+static u64 kvcpu_features(u64 caps)
+{
+	u64 features = KVCPU_FEATURE_SUBMIT | KVCPU_FEATURE_INSPECT | KVCPU_FEATURE_ADVICE;
+
+	/* Doorbells of two contexts in one page cannot be mapped to two processes. */
+	if (!IS_ALIGNED(KVCPU_DOORBELL_STRIDE, PAGE_SIZE) || !(caps & KVCPU_CAP_RINGS))
+		return features;
+	features |= KVCPU_FEATURE_RINGS | KVCPU_FEATURE_BUFFERS;
+	if (caps & KVCPU_CAP_RESIDENCY)
+		features |= KVCPU_FEATURE_RESIDENCY;
+	if (caps & KVCPU_CAP_HOLDS && caps & KVCPU_CAP_EVENT_QUEUE)
+		features |= KVCPU_FEATURE_VIEW;
+	if (caps & KVCPU_CAP_QUOTAS)
+		features |= KVCPU_FEATURE_QUOTAS;
+	return features;
+}
+
 static int kvcpu_read_geometry(struct kvcpu_device *kd)
 {
 	struct device *dev = &kd->pdev->dev;
@@ -68,6 +93,8 @@ static int kvcpu_read_geometry(struct kvcpu_device *kd)
 		return dev_err_probe(dev, -ENODEV, "BLOCKS is %llu\n", kd->blocks);
 	if (!contexts || contexts > KVCPU_CONTEXTS_MAX)
 		return dev_err_probe(dev, -ENODEV, "CONTEXTS is %llu\n", contexts);
+	kd->caps = caps;
+	kd->features = kvcpu_features(caps);
 	kd->contexts = contexts;
 	kd->pins_max = KVCPU_PENDING_MAX - (kd->contexts - 1);
 	return 0;
@@ -92,6 +119,39 @@ static int kvcpu_map(struct pci_dev *pdev, void __iomem **regs)
 	return kvcpu_check_id(pdev, readq(*regs + KVCPU_REG_ID));
 }
 
+/* Takes a tier's BAR. What it is mapped as here is what a process's page tables have it as, too. */
+static int kvcpu_reserve(struct pci_dev *pdev, int bar, u64 bytes, resource_size_t *start)
+{
+	resource_size_t length = pci_resource_len(pdev, bar);
+	int err;
+
+	if (length < bytes)
+		return dev_err_probe(&pdev->dev, -ENODEV, "BAR %d has %pa bytes, not %llu\n", bar,
+				     &length, bytes);
+	err = pci_request_region(pdev, bar, KBUILD_MODNAME);
+	if (err)
+		return dev_err_probe(&pdev->dev, err, "BAR %d is in use\n", bar);
+	*start = pci_resource_start(pdev, bar);
+	if (!devm_ioremap_wc(&pdev->dev, *start, length))
+		return dev_err_probe(&pdev->dev, -ENOMEM, "cannot map BAR %d\n", bar);
+	return 0;
+}
+
+static int kvcpu_reserve_all(struct kvcpu_device *kd)
+{
+	struct pci_dev *pdev = kd->pdev;
+	int err;
+
+	kd->bars.doorbells = pci_resource_start(pdev, KVCPU_BAR_REGISTERS) + KVCPU_DOORBELL_BASE;
+	if (!(kd->features & KVCPU_FEATURE_VIEW))
+		return 0;
+	err = kvcpu_reserve(pdev, KVCPU_BAR_FAST, kd->fast_slots * kd->block_size,
+			    &kd->bars.fast);
+	if (err)
+		return err;
+	return kvcpu_reserve(pdev, KVCPU_BAR_SLOW, kd->blocks * kd->block_size, &kd->bars.slow);
+}
+
 static int kvcpu_set_up(struct kvcpu_device *kd)
 {
 	struct pci_dev *pdev = kd->pdev;
@@ -103,19 +163,27 @@ static int kvcpu_set_up(struct kvcpu_device *kd)
 	err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 	if (err)
 		return dev_err_probe(&pdev->dev, err, "no 64-bit DMA\n");
+	/* A buffer is a table of pages, so its pages may follow each other as they like. */
+	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
+	err = kvcpu_reserve_all(kd);
+	if (err)
+		return err;
 	/* Reset first: what it did for its last user must not reach our memory. */
 	kvcpu_reset_device(kd);
 	kvcpu_tuning_default(kd);
 	pci_set_master(pdev);
 
 	err = kvcpu_requests_init(kd);
+	if (!err && kd->features & KVCPU_FEATURE_RINGS)
+		err = kvcpu_queues_alloc(kd);
+	if (!err)
+		err = kvcpu_interrupts_init(kd);
 	if (err)
 		return err;
-	err = pci_alloc_irq_vectors(pdev, KVCPU_MSIX_VECTORS, KVCPU_MSIX_VECTORS, PCI_IRQ_MSIX);
-	if (err < 0)
-		return dev_err_probe(&pdev->dev, err, "no MSI-X vector\n");
-	return devm_request_irq(&pdev->dev, pci_irq_vector(pdev, KVCPU_VECTOR_COMPLETION),
-				kvcpu_interrupt, 0, KBUILD_MODNAME, kd);
+	err = kvcpu_queues_enable(kd);
+	if (err)
+		return dev_err_probe(&pdev->dev, err, "the device does not take its queues\n");
+	return 0;
 }
 
 static int kvcpu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
@@ -143,21 +211,45 @@ static int kvcpu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	return 0;
 }
 
+/* Takes everything out of the page tables of whoever has a context, and lets no more get one. */
+static void kvcpu_unmap_files(struct kvcpu_device *kd)
+{
+	struct kvcpu_file *file;
+
+	spin_lock_irq(&kd->lock);
+	kd->resetting = true;
+	spin_unlock_irq(&kd->lock);
+	/* Files come and go with the binding held, and the caller holds it for writing. */
+	list_for_each_entry(file, &kd->files, node) {
+		if (file->context)
+			kvcpu_unmap_all(file);
+	}
+}
+
 static void kvcpu_remove(struct pci_dev *pdev)
 {
 	struct kvcpu_device *kd = pci_get_drvdata(pdev);
+	struct kvcpu_file *file;
 
 	/* Not under the window: it waits for attributes in use, and those take it. */
 	cdev_device_del(&kd->cdev, &kd->dev);
 
+	down_write(&kd->binding);
+	kvcpu_unmap_files(kd);
 	mutex_lock(&kd->window);
 	/* Nobody reads after this what the files that are still open wrote: it scrubs. */
 	kvcpu_reset_device(kd);
+	/* Nor does it reach memory, should it not have heard that. */
+	pci_clear_master(pdev);
+	kvcpu_queues_disable(kd);
 	spin_lock_irq(&kd->lock);
 	WRITE_ONCE(kd->gone, true);
 	spin_unlock_irq(&kd->lock);
 	mutex_unlock(&kd->window);
 	kvcpu_wake_all(kd);
+	list_for_each_entry(file, &kd->files, node)
+		kvcpu_rings_free(file);
+	up_write(&kd->binding);
 }
 
 /* -- Reset of the function (FLR, secondary bus) ---------------------------- */
@@ -166,9 +258,12 @@ static void kvcpu_reset_prepare(struct pci_dev *pdev)
 {
 	struct kvcpu_device *kd = pci_get_drvdata(pdev);
 
-	/* Held until kvcpu_reset_done(): the PCI core calls both, in one task. */
+	/* Both are held until kvcpu_reset_done(): the PCI core calls both, in one task. */
+	down_write(&kd->binding);
+	kvcpu_unmap_files(kd);
 	mutex_lock(&kd->window);
-	disable_irq(pci_irq_vector(pdev, KVCPU_VECTOR_COMPLETION));
+	kvcpu_interrupts_off(kd);
+	kvcpu_queues_disable(kd);
 	kvcpu_context_reset(kd);
 }
 
@@ -177,8 +272,16 @@ static void kvcpu_reset_done(struct pci_dev *pdev)
 	struct kvcpu_device *kd = pci_get_drvdata(pdev);
 
 	kvcpu_tuning_restore(kd);
-	enable_irq(pci_irq_vector(pdev, KVCPU_VECTOR_COMPLETION));
+	if (kvcpu_queues_enable(kd))
+		dev_err(&pdev->dev, "the device does not take its queues any more\n");
+	kvcpu_interrupts_on(kd);
+	spin_lock_irq(&kd->lock);
+	kd->resetting = false;
+	spin_unlock_irq(&kd->lock);
 	mutex_unlock(&kd->window);
+	up_write(&kd->binding);
+	/* Whoever waited for a context goes on. */
+	wake_up_all(&kd->context_wait);
 }
 
 static const struct pci_error_handlers kvcpu_error_handlers = {

@@ -34,33 +34,41 @@ static void kvcpu_hint(struct kvcpu_device *kd, unsigned int cmd,
 	case KV_CPU_MARK_HOT:
 		kvcpu_write(kd, KVCPU_REG_BOOST_ADDR, info->va);
 		kvcpu_write(kd, KVCPU_REG_BOOST_LEN, info->len);
-		kd->telemetry.hot_count++;
 		break;
 	case KV_CPU_EVICT:
 		kvcpu_write(kd, KVCPU_REG_IMEVICT_ADDR, info->va);
 		kvcpu_write(kd, KVCPU_REG_IMEVICT_LEN, info->len);
-		kd->telemetry.evict_count++;
 		break;
 	case KV_CPU_PREFETCH:
 		kvcpu_write(kd, KVCPU_REG_PREFETCH_ADDR, info->va);
 		kvcpu_write(kd, KVCPU_REG_PREFETCH_LEN, info->len);
 		kvcpu_write(kd, KVCPU_REG_PREFETCH_STEP, info->target_step);
-		kd->telemetry.prefetch_count++;
 		break;
 	case KV_CPU_SHARE_PREFIX:
 		kvcpu_write(kd, KVCPU_REG_SHARE_ADDR, info->va);
 		kvcpu_write(kd, KVCPU_REG_SHARE_LEN, info->len);
-		kd->telemetry.share_count++;
 		break;
 	}
-	kd->telemetry.last_va = info->va;
-	kd->telemetry.last_len = info->len;
-	kd->telemetry.last_target_step = info->target_step;
+}
+
+static void kvcpu_hint_count(struct kvcpu_device *kd, unsigned int cmd,
+			     const struct kv_cpu_block_info *info)
+{
+	struct kv_cpu_telemetry *t = &kd->telemetry;
+
+	t->hot_count += cmd == KV_CPU_MARK_HOT;
+	t->evict_count += cmd == KV_CPU_EVICT;
+	t->prefetch_count += cmd == KV_CPU_PREFETCH;
+	t->share_count += cmd == KV_CPU_SHARE_PREFIX;
+	t->last_va = info->va;
+	t->last_len = info->len;
+	t->last_target_step = info->target_step;
 }
 
 static int kvcpu_block_hint(struct kvcpu_device *kd, unsigned int cmd, void __user *argument)
 {
 	struct kv_cpu_block_info info;
+	bool in_view;
 	u64 end;
 	int err;
 
@@ -68,11 +76,16 @@ static int kvcpu_block_hint(struct kvcpu_device *kd, unsigned int cmd, void __us
 		return -EFAULT;
 	if (!info.len || check_add_overflow(info.va, info.len, &end))
 		return -EINVAL;
+	in_view = kvcpu_advise_address(kd, cmd, info.va, info.len, info.target_step, &err);
+	if (in_view && err)
+		return err;
 	err = kvcpu_enter(kd);
 	if (err)
 		return err;
 	/* What lies outside the KV space goes too: the device counts it as ignored. */
-	kvcpu_hint(kd, cmd, &info);
+	if (!in_view)
+		kvcpu_hint(kd, cmd, &info);
+	kvcpu_hint_count(kd, cmd, &info);
 	kvcpu_leave(kd);
 	return 0;
 }
@@ -165,6 +178,7 @@ void kvcpu_tuning_default(struct kvcpu_device *kd)
 	};
 	kd->tuning.hot_lease = kvcpu_read(kd, KVCPU_REG_HOT_LEASE);
 	kd->tuning.shared_cap = kvcpu_read(kd, KVCPU_REG_SHARED_CAP);
+	kd->tuning.min_residency_ns = KVCPU_MIN_RESIDENCY_NS;
 }
 
 /**

@@ -22,20 +22,6 @@ static u64 kvcpu_status(u64 result)
 
 /* -- One command ----------------------------------------------------------- */
 
-static int kvcpu_issue(struct kvcpu_file *file, const struct kvcpu_command_words *words,
-		       u64 *result)
-{
-	struct kvcpu_device *kd = file->kd;
-	int err = kvcpu_enter(kd);
-
-	if (err)
-		return err;
-	/* A reset since the caller looked: the context in @words may be another file's by now. */
-	err = file->lost ? -EIO : kvcpu_execute(kd, words, result);
-	kvcpu_leave(kd);
-	return err;
-}
-
 /* The buffer is mapped only while the window is held, so removal finds nothing mapped. */
 static int kvcpu_issue_dma(struct kvcpu_file *file, struct kvcpu_command_words *words, u32 length,
 			   enum dma_data_direction direction, u64 *result)
@@ -56,6 +42,7 @@ static int kvcpu_issue_dma(struct kvcpu_file *file, struct kvcpu_command_words *
 		goto leave;
 	}
 	words->addr = address;
+	words->control |= KVCPU_PUT(KVCPU_CTL_CONTEXT, file->context);
 	err = kvcpu_execute(kd, words, result);
 	dma_unmap_single(&kd->pdev->dev, address, length, direction);
 leave:
@@ -108,7 +95,7 @@ static int kvcpu_pin(struct kvcpu_file *file, struct kvcpu_command *command,
 }
 
 static int kvcpu_alloc(struct kvcpu_file *file, struct kvcpu_command *command,
-		       const struct kvcpu_command_words *words)
+		       struct kvcpu_command_words *words)
 {
 	int err = kvcpu_issue(file, words, &command->result);
 
@@ -141,8 +128,7 @@ static int kvcpu_run(struct kvcpu_file *file, struct kvcpu_command *command)
 		.arg = command->arg,
 		.meta = command->meta,
 		.control = KVCPU_PUT(KVCPU_CTL_OPCODE, command->opcode) |
-			   KVCPU_PUT(KVCPU_CTL_FLAGS, command->flags) |
-			   KVCPU_PUT(KVCPU_CTL_CONTEXT, file->context),
+			   KVCPU_PUT(KVCPU_CTL_FLAGS, command->flags),
 	};
 
 	if (command->reserved)
@@ -152,17 +138,29 @@ static int kvcpu_run(struct kvcpu_file *file, struct kvcpu_command *command)
 	case KVCPU_OP_WRITE:
 		return kvcpu_copy(file, command, &words);
 	case KVCPU_OP_PIN:
+	case KVCPU_OP_FENCE:
 		return kvcpu_pin(file, command, &words);
 	case KVCPU_OP_ALLOC:
 		return kvcpu_alloc(file, command, &words);
 	case KVCPU_OP_CANCEL:
 		return kvcpu_cancel(file, command, &words);
-	case KVCPU_OP_CLOSE:
-		/* Closing the file does it; a process has no other way. */
-		command->result = KVCPU_PUT(KVCPU_RES_STATUS, KVCPU_SC_BAD_OPCODE);
-		return 0;
+	case KVCPU_OP_FREE:
+	case KVCPU_OP_UNPIN:
+	case KVCPU_OP_STEP:
+	case KVCPU_OP_HOT:
+	case KVCPU_OP_EVICTABLE:
+	case KVCPU_OP_PREFETCHABLE:
+	case KVCPU_OP_RELEASE:
+	case KVCPU_OP_SHARE:
+	case KVCPU_OP_UNSHARE:
+	case KVCPU_OP_SEAL:
+	case KVCPU_OP_TOUCH:
+	case KVCPU_OP_CLEAR:
+		return kvcpu_issue(file, &words, &command->result);
 	}
-	return kvcpu_issue(file, &words, &command->result);
+	/* The window takes the driver's own commands too: others go no further than here. */
+	command->result = KVCPU_PUT(KVCPU_RES_STATUS, KVCPU_SC_BAD_OPCODE);
+	return 0;
 }
 
 /* -- Batches --------------------------------------------------------------- */

@@ -300,6 +300,63 @@ static ssize_t shared_cap_store(struct device *dev, struct device_attribute *att
 }
 static DEVICE_ATTR_RW(shared_cap);
 
+/**
+ * struct kvcpu_limit - a bound that the driver keeps, as an attribute
+ * @attr: the attribute
+ * @field: where struct kvcpu_tuning has it
+ * @max: the largest it can be; 0: the number of fast slots
+ */
+struct kvcpu_limit {
+	struct device_attribute attr;
+	size_t field;
+	u32 max;
+};
+
+static u32 *kvcpu_limit_at(struct kvcpu_device *kd, const struct kvcpu_limit *limit)
+{
+	return (u32 *)((u8 *)&kd->tuning + limit->field);
+}
+
+static ssize_t kvcpu_limit_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct kvcpu_limit *limit = container_of(attr, struct kvcpu_limit, attr);
+
+	return sysfs_emit(buf, "%u\n", READ_ONCE(*kvcpu_limit_at(kvcpu_of(dev), limit)));
+}
+
+static ssize_t kvcpu_limit_store(struct device *dev, struct device_attribute *attr,
+				 const char *buf, size_t count)
+{
+	struct kvcpu_limit *limit = container_of(attr, struct kvcpu_limit, attr);
+	struct kvcpu_device *kd = kvcpu_of(dev);
+	u32 value;
+	int err;
+
+	err = kstrtou32(buf, 0, &value);
+	if (err)
+		return err;
+	if (value > (limit->max ? limit->max : kd->fast_slots))
+		return -EINVAL;
+	WRITE_ONCE(*kvcpu_limit_at(kd, limit), value);
+	return count;
+}
+
+static struct kvcpu_limit kvcpu_slots_min_limit = {
+	.attr = __ATTR(slots_min_limit, 0644, kvcpu_limit_show, kvcpu_limit_store),
+	.field = offsetof(struct kvcpu_tuning, slots_min_limit),
+};
+
+static struct kvcpu_limit kvcpu_slots_max_limit = {
+	.attr = __ATTR(slots_max_limit, 0644, kvcpu_limit_show, kvcpu_limit_store),
+	.field = offsetof(struct kvcpu_tuning, slots_max_limit),
+};
+
+static struct kvcpu_limit kvcpu_min_residency_ns = {
+	.attr = __ATTR(min_residency_ns, 0644, kvcpu_limit_show, kvcpu_limit_store),
+	.field = offsetof(struct kvcpu_tuning, min_residency_ns),
+	.max = KVCPU_MIN_RESIDENCY_MAX_NS,
+};
+
 static struct attribute *kvcpu_attrs[] = {
 	&dev_attr_current_step.attr,
 	&kvcpu_w_r.attr.attr,
@@ -314,6 +371,9 @@ static struct attribute *kvcpu_attrs[] = {
 	&dev_attr_event_log_restart.attr,
 	&dev_attr_hot_lease.attr,
 	&dev_attr_shared_cap.attr,
+	&kvcpu_slots_min_limit.attr.attr,
+	&kvcpu_slots_max_limit.attr.attr,
+	&kvcpu_min_residency_ns.attr.attr,
 	NULL
 };
 

@@ -60,24 +60,6 @@ void kvcpu_write(struct kvcpu_device *kd, u32 offset, u64 value)
 	writeq(value, kd->regs + offset);
 }
 
-/**
- * kvcpu_time() - the device's virtual time
- * @kd: device, not entered
- * @time_ns: result
- *
- * Return: 0 or -ENODEV.
- */
-int kvcpu_time(struct kvcpu_device *kd, u64 *time_ns)
-{
-	int err = kvcpu_enter(kd);
-
-	if (err)
-		return err;
-	*time_ns = kvcpu_read(kd, KVCPU_REG_TIME);
-	kvcpu_leave(kd);
-	return 0;
-}
-
 #define KVCPU_WORD_FIRST	BIT(0)
 #define KVCPU_WORD_COUNT	BIT(1)
 #define KVCPU_WORD_ARG		BIT(2)
@@ -101,10 +83,26 @@ static unsigned int kvcpu_words_of(u16 opcode)
 	case KVCPU_OP_STEP:
 		return KVCPU_WORD_ARG;
 	case KVCPU_OP_CLOSE:
+	case KVCPU_OP_FENCE:
 		return KVCPU_WORD_TAG;
 	case KVCPU_OP_HOT:
 	case KVCPU_OP_PREFETCHABLE:
 		return KVCPU_WORD_FIRST | KVCPU_WORD_COUNT | KVCPU_WORD_ARG;
+	case KVCPU_OP_OPEN:
+		return KVCPU_WORD_FIRST | KVCPU_WORD_COUNT | KVCPU_WORD_ARG | KVCPU_WORD_ADDR |
+		       KVCPU_WORD_EXTENT;
+	case KVCPU_OP_RESTART:
+		return 0;
+	case KVCPU_OP_COALESCE:
+		return KVCPU_WORD_ARG;
+	case KVCPU_OP_QUOTA:
+		return KVCPU_WORD_EXTENT;
+	case KVCPU_OP_BUFFER_ADD:
+		return KVCPU_WORD_FIRST | KVCPU_WORD_COUNT | KVCPU_WORD_ARG | KVCPU_WORD_ADDR;
+	case KVCPU_OP_BUFFER_REMOVE:
+		return KVCPU_WORD_FIRST;
+	case KVCPU_OP_RESIDENCY:
+		return KVCPU_WORD_FIRST | KVCPU_WORD_COUNT | KVCPU_WORD_ADDR;
 	default:
 		return KVCPU_WORD_FIRST | KVCPU_WORD_COUNT;
 	}
@@ -142,4 +140,105 @@ int kvcpu_execute(struct kvcpu_device *kd, const struct kvcpu_command_words *wor
 	writeq(words->control, kd->regs + KVCPU_REG_CMD_CONTROL);
 	*result = readq(kd->regs + KVCPU_REG_CMD_RESULT);
 	return *result == U64_MAX ? -ENODEV : 0;
+}
+
+/**
+ * kvcpu_issue() - have the device execute a command in a file's context
+ * @file: open file that has one
+ * @words: the command, without a context
+ * @result: KVCPU_RES_* fields
+ *
+ * Return: 0, whatever the status; -EIO if a reset took the context, -ENODEV.
+ */
+int kvcpu_issue(struct kvcpu_file *file, struct kvcpu_command_words *words, u64 *result)
+{
+	struct kvcpu_device *kd = file->kd;
+	int err = kvcpu_enter(kd);
+
+	if (err)
+		return err;
+	words->control &= ~KVCPU_PUT(KVCPU_CTL_CONTEXT, KVCPU_CTL_CONTEXT_MASK);
+	words->control |= KVCPU_PUT(KVCPU_CTL_CONTEXT, file->context);
+	/* A reset since the caller looked: the context may be another file's by now. */
+	err = file->lost ? -EIO : kvcpu_execute(kd, words, result);
+	kvcpu_leave(kd);
+	return err;
+}
+
+/**
+ * kvcpu_status_errno() - what a driver's own command's status is to a user
+ * @result: KVCPU_RES_* fields
+ *
+ * Return: 0 or a negative errno.
+ */
+int kvcpu_status_errno(u64 result)
+{
+	switch (KVCPU_GET(KVCPU_RES_STATUS, result)) {
+	case KVCPU_SC_SUCCESS:
+		return 0;
+	case KVCPU_SC_BAD_FIELD:
+	case KVCPU_SC_BAD_RANGE:
+		return -EINVAL;
+	case KVCPU_SC_NO_SLOTS:
+		return -ENOSPC;
+	case KVCPU_SC_BAD_STATE:
+	case KVCPU_SC_BUSY:
+		return -EBUSY;
+	case KVCPU_SC_UNSUPPORTED:
+		return -EOPNOTSUPP;
+	default:
+		return -EREMOTEIO;
+	}
+}
+
+/**
+ * kvcpu_order() - have the device execute a command of the driver's own in a file's context
+ * @file: open file that has one
+ * @words: the command, without a context; not one that waits
+ *
+ * Return: 0; -EIO, -ENODEV as kvcpu_issue(); another errno where the device refused it.
+ */
+int kvcpu_order(struct kvcpu_file *file, struct kvcpu_command_words *words)
+{
+	u64 result;
+	int err = kvcpu_issue(file, words, &result);
+
+	return err ? err : kvcpu_status_errno(result);
+}
+
+/**
+ * kvcpu_ring_state() - the state of a file's rings
+ * @file: open file with a context; its device is entered
+ *
+ * Return: KVCPU_RS_*.
+ */
+u32 kvcpu_ring_state(struct kvcpu_file *file)
+{
+	struct kvcpu_device *kd = file->kd;
+
+	if (!file->rings)
+		return KVCPU_RS_NO_RING;
+	kvcpu_write(kd, KVCPU_REG_CONTEXT_SELECT, file->context);
+	return KVCPU_GET(KVCPU_CXS_RING, kvcpu_read(kd, KVCPU_REG_CONTEXT_STATE));
+}
+
+/**
+ * kvcpu_ring_ready() - whether a file's completion ring has something to take, or never will have
+ * @file: open file with a context; its device is entered
+ * @stopped: whether the rings are stopped
+ *
+ * The device is asked: what a process may have written to its ring does not matter.
+ *
+ * Return: true if there are completions that CQ_HEAD does not count.
+ */
+bool kvcpu_ring_ready(struct kvcpu_file *file, bool *stopped)
+{
+	u32 state = kvcpu_ring_state(file);
+	u64 indices;
+
+	*stopped = state != KVCPU_RS_RUNNING && state != KVCPU_RS_NO_RING;
+	if (state == KVCPU_RS_NO_RING)
+		return false;
+	indices = kvcpu_read(file->kd, KVCPU_REG_CONTEXT_CQ);
+	return KVCPU_GET(KVCPU_CXR_DEVICE, indices) != KVCPU_GET(KVCPU_CXR_GUEST, indices);
 }

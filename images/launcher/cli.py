@@ -94,6 +94,7 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--memory", type=_positive, default=1024, metavar="MIB", help="guest memory (%(default)s)")
     group.add_argument("--device", action="append", default=[], metavar="KEY=VALUE",
                        help="a property of the KV-CPU (block-size=64K, policy=hepc, ...); repeatable")
+    group.add_argument("--iommu", action="store_true", help="an emulated IOMMU between devices and memory")
     group.add_argument("--devices", type=_positive, default=1, metavar="N", help="how many KV-CPUs (%(default)s)")
     group.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the guest's entropy (%(default)s)")
     group.add_argument("--no-modules", dest="modules", action="store_false",

@@ -10,7 +10,8 @@ _VIRTUAL_EPOCH = "2026-01-01T00:00:00"
 # Mitigations would flush the emulated TLB at every system call, and protect nobody here. A busy host may leave a guest
 # without a processor for many seconds: no lockup detector, and more patience for RCU than on a machine of its own.
 _KERNEL_COMMAND_LINE = ("console=ttyS0 panic=-1 oops=panic loglevel=6 nokaslr mitigations=off "
-                        "nowatchdog rcupdate.rcu_cpu_stall_timeout=300")
+                        "no_timer_check nowatchdog rcupdate.rcu_cpu_stall_timeout=300")
+_KERNEL_IOMMU = " intel_iommu=on iommu.passthrough=0 iommu.strict=1"
 # Old enough to have no RDRAND, which reads the host's entropy, and no fast `rep movsb`, which TCG copies with byte by
 # byte; new enough for everything that Debian's binaries use.
 _TCG_CPU = "Nehalem"
@@ -37,6 +38,8 @@ class Machine:
     memory_mib: int = 1024
     seed: int = 1
     kvm: bool = False
+    # Devices reach guest memory only where the guest's kernel lets them.
+    iommu: bool = False
     # Properties of each device: an entry per device.
     devices: tuple[dict[str, str], ...] = field(default_factory=lambda: ({},))
 
@@ -57,13 +60,15 @@ def arguments(machine: Machine, qemu: Path, kernel: Path, initramfs: Path, chann
     return [
         str(qemu), "-nodefaults", "-no-user-config", "-display", "none", "-name", "kvcpu",
         *_time(machine),
+        *(["-device", "intel-iommu,intremap=off"] if machine.iommu else []),
         "-m", f"{machine.memory_mib}M", "-seed", str(machine.seed),
         # Both ends of a run leave QEMU alive, so that the device can still be asked.
         "-action", "reboot=shutdown,shutdown=pause",
         "-chardev", f"socket,id=qmp,fd={qmp_descriptor}", "-mon", "chardev=qmp,mode=control",
         *_serial_ports(channels, console_on_stdio),
         *_devices(machine),
-        "-kernel", str(kernel), "-initrd", str(initramfs), "-append", _KERNEL_COMMAND_LINE,
+        "-kernel", str(kernel), "-initrd", str(initramfs), "-append",
+        _KERNEL_COMMAND_LINE + (_KERNEL_IOMMU if machine.iommu else ""),
         # Started by QMP, once somebody listens to the events.
         "-S",
     ]

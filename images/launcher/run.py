@@ -34,7 +34,7 @@ def machine_from(options: argparse.Namespace) -> Machine:
     cpus = options.cpus or (1 if time is Time.VIRTUAL else _REAL_TIME_CPUS)
     if time is Time.VIRTUAL and cpus != 1:
         raise LauncherError(Exit.USAGE, f"--cpus {cpus}: virtual time has one CPU")
-    return Machine(time=time, cpus=cpus, memory_mib=options.memory, seed=options.seed,
+    return Machine(time=time, cpus=cpus, memory_mib=options.memory, seed=options.seed, iommu=options.iommu,
                    devices=tuple(dict(properties) for _ in range(options.devices)))
 
 

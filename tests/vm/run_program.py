@@ -71,6 +71,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--device", action="append", default=[], metavar="PROPERTIES",
                         help="a KV-CPU with these properties, separated by commas; repeatable (default: one)")
     parser.add_argument("--name", help="of the test, for its logs (default: the program's)")
+    parser.add_argument("--iommu", action="store_true", help="an emulated IOMMU before the devices")
+    parser.add_argument("--timeout", type=float, default=240, metavar="S", help="(default: %(default)s)")
     parser.add_argument("program", type=Path)
     parser.add_argument("argument", nargs="*")
     return parser.parse_args()
@@ -82,7 +84,8 @@ def main() -> int:
     program = options.program.name
     try:
         guest = guests.guest(options.kernel, [f"/usr/bin/{program}", *options.argument], options.name or program,
-                             devices=options.device or [""], files={f"/usr/bin/{program}": options.program})
+                             devices=options.device or [""], iommu=options.iommu, timeout_s=options.timeout,
+                             files={f"/usr/bin/{program}": options.program})
         tap = Tap(guest)
         guest.on_output = lambda channel, data: tap.take(data) if channel is Channel.STDOUT else None
         with guest:

@@ -21,6 +21,7 @@
 #include <linux/kvcpu.h>
 
 #include "kvcpu_hw.h"
+#include "kvcpu_hw_rings.h"
 
 #define DEVICE "/dev/kvcpu0"
 #define SYSFS "/sys/class/kv_cpu/kvcpu0/"

@@ -34,12 +34,27 @@ static void test_sizes(int fd)
     fails(ioctl(fd, KVCPU_IOC_COUNTERS, WILD), EFAULT, "COUNTERS with a bad pointer");
 }
 
+/* What the driver should make of the device's capabilities. */
+static uint64_t features_of(uint64_t caps)
+{
+    uint64_t features = KVCPU_FEATURE_SUBMIT | KVCPU_FEATURE_INSPECT | KVCPU_FEATURE_ADVICE;
+
+    if ((caps & KVCPU_CAP_RINGS) == 0) {
+        return features;
+    }
+    features |= KVCPU_FEATURE_RINGS | KVCPU_FEATURE_BUFFERS;
+    features |= caps & KVCPU_CAP_RESIDENCY ? KVCPU_FEATURE_RESIDENCY : 0;
+    features |= caps & KVCPU_CAP_HOLDS ? KVCPU_FEATURE_VIEW : 0;
+    features |= caps & KVCPU_CAP_QUOTAS ? KVCPU_FEATURE_QUOTAS : 0;
+    return features;
+}
+
 static void test_info(int fd)
 {
     struct kvcpu_info info = info_of(fd);
 
     is(info.uapi_version, KVCPU_UAPI_VERSION, "uapi_version");
-    is(info.features, KVCPU_FEATURE_SUBMIT | KVCPU_FEATURE_INSPECT, "features");
+    is(info.features, features_of(KVCPU_CAPS_VALUE), "features");
     is(info.id, KVCPU_ID_VALUE, "id");
     is(info.caps, KVCPU_CAPS_VALUE, "caps");
     ok(info.block_size && (info.block_size & (info.block_size - 1)) == 0, "block_size");
@@ -47,7 +62,7 @@ static void test_info(int fd)
     is(info.context, 0, "a file that submitted nothing has no context");
     is(info.blocks_free, info.blocks, "all blocks are free");
     ok(info_of(fd).time_ns > info.time_ns, "time passes");
-    is(info.reserved, 0, "reserved is zero");
+    is(info.ring_state, KVCPU_RS_NO_RING, "no rings yet");
 }
 
 /* -- Commands that work ---------------------------------------------------- */
@@ -303,7 +318,7 @@ static void test_wait(int fd)
 
     bad.min = 3;
     fails(ioctl(fd, KVCPU_IOC_WAIT, &bad), EINVAL, "WAIT for more than there is room for");
-    bad = request, bad.reserved = 1;
+    bad = request, bad.flags = 0x80000000;
     fails(ioctl(fd, KVCPU_IOC_WAIT, &bad), EINVAL, "a reserved field of WAIT");
     until = info_of(fd).time_ns + SECOND_NS / 50;
     request.until_ns = until;

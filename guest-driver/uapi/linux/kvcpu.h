@@ -12,13 +12,18 @@
  *  - Reserved fields must be zero (EINVAL otherwise).
  *  - Opcodes, flags, status codes and hint outcomes are those of kvcpu_hw.h: what the
  *    device says reaches the caller unchanged.
- *  - An open file is one context of the device. It is made by the first SUBMIT, owns what it
- *    allocates, and only it can name that. Closing it frees all.
+ *  - An open file is one context of the device. It is made by the first SUBMIT or by SETUP, owns
+ *    what it allocates, and only it can name that. Closing it frees all.
  *  - Times are the device's virtual nanoseconds, as in kvcpu_info.time_ns.
  *
  * Errors common to all: EFAULT (a pointer cannot be read or written), ENODEV (the device
- * is gone), ENOTTY (no such number), EINTR (a signal came while waiting), and for SUBMIT and WAIT
- * EIO (a reset of the function took what the file owned: close it).
+ * is gone), ENOTTY (no such number), EINTR (a signal came while waiting), and for those that act in
+ * the file's context EIO (a reset of the function took what the file owned: close it).
+ *
+ * A file that has a context can also be mapped, with MAP_SHARED only. What lies at which offset
+ * struct kvcpu_setup says; the linear view begins at offset 0 of every file that has a context:
+ * byte n of the KV space is byte n of the file. posix_fadvise() on the file, and
+ * madvise(MADV_WILLNEED) on the view, are hints on the blocks of that range.
  */
 #ifndef _UAPI_LINUX_KVCPU_H
 #define _UAPI_LINUX_KVCPU_H
@@ -107,17 +112,23 @@ struct kv_cpu_telemetry {
 /* -- Our interface -------------------------------------------------------- */
 
 /* Grows when numbers or fields are added; nothing is ever taken away. */
-#define KVCPU_UAPI_VERSION 1
+#define KVCPU_UAPI_VERSION 2
 
 /* kvcpu_info.features */
 #define KVCPU_FEATURE_SUBMIT	0x1ULL	/* KVCPU_IOC_SUBMIT, KVCPU_IOC_WAIT, poll */
 #define KVCPU_FEATURE_INSPECT	0x2ULL	/* KVCPU_IOC_BLOCK, KVCPU_IOC_COUNTERS */
+#define KVCPU_FEATURE_RINGS	0x4ULL	/* KVCPU_IOC_SETUP, _RESTART, _COALESCE, _EVENTFD */
+#define KVCPU_FEATURE_BUFFERS	0x8ULL	/* KVCPU_IOC_BUFFER_ADD, KVCPU_IOC_BUFFER_REMOVE */
+#define KVCPU_FEATURE_RESIDENCY	0x10ULL	/* KVCPU_SETUP_RESIDENCY */
+#define KVCPU_FEATURE_VIEW	0x20ULL	/* the linear view can be mapped */
+#define KVCPU_FEATURE_QUOTAS	0x40ULL	/* KVCPU_IOC_QUOTA, and slots in struct kvcpu_setup */
+#define KVCPU_FEATURE_ADVICE	0x80ULL	/* posix_fadvise, madvise(MADV_WILLNEED) */
 
 /**
  * struct kvcpu_info - what the device and the driver are (KVCPU_IOC_INFO)
  * @uapi_version: KVCPU_UAPI_VERSION of the driver
  * @policy: placement policy in force, enum kvcpu_policy
- * @features: KVCPU_FEATURE_* of the driver
+ * @features: KVCPU_FEATURE_*: what this driver can do with this device
  * @id: register ID
  * @caps: register CAPS
  * @block_size: bytes in a block
@@ -134,7 +145,16 @@ struct kv_cpu_telemetry {
  * @log_records: event log records since its restart
  * @time_ns: the device's virtual time
  * @context: this file's context, 0 while it has none
- * @reserved: zero
+ * @ring_state: KVCPU_RS_* of this file's rings; KVCPU_RS_NO_RING before SETUP. Since version 2,
+ *	as all that follows; it was reserved, and zero
+ * @doorbell_latency_ns: ns from an SQ_TAIL to the work on it
+ * @view_bytes: length of the linear view; 0: it cannot be mapped
+ * @vectors: interrupt vectors that files share; 0: rings raise none
+ * @buffers: buffers this file has registered
+ * @slots_min: this file's minimum of slots
+ * @slots_max: its maximum
+ * @slots_used: slots its blocks are in
+ * @blocks_owned: blocks it owns
  */
 struct kvcpu_info {
 	__u32 uapi_version;
@@ -156,13 +176,24 @@ struct kvcpu_info {
 	__u64 log_records;
 	__u64 time_ns;
 	__u32 context;
-	__u32 reserved;
+	__u32 ring_state;
+	__u64 doorbell_latency_ns;
+	__u64 view_bytes;
+	__u32 vectors;
+	__u32 buffers;
+	__u32 slots_min;
+	__u32 slots_max;
+	__u32 slots_used;
+	__u32 blocks_owned;
 };
+
+/* sizeof(struct kvcpu_info) of version 1. */
+#define KVCPU_INFO_SIZE_1 144
 
 /**
  * struct kvcpu_command - one command or hint, and what became of it
- * @opcode: KVCPU_OP_*: ALLOC, FREE, PIN, UNPIN, READ, WRITE, CANCEL or a hint
- * @flags: KVCPU_F_*
+ * @opcode: KVCPU_OP_*: ALLOC, FREE, PIN, UNPIN, READ, WRITE, CANCEL, FENCE or a hint
+ * @flags: KVCPU_F_*; not KVCPU_F_COMPLETE, which is a ring's
  * @reserved: zero
  * @first: first block. For ALLOC an output: the first block of the run
  * @count: blocks. ALLOC takes up to so many in one run; an output there: how many it got.
@@ -173,7 +204,7 @@ struct kvcpu_info {
  * @offset: of READ and WRITE, in bytes from the block's start
  * @length: of READ and WRITE, in bytes; @offset + @length stays in the block
  * @meta: for ALLOC, what the directory keeps of the blocks: KVCPU_TAG_* fields
- * @user_data: returned in the completion of a PIN that had to wait
+ * @user_data: returned in the completion of a PIN or FENCE that had to wait
  * @result: output: KVCPU_RES_* fields: status, and by opcode AUX and VALUE
  */
 struct kvcpu_command {
@@ -205,7 +236,8 @@ struct kvcpu_command {
  * Every executed command has its @result written back. Statuses are data, not errors: the
  * call fails only where the request itself cannot be read, written or carried out. A PIN whose
  * blocks are not all in the fast tier ends as KVCPU_SC_PENDING here and is completed later
- * through KVCPU_IOC_WAIT; so every PIN answers exactly once.
+ * through KVCPU_IOC_WAIT, and so does a FENCE that must wait; every one answers exactly once. None
+ * of it is seen in the file's rings, and what the rings do is not seen here.
  *
  * Returns 0, or: EINVAL (a reserved field, an unknown flag, @count or @command_size out of range,
  * a length above the block size, READ or WRITE with a count other than 1), EMFILE (all contexts of
@@ -222,7 +254,7 @@ struct kvcpu_submit {
 #define KVCPU_SUBMIT_MAX 1024
 
 /**
- * struct kvcpu_completion - how a waiting PIN ended
+ * struct kvcpu_completion - how a PIN or FENCE of SUBMIT that waited ended
  * @user_data: of its command
  * @result: KVCPU_RES_* fields
  * @time_ns: when, in the device's virtual time
@@ -233,18 +265,24 @@ struct kvcpu_completion {
 	__u64 time_ns;
 };
 
+/*
+ * Return, too, as soon as the completion ring has a completion that CQ_HEAD does not count, or
+ * the ring is stopped. Interrupts that the file's coalescing holds back are asked for meanwhile.
+ */
+#define KVCPU_WAIT_RING	0x1U
+
 /**
- * struct kvcpu_wait - take completions, and wait for them or for a time (KVCPU_IOC_WAIT)
+ * struct kvcpu_wait - take completions of SUBMIT, and wait for them or for a time (KVCPU_IOC_WAIT)
  * @completions: user address of an array of struct kvcpu_completion
  * @capacity: its length
  * @min: return as soon as this many are there; 0 with @until_ns: wait for the time alone
  * @until_ns: return at this device time at the latest; 0: do not wait
  * @count: output: completions written
- * @reserved: zero
+ * @flags: KVCPU_WAIT_*; was reserved, and zero, in version 1
  * @time_ns: output: the device's time at return
  *
- * Returns 0, with fewer than @min completions if the time came first, or EINTR, EINVAL (@min above
- * @capacity, @reserved set).
+ * Returns 0, with fewer than @min completions if the time came first or KVCPU_WAIT_RING ended the
+ * wait, or EINTR, EINVAL (@min above @capacity, an unknown flag, KVCPU_WAIT_RING without rings).
  */
 struct kvcpu_wait {
 	__u64 completions;
@@ -252,7 +290,7 @@ struct kvcpu_wait {
 	__u32 min;
 	__u64 until_ns;
 	__u32 count;
-	__u32 reserved;
+	__u32 flags;
 	__u64 time_ns;
 };
 
@@ -266,6 +304,7 @@ struct kvcpu_wait {
  * @tokens: KVCPU_BTK_* fields
  * @last_step: its context's step at its last use
  * @target: PREFETCHABLE's target or HOT's end, as a step
+ * @holds: KVCPU_BHD_* fields; since version 2
  *
  * Returns 0, or EINVAL (no such block), EPERM (not the caller's).
  */
@@ -278,7 +317,11 @@ struct kvcpu_block {
 	__u64 tokens;
 	__u64 last_step;
 	__u64 target;
+	__u64 holds;
 };
+
+/* sizeof(struct kvcpu_block) of version 1. */
+#define KVCPU_BLOCK_SIZE_1 64
 
 /**
  * struct kvcpu_counters - the device's counters (KVCPU_IOC_COUNTERS)
@@ -293,10 +336,184 @@ struct kvcpu_counters {
 	__u32 count;
 };
 
+/* -- Rings, buffers, the linear view --------------------------------------- */
+
+/**
+ * struct kvcpu_region - what to give to mmap()
+ * @offset: the file offset; 0 with @bytes 0: there is none. The view is the one at offset 0
+ * @bytes: length, a multiple of the page size. A part of it may be mapped, nothing beyond
+ */
+struct kvcpu_region {
+	__u64 offset;
+	__u64 bytes;
+};
+
+/* Make a residency map. It takes 8 bytes a block of the device, in whole pages. */
+#define KVCPU_SETUP_RESIDENCY	0x1U
+
+/**
+ * struct kvcpu_setup - give this file's context a queue pair (KVCPU_IOC_SETUP)
+ * @flags: KVCPU_SETUP_*
+ * @sq_entries: entries of the submission ring: a power of two, KVCPU_RING_ENTRIES_MIN to _MAX
+ * @cq_entries: entries of the completion ring: likewise
+ * @coalesce_count: completions that raise an interrupt, at most KVCPU_COALESCE_COUNT_MAX; 0:
+ *	none is raised, the process polls. poll(), eventfd and their like need at least 1
+ * @coalesce_ns: ns after the first of them at which it is raised in any case, at most
+ *	KVCPU_COALESCE_MAX_NS; at least 1 with @coalesce_count above 1, 0 with @coalesce_count 0
+ * @slots_min: minimum of fast slots; above what sysfs allows (slots_min_limit) for CAP_SYS_ADMIN
+ *	only
+ * @slots_max: maximum of fast slots; 0: as many as sysfs allows (slots_max_limit). More is for
+ *	CAP_SYS_ADMIN only
+ * @context: output: the file's context
+ * @sq: output: the submission ring: entries of KVCPU_ENTRY_BYTES. Map it for reading and writing
+ * @cq: output: the completion ring: header of KVCPU_CQ_HEADER_BYTES, then completions of
+ *	KVCPU_COMPLETION_BYTES. Map it for reading
+ * @doorbell: output: the doorbell page, KVCPU_DB_*: 64-bit stores alone. Map it for writing
+ * @residency: output: the residency map: a word a block, by block number, KVCPU_RSD_*. It can be
+ *	mapped for reading only. @bytes 0 without KVCPU_SETUP_RESIDENCY
+ * @view: output: the linear view: byte n is byte n of the KV space. @bytes 0 if the device has
+ *	no holds
+ *
+ * Once a file. The layout and the order of loads and stores are the device's own: its
+ * specification, "Queue pairs". Of an entry's words CONTEXT in CONTROL is 0, and ADDR names a
+ * buffer of KVCPU_IOC_BUFFER_ADD.
+ *
+ * All of this can be mapped any number of times, lives until the file is closed and every mapping
+ * of it is gone, and is of no use to anybody but who has the file. The doorbell page raises SIGBUS
+ * once the device is gone or was reset; the rings and the map likewise.
+ *
+ * Returns 0, or: EINVAL (see above), EBUSY (the file has rings), EPERM (slots that need
+ * CAP_SYS_ADMIN), ENOSPC (the minima of all contexts would be more than there are slots), EMFILE
+ * (all contexts are in use), ENOMEM, EOPNOTSUPP (no KVCPU_FEATURE_RINGS, _RESIDENCY or _QUOTAS).
+ */
+struct kvcpu_setup {
+	__u32 flags;
+	__u32 sq_entries;
+	__u32 cq_entries;
+	__u32 coalesce_count;
+	__u32 coalesce_ns;
+	__u32 slots_min;
+	__u32 slots_max;
+	__u32 context;
+	struct kvcpu_region sq;
+	struct kvcpu_region cq;
+	struct kvcpu_region doorbell;
+	struct kvcpu_region residency;
+	struct kvcpu_region view;
+};
+
+/**
+ * struct kvcpu_restart - let rings that were stopped run again, from empty (KVCPU_IOC_RESTART)
+ * @flags: zero
+ * @stopped: output: KVCPU_RS_*: why they had stopped
+ *
+ * The completion ring is zeroed, and all indices start from 0 again. What waited was cancelled when
+ * the rings stopped; blocks, claims, hints and buffers are as they were.
+ *
+ * Returns 0, or: EINVAL (@flags), EBUSY (they run), ENXIO (no SETUP yet).
+ */
+struct kvcpu_restart {
+	__u32 flags;
+	__u32 stopped;
+};
+
+/**
+ * struct kvcpu_coalesce - what raises an interrupt (KVCPU_IOC_COALESCE)
+ * @count: as kvcpu_setup.coalesce_count
+ * @ns: as kvcpu_setup.coalesce_ns
+ *
+ * Completions that are written and that CQ_HEAD does not count, count as just written: who has
+ * polled and sets 1 here before he sleeps misses none.
+ *
+ * Returns 0, or: EINVAL, ENXIO (no SETUP yet).
+ */
+struct kvcpu_coalesce {
+	__u32 count;
+	__u32 ns;
+};
+
+/**
+ * struct kvcpu_eventfd - an eventfd to be signalled with each interrupt (KVCPU_IOC_EVENTFD)
+ * @fd: the eventfd; it replaces the one before. -1: none from now on
+ * @flags: zero
+ *
+ * Signalled when an interrupt that is due to completions in the ring comes, and when the rings are
+ * stopped, the device is reset or is gone. Vectors may be shared, so it may be signalled though
+ * there is nothing new.
+ *
+ * Returns 0, or: EINVAL (@flags, not an eventfd), EBADF, ENXIO (no SETUP yet).
+ */
+struct kvcpu_eventfd {
+	__s32 fd;
+	__u32 flags;
+};
+
+/* kvcpu_buffer.id: the lowest number that is free. */
+#define KVCPU_BUFFER_ANY	0xffffffffU
+
+/**
+ * struct kvcpu_buffer - memory that READ and WRITE of the ring may name (KVCPU_IOC_BUFFER_ADD)
+ * @address: first byte, in the caller's memory
+ * @length: bytes, at least 1
+ * @id: its number, below KVCPU_BUFFERS_MAX, or KVCPU_BUFFER_ANY; output: the number
+ * @flags: zero
+ *
+ * The pages are pinned, must be writable, and count as the caller's pinned memory (RLIMIT_MEMLOCK,
+ * but for CAP_IPC_LOCK) until the buffer is removed or the file is closed. Unmapping them does not
+ * take them from the device. Mappings of a KV-CPU cannot be registered. An entry's ADDR is @id and
+ * the offset from @address: KVCPU_BUF_*.
+ *
+ * Returns 0, or: EINVAL (@length, @id, @flags, a range that wraps), EFAULT (memory that cannot be
+ * written or pinned), EEXIST (@id is in use), ENOSPC (all numbers are), ENOMEM (RLIMIT_MEMLOCK, or
+ * no memory for its table, which takes 8 bytes a page in one piece), ENXIO (no SETUP yet),
+ * EOPNOTSUPP (no KVCPU_FEATURE_BUFFERS).
+ */
+struct kvcpu_buffer {
+	__u64 address;
+	__u64 length;
+	__u32 id;
+	__u32 flags;
+};
+
+/**
+ * struct kvcpu_buffer_remove - take a buffer away (KVCPU_IOC_BUFFER_REMOVE)
+ * @id: its number
+ * @flags: zero
+ *
+ * At return the device touches it no more. Entries that name it afterwards end as
+ * KVCPU_SC_BAD_BUFFER.
+ *
+ * Returns 0, or: EINVAL (@id, @flags), ENOENT (no such buffer), ENXIO (no SETUP yet).
+ */
+struct kvcpu_buffer_remove {
+	__u32 id;
+	__u32 flags;
+};
+
+/**
+ * struct kvcpu_quota - the context's minimum and maximum of slots (KVCPU_IOC_QUOTA)
+ * @slots_min: as in struct kvcpu_setup
+ * @slots_max: likewise
+ *
+ * Returns 0, or: EINVAL (@slots_min above @slots_max, or more than the device has), EPERM, ENOSPC,
+ * ENXIO (no SETUP yet), EOPNOTSUPP.
+ */
+struct kvcpu_quota {
+	__u32 slots_min;
+	__u32 slots_max;
+};
+
 #define KVCPU_IOC_INFO		_IOWR(KVCPU_IOC_MAGIC, 0x40, struct kvcpu_info)
 #define KVCPU_IOC_SUBMIT	_IOWR(KVCPU_IOC_MAGIC, 0x41, struct kvcpu_submit)
 #define KVCPU_IOC_WAIT		_IOWR(KVCPU_IOC_MAGIC, 0x42, struct kvcpu_wait)
 #define KVCPU_IOC_BLOCK		_IOWR(KVCPU_IOC_MAGIC, 0x43, struct kvcpu_block)
 #define KVCPU_IOC_COUNTERS	_IOWR(KVCPU_IOC_MAGIC, 0x44, struct kvcpu_counters)
+#define KVCPU_IOC_SETUP		_IOWR(KVCPU_IOC_MAGIC, 0x45, struct kvcpu_setup)
+#define KVCPU_IOC_RESTART	_IOWR(KVCPU_IOC_MAGIC, 0x46, struct kvcpu_restart)
+#define KVCPU_IOC_COALESCE	_IOW(KVCPU_IOC_MAGIC, 0x47, struct kvcpu_coalesce)
+#define KVCPU_IOC_EVENTFD	_IOW(KVCPU_IOC_MAGIC, 0x48, struct kvcpu_eventfd)
+#define KVCPU_IOC_BUFFER_ADD	_IOWR(KVCPU_IOC_MAGIC, 0x49, struct kvcpu_buffer)
+#define KVCPU_IOC_BUFFER_REMOVE	_IOW(KVCPU_IOC_MAGIC, 0x4a, struct kvcpu_buffer_remove)
+#define KVCPU_IOC_QUOTA		_IOW(KVCPU_IOC_MAGIC, 0x4b, struct kvcpu_quota)
 
 #endif /* _UAPI_LINUX_KVCPU_H */

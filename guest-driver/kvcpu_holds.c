@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mapping holds: asked for at a page fault, and given back when the device wants the block.
+ */
+#include <linux/hrtimer.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+
+#include "kvcpu.h"
+
+/**
+ * DOC: holds
+ *
+ * While a block is held it stays where it is, so that page-table entries may point to it. A file
+ * has at most one hold of each kind of a block, whoever maps it how often.
+ *
+ * kvcpu_file.mapping is the lock of the file's page tables. A fault asks for the hold and inserts
+ * the entries under it; whoever gives a hold back first takes the entries away under it, everywhere
+ * they may be, and then tells the device. In between the hold is LEAVING, and a fault on the block
+ * waits.
+ *
+ * The device asks for a block once (REVOKE), and expects the hold back some time later. The request
+ * may be read before the completion of the HOLD that it is about: so a hold is known here before it
+ * is asked for. It may also be read when the hold has been given back already: then there is
+ * nothing to do, or a younger hold of the block is given back for nothing.
+ */
+
+static void kvcpu_hold_queue(struct kvcpu_view *view, struct kvcpu_hold *hold)
+{
+	if (list_empty(&hold->node))
+		list_add_tail(&hold->node, &view->revoked);
+	queue_work(system_unbound_wq, &view->work);
+}
+
+/* -- Asking ------------------------------------------------------------------ */
+
+/* A HOLD has ended. No interrupt comes meanwhile. */
+static void kvcpu_hold_done(void *data, u64 result)
+{
+	struct kvcpu_hold *hold = data;
+	struct kvcpu_view *view = hold->view;
+
+	xa_lock(&view->holds);
+	hold->state = KVCPU_HOLD_ANSWERED;
+	hold->result = result;
+	if (KVCPU_GET(KVCPU_RES_STATUS, result) == KVCPU_SC_SUCCESS) {
+		hold->kinds |= hold->asked;
+		hold->since = ktime_get();
+	}
+	if (hold->revoked && hold->kinds)
+		kvcpu_hold_queue(view, hold);
+	xa_unlock(&view->holds);
+	wake_up_all(&view->wait);
+}
+
+/**
+ * kvcpu_hold_busy() - whether a fault on a block has to wait
+ * @view: view
+ * @block: the block
+ */
+bool kvcpu_hold_busy(struct kvcpu_view *view, u64 block)
+{
+	struct kvcpu_hold *hold;
+	bool busy;
+
+	xa_lock_irq(&view->holds);
+	hold = xa_load(&view->holds, block);
+	busy = hold && hold->state != KVCPU_HOLD_ANSWERED;
+	xa_unlock_irq(&view->holds);
+	return busy;
+}
+
+/* The hold of a block; NULL if there is none; -EAGAIN if it is not ANSWERED. */
+static struct kvcpu_hold *kvcpu_hold_find(struct kvcpu_view *view, u64 block)
+{
+	struct kvcpu_hold *hold;
+
+	xa_lock_irq(&view->holds);
+	hold = xa_load(&view->holds, block);
+	if (hold && hold->state != KVCPU_HOLD_ANSWERED)
+		hold = ERR_PTR(-EAGAIN);
+	xa_unlock_irq(&view->holds);
+	return hold;
+}
+
+static struct kvcpu_hold *kvcpu_hold_make(struct kvcpu_view *view, u64 block)
+{
+	struct kvcpu_hold *hold = kzalloc(sizeof(*hold), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!hold)
+		return ERR_PTR(-ENOMEM);
+	hold->view = view;
+	hold->block = block;
+	hold->state = KVCPU_HOLD_ANSWERED;
+	INIT_LIST_HEAD(&hold->node);
+	err = xa_insert_irq(&view->holds, block, hold, GFP_KERNEL_ACCOUNT);
+	if (err) {
+		kfree(hold);
+		return ERR_PTR(err);
+	}
+	return hold;
+}
+
+static void kvcpu_hold_drop(struct kvcpu_view *view, struct kvcpu_hold *hold)
+{
+	xa_lock_irq(&view->holds);
+	list_del(&hold->node);
+	__xa_erase(&view->holds, hold->block);
+	xa_unlock_irq(&view->holds);
+	kfree(hold);
+}
+
+/*
+ * What the block is expected to be: the generation that the residency map had when it was looked
+ * at. Without a map HOLD itself is the first look, and there is nothing to compare.
+ */
+static u64 kvcpu_hold_argument(struct kvcpu_file *file, u64 block)
+{
+	const struct kvcpu_rings *rings = file->rings;
+	const __le64 *part;
+	u64 word;
+
+	if (!rings || !rings->parts)
+		return 0;
+	part = rings->parts[block / KVCPU_RESIDENCY_PART].kernel;
+	word = le64_to_cpu(READ_ONCE(part[block % KVCPU_RESIDENCY_PART]));
+	if (!KVCPU_GET(KVCPU_RSD_OWNED, word))
+		return 0;
+	return KVCPU_PUT(KVCPU_HLD_CHECK, 1) |
+	       KVCPU_PUT(KVCPU_HLD_GENERATION, KVCPU_GET(KVCPU_RSD_GENERATION, word));
+}
+
+static int kvcpu_hold_status(u64 result)
+{
+	if (result == KVCPU_ADMIN_ABORTED)
+		return -EIO;
+	switch (KVCPU_GET(KVCPU_RES_STATUS, result)) {
+	case KVCPU_SC_SUCCESS:
+		return 0;
+	case KVCPU_SC_STALE:
+		/* It changed between the look and the HOLD: look again. */
+		return -ESTALE;
+	default:
+		/* NOT_OWNER, SEALED, or the context is being closed. */
+		return -EACCES;
+	}
+}
+
+static int kvcpu_hold_ask(struct kvcpu_file *file, struct kvcpu_hold *hold, u8 kind)
+{
+	u16 flags = kind == KVCPU_HOLD_WRITE ? KVCPU_F_WRITE : 0;
+	struct kvcpu_view *view = &file->view;
+	struct kvcpu_command_words words = {
+		.first = hold->block,
+		.count = 1,
+		.arg = kvcpu_hold_argument(file, hold->block),
+		.control = KVCPU_PUT(KVCPU_CTL_OPCODE, KVCPU_OP_HOLD) |
+			   KVCPU_PUT(KVCPU_CTL_FLAGS, flags) |
+			   KVCPU_PUT(KVCPU_CTL_CONTEXT, file->context),
+	};
+	bool asking;
+	int err;
+
+	xa_lock_irq(&view->holds);
+	hold->state = KVCPU_HOLD_ASKING;
+	hold->asked = kind;
+	xa_unlock_irq(&view->holds);
+	err = kvcpu_admin_hold(file->kd, file->epoch, &words, kvcpu_hold_done, hold);
+	xa_lock_irq(&view->holds);
+	if (err)
+		hold->state = KVCPU_HOLD_ANSWERED;
+	asking = hold->state == KVCPU_HOLD_ASKING;
+	xa_unlock_irq(&view->holds);
+	if (err)
+		return err == -EAGAIN ? -EBUSY : err;
+	if (asking)
+		return -EAGAIN;
+	err = kvcpu_hold_status(hold->result);
+	/* A map that the device does not write any more is wrong for good. */
+	if (err == -ESTALE && kvcpu_hold_argument(file, hold->block) == words.arg)
+		return -EACCES;
+	return err;
+}
+
+/* A hold keeps a block where it is, but not ours: it may have been given back, or sealed. */
+static int kvcpu_hold_verify(struct kvcpu_file *file, const struct kvcpu_hold *hold, bool write)
+{
+	struct kvcpu_device *kd = file->kd;
+	u64 state, use, flags;
+	int err = kvcpu_enter(kd);
+
+	if (err)
+		return err;
+	kvcpu_write(kd, KVCPU_REG_BLOCK_SELECT, hold->block);
+	state = kvcpu_read(kd, KVCPU_REG_BLOCK_STATE);
+	use = kvcpu_read(kd, KVCPU_REG_BLOCK_USE);
+	if (file->lost)
+		err = -EIO;
+	kvcpu_leave(kd);
+	flags = KVCPU_GET(KVCPU_BST_FLAGS, state);
+	if (KVCPU_GET(KVCPU_BST_OWNER, state) != file->context || !(flags & KVCPU_BF_ALLOCATED) ||
+	    (KVCPU_GET(KVCPU_BUS_GENERATION, use) & KVCPU_RES_AUX_MASK) !=
+	    KVCPU_GET(KVCPU_RES_AUX, hold->result))
+		return -EACCES;
+	if (write && flags & KVCPU_BF_SEALED)
+		return -EACCES;
+	return err;
+}
+
+/**
+ * kvcpu_hold_get() - have a block held for a mapping
+ * @file: open file; the caller holds its mapping lock, and it is not dead
+ * @block: the block
+ * @write: a WRITE hold is wanted
+ * @result: the hold, for as long as the mapping lock is held
+ *
+ * Return: 0; -EAGAIN (wait until the block is not busy, then look again); -EBUSY (wait until the
+ * admin ring has room); -ESTALE (look again); -EACCES (not the file's block, or sealed); -EIO,
+ * -ENODEV; -ENOMEM.
+ */
+int kvcpu_hold_get(struct kvcpu_file *file, u64 block, bool write, struct kvcpu_hold **result)
+{
+	u8 kind = write ? KVCPU_HOLD_WRITE : KVCPU_HOLD_READ;
+	struct kvcpu_view *view = &file->view;
+	struct kvcpu_hold *hold;
+	int err;
+
+	hold = kvcpu_hold_find(view, block);
+	if (!hold)
+		hold = kvcpu_hold_make(view, block);
+	if (IS_ERR(hold))
+		return PTR_ERR(hold);
+	/* A WRITE hold is good for reading, too. */
+	if (hold->kinds & (kind | KVCPU_HOLD_WRITE))
+		err = kvcpu_hold_verify(file, hold, write);
+	else
+		err = kvcpu_hold_ask(file, hold, kind);
+	if (err && err != -EAGAIN && !hold->kinds)
+		kvcpu_hold_drop(view, hold);
+	*result = hold;
+	return err;
+}
+
+/* -- Giving back --------------------------------------------------------------- */
+
+/**
+ * kvcpu_view_revoke() - the device wants a block back
+ * @file: whose it is, as far as the device knew; kvcpu_device.lock is held
+ * @block: the block
+ */
+void kvcpu_view_revoke(struct kvcpu_file *file, u64 block)
+{
+	struct kvcpu_view *view = &file->view;
+	struct kvcpu_hold *hold;
+
+	xa_lock(&view->holds);
+	hold = xa_load(&view->holds, block);
+	if (hold && hold->state != KVCPU_HOLD_LEAVING) {
+		hold->revoked = true;
+		if (hold->state == KVCPU_HOLD_ANSWERED && hold->kinds)
+			kvcpu_hold_queue(view, hold);
+	}
+	xa_unlock(&view->holds);
+}
+
+/* All mappings have gone: nothing needs to stay. */
+static void kvcpu_view_idle(struct kvcpu_view *view)
+{
+	struct kvcpu_hold *hold;
+	unsigned long block;
+
+	if (!xchg(&view->idle, false) || atomic_read(&view->areas))
+		return;
+	xa_lock_irq(&view->holds);
+	xa_for_each(&view->holds, block, hold) {
+		hold->since = 0;
+		if (hold->state == KVCPU_HOLD_ANSWERED && hold->kinds && list_empty(&hold->node))
+			list_add_tail(&hold->node, &view->revoked);
+	}
+	xa_unlock_irq(&view->holds);
+}
+
+/* Moves what is to go now to @batch; says when the next is, if there is a next. */
+static u32 kvcpu_view_collect(struct kvcpu_file *file, struct list_head *batch, ktime_t *next)
+{
+	u32 residency = READ_ONCE(file->kd->tuning.min_residency_ns);
+	struct kvcpu_view *view = &file->view;
+	struct kvcpu_hold *hold, *after;
+	ktime_t now = ktime_get(), due;
+	u32 count = 0;
+
+	*next = KTIME_MAX;
+	xa_lock_irq(&view->holds);
+	list_for_each_entry_safe(hold, after, &view->revoked, node) {
+		if (count == KVCPU_REVOKE_BATCH)
+			break;
+		/* More is being asked for: kvcpu_hold_done() queues it again. */
+		if (hold->state == KVCPU_HOLD_ASKING) {
+			list_del_init(&hold->node);
+			hold->revoked = true;
+			continue;
+		}
+		due = ktime_add_ns(hold->since, residency);
+		if (ktime_after(due, now)) {
+			*next = min(*next, due);
+			continue;
+		}
+		hold->state = KVCPU_HOLD_LEAVING;
+		list_move_tail(&hold->node, batch);
+		count++;
+	}
+	xa_unlock_irq(&view->holds);
+	return count;
+}
+
+/* Adds UNHOLDs of one kind for a batch; runs of blocks become one. */
+static u32 kvcpu_view_unholds(struct kvcpu_view *view, struct list_head *batch, u8 kind, u32 count)
+{
+	u16 flags = kind == KVCPU_HOLD_WRITE ? KVCPU_F_WRITE : 0;
+	struct kvcpu_command_words *words = NULL;
+	struct kvcpu_hold *hold;
+
+	list_for_each_entry(hold, batch, node) {
+		if (!(hold->kinds & kind))
+			continue;
+		if (words && words->first + words->count == hold->block) {
+			words->count++;
+			continue;
+		}
+		words = &view->words[count++];
+		*words = (struct kvcpu_command_words) {
+			.first = hold->block,
+			.count = 1,
+			.control = KVCPU_PUT(KVCPU_CTL_OPCODE, KVCPU_OP_UNHOLD) |
+				   KVCPU_PUT(KVCPU_CTL_FLAGS, flags),
+		};
+	}
+	return count;
+}
+
+static int kvcpu_view_give_back(struct kvcpu_file *file, struct list_head *batch)
+{
+	struct kvcpu_view *view = &file->view;
+	struct kvcpu_hold *hold, *next;
+	u32 count;
+	int err;
+
+	count = kvcpu_view_unholds(view, batch, KVCPU_HOLD_READ, 0);
+	count = kvcpu_view_unholds(view, batch, KVCPU_HOLD_WRITE, count);
+	err = kvcpu_admin_run(file->kd, file->epoch, view->words, count);
+	xa_lock_irq(&view->holds);
+	list_for_each_entry_safe(hold, next, batch, node) {
+		__xa_erase(&view->holds, hold->block);
+		kfree(hold);
+	}
+	xa_unlock_irq(&view->holds);
+	wake_up_all(&view->wait);
+	return err;
+}
+
+static void kvcpu_view_work(struct work_struct *work)
+{
+	struct kvcpu_view *view = container_of(work, struct kvcpu_view, work);
+	struct kvcpu_file *file = container_of(view, struct kvcpu_file, view);
+	u64 block_size = file->kd->block_size;
+	struct kvcpu_hold *hold;
+	LIST_HEAD(batch);
+	ktime_t next;
+	u32 count;
+
+	do {
+		mutex_lock(&file->mapping);
+		if (file->dead) {
+			mutex_unlock(&file->mapping);
+			return;
+		}
+		kvcpu_view_idle(view);
+		count = kvcpu_view_collect(file, &batch, &next);
+		list_for_each_entry(hold, &batch, node)
+			unmap_mapping_range(file->space->i_mapping, hold->block * block_size,
+					    block_size, 1);
+		mutex_unlock(&file->mapping);
+		if (count && kvcpu_view_give_back(file, &batch))
+			return;
+		INIT_LIST_HEAD(&batch);
+		cond_resched();
+	} while (count);
+	if (next != KTIME_MAX)
+		hrtimer_start(&view->timer, next, HRTIMER_MODE_ABS);
+}
+
+static enum hrtimer_restart kvcpu_view_timer(struct hrtimer *timer)
+{
+	struct kvcpu_view *view = container_of(timer, struct kvcpu_view, timer);
+
+	queue_work(system_unbound_wq, &view->work);
+	return HRTIMER_NORESTART;
+}
+
+/* -- Begin and end --------------------------------------------------------------- */
+
+/**
+ * kvcpu_view_init() - begin a view that nobody maps
+ * @view: view
+ */
+void kvcpu_view_init(struct kvcpu_view *view)
+{
+	xa_init_flags(&view->holds, XA_FLAGS_LOCK_IRQ);
+	INIT_LIST_HEAD(&view->revoked);
+	init_waitqueue_head(&view->wait);
+	INIT_WORK(&view->work, kvcpu_view_work);
+	hrtimer_init(&view->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
+	view->timer.function = kvcpu_view_timer;
+}
+
+/**
+ * kvcpu_view_stop() - give nothing back any more: the device is about to forget all holds
+ * @file: file that nobody has open or maps any more
+ *
+ * An UNHOLD that came later could hit a hold of the block's next owner.
+ */
+void kvcpu_view_stop(struct kvcpu_file *file)
+{
+	mutex_lock(&file->mapping);
+	file->dead = true;
+	mutex_unlock(&file->mapping);
+	cancel_work_sync(&file->view.work);
+}
+
+/**
+ * kvcpu_view_free() - free what is known of holds that the device has forgotten
+ * @file: file that was stopped, and is detached from its device
+ */
+void kvcpu_view_free(struct kvcpu_file *file)
+{
+	struct kvcpu_view *view = &file->view;
+	struct kvcpu_hold *hold;
+	unsigned long block;
+
+	xa_for_each(&view->holds, block, hold) {
+		if (READ_ONCE(hold->state) == KVCPU_HOLD_ASKING)
+			kvcpu_admin_forget(file->kd, hold);
+	}
+	/* Nobody starts either any more; the timer starts the work. */
+	hrtimer_cancel(&view->timer);
+	cancel_work_sync(&view->work);
+	xa_for_each(&view->holds, block, hold)
+		kfree(hold);
+	xa_destroy(&view->holds);
+	kfree(view->words);
+}

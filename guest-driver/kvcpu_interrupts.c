@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Interrupts: one vector for the window and the admin ring, one for the event queue, the others for
+ * contexts, which share them where there are fewer.
+ */
+#include <linux/eventfd.h>
+#include <linux/interrupt.h>
+#include <linux/pci.h>
+
+#include "kvcpu.h"
+#include "kvcpu_compat.h"
+
+/**
+ * kvcpu_file_signal() - something has come for a file's rings
+ * @file: open file; kvcpu_device.lock is held
+ */
+void kvcpu_file_signal(struct kvcpu_file *file)
+{
+	file->interrupts++;
+	wake_up_all(&file->wait);
+	if (file->rings && file->rings->eventfd)
+		kvcpu_eventfd_signal(file->rings->eventfd);
+}
+
+static irqreturn_t kvcpu_context_interrupt(int irq, void *data)
+{
+	struct kvcpu_vector *vector = data;
+	struct kvcpu_device *kd = vector->kd;
+	u32 index = vector - kd->vectors;
+	struct kvcpu_file *file;
+	unsigned long flags;
+
+	spin_lock_irqsave(&kd->lock, flags);
+	list_for_each_entry(file, &kd->files, node) {
+		if (file->rings && file->rings->vector == index)
+			kvcpu_file_signal(file);
+	}
+	spin_unlock_irqrestore(&kd->lock, flags);
+	return IRQ_HANDLED;
+}
+
+static int kvcpu_vectors_request(struct kvcpu_device *kd)
+{
+	struct pci_dev *pdev = kd->pdev;
+	struct device *dev = &pdev->dev;
+	u32 i;
+	int err;
+
+	err = devm_request_threaded_irq(dev, pci_irq_vector(pdev, KVCPU_VECTOR_EVENTS), NULL,
+					kvcpu_events_interrupt, IRQF_ONESHOT, "kvcpu-events", kd);
+	for (i = 0; i < kd->vector_count && !err; i++) {
+		kd->vectors[i].kd = kd;
+		kd->vectors[i].number = KVCPU_VECTOR_CONTEXTS + i;
+		err = devm_request_irq(dev, pci_irq_vector(pdev, kd->vectors[i].number),
+				       kvcpu_context_interrupt, 0, "kvcpu-context",
+				       &kd->vectors[i]);
+	}
+	return err;
+}
+
+/**
+ * kvcpu_interrupts_init() - get vectors and handlers
+ * @kd: device, not yet in use
+ *
+ * A device without rings needs one vector. One with rings needs one for contexts besides that
+ * of the event queue; there is no use for more than one a context.
+ *
+ * Return: 0 or a negative errno.
+ */
+int kvcpu_interrupts_init(struct kvcpu_device *kd)
+{
+	bool rings = kd->features & KVCPU_FEATURE_RINGS;
+	u32 most = KVCPU_VECTOR_CONTEXTS + kd->contexts - 1;
+	struct pci_dev *pdev = kd->pdev;
+	int count, err;
+
+	if (rings)
+		most = min_t(u64, most, kvcpu_read(kd, KVCPU_REG_VECTORS));
+	count = pci_alloc_irq_vectors(pdev, rings ? KVCPU_VECTORS_MIN : KVCPU_MSIX_VECTORS,
+				      rings ? most : KVCPU_MSIX_VECTORS, PCI_IRQ_MSIX);
+	if (count < 0)
+		return dev_err_probe(&pdev->dev, count, "too few MSI-X vectors\n");
+	err = devm_request_irq(&pdev->dev, pci_irq_vector(pdev, KVCPU_VECTOR_COMPLETION),
+			       kvcpu_interrupt, 0, KBUILD_MODNAME, kd);
+	if (err || !rings)
+		return err;
+	kd->vector_count = count - KVCPU_VECTOR_CONTEXTS;
+	kd->vectors = devm_kcalloc(&pdev->dev, kd->vector_count, sizeof(*kd->vectors), GFP_KERNEL);
+	return kd->vectors ? kvcpu_vectors_request(kd) : -ENOMEM;
+}
+
+/* Calls @change, which is disable_irq() or enable_irq(), for every vector. */
+static void kvcpu_interrupts_each(struct kvcpu_device *kd, void (*change)(unsigned int irq))
+{
+	u32 i;
+
+	change(pci_irq_vector(kd->pdev, KVCPU_VECTOR_COMPLETION));
+	if (!kd->vector_count)
+		return;
+	change(pci_irq_vector(kd->pdev, KVCPU_VECTOR_EVENTS));
+	for (i = 0; i < kd->vector_count; i++)
+		change(pci_irq_vector(kd->pdev, kd->vectors[i].number));
+}
+
+/**
+ * kvcpu_interrupts_off() - have no handler run, and wait for those that do
+ * @kd: device
+ */
+void kvcpu_interrupts_off(struct kvcpu_device *kd)
+{
+	kvcpu_interrupts_each(kd, disable_irq);
+}
+
+/**
+ * kvcpu_interrupts_on() - undo kvcpu_interrupts_off()
+ * @kd: device
+ */
+void kvcpu_interrupts_on(struct kvcpu_device *kd)
+{
+	kvcpu_interrupts_each(kd, enable_irq);
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVCPU_IOC_WAIT: who waits for completions, of SUBMIT or of the rings, or for a time.
+ */
+#include <linux/hrtimer.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+
+#include "kvcpu.h"
+
+#define KVCPU_TAKE 16
+/* Device and guest clocks may drift apart: a long sleep looks at the device's in between. */
+#define KVCPU_SLEEP_MAX_NS (10 * NSEC_PER_SEC)
+
+/**
+ * kvcpu_has_completions() - whether there are so many of SUBMIT's completions to take
+ * @file: open file
+ * @count: how many
+ */
+bool kvcpu_has_completions(struct kvcpu_file *file, u32 count)
+{
+	bool has;
+
+	spin_lock_irq(&file->kd->lock);
+	has = kvcpu_ring_used(file) >= count;
+	spin_unlock_irq(&file->kd->lock);
+	return has;
+}
+
+/* Whether there is something to look at, the time apart. Errors count as such. */
+static bool kvcpu_wait_over(struct kvcpu_file *file, const struct kvcpu_wait *wait, u32 seen,
+			    int *err)
+{
+	bool over;
+
+	spin_lock_irq(&file->kd->lock);
+	if (file->kd->gone)
+		*err = -ENODEV;
+	else if (file->lost)
+		*err = -EIO;
+	else
+		*err = 0;
+	over = *err || (wait->min && kvcpu_ring_used(file) >= wait->min);
+	if (wait->flags & KVCPU_WAIT_RING && file->interrupts != seen)
+		over = true;
+	spin_unlock_irq(&file->kd->lock);
+	return over;
+}
+
+/* Sleeps for @delta_ns, or until kvcpu_wait_over(). */
+static int kvcpu_sleep(struct kvcpu_file *file, const struct kvcpu_wait *wait, u32 seen,
+		       u64 delta_ns)
+{
+	ktime_t until = ktime_add_ns(ktime_get(), min_t(u64, delta_ns, KVCPU_SLEEP_MAX_NS));
+	DEFINE_WAIT(entry);
+	int err, gone;
+
+	for (;;) {
+		err = prepare_to_wait_event(&file->wait, &entry, TASK_INTERRUPTIBLE);
+		if (err || kvcpu_wait_over(file, wait, seen, &gone))
+			break;
+		/* No slack: the caller named an instant. */
+		if (!schedule_hrtimeout_range(&until, 0, HRTIMER_MODE_ABS))
+			break;
+	}
+	finish_wait(&file->wait, &entry);
+	return err;
+}
+
+/* The device's time, and whether the rings end the wait. */
+static int kvcpu_look(struct kvcpu_file *file, struct kvcpu_wait *wait, bool *ready)
+{
+	struct kvcpu_device *kd = file->kd;
+	bool stopped = false;
+	int err = kvcpu_enter(kd);
+
+	if (err)
+		return err;
+	wait->time_ns = kvcpu_read(kd, KVCPU_REG_TIME);
+	*ready = false;
+	if (wait->flags & KVCPU_WAIT_RING && file->context)
+		*ready = kvcpu_ring_ready(file, &stopped) || stopped;
+	kvcpu_leave(kd);
+	return 0;
+}
+
+static int kvcpu_wait_until(struct kvcpu_file *file, struct kvcpu_wait *wait)
+{
+	bool over, ready;
+	int err, failed;
+	u32 seen;
+
+	for (;;) {
+		/* Before the look: what comes after it is not slept over. */
+		seen = READ_ONCE(file->interrupts);
+		failed = kvcpu_look(file, wait, &ready);
+		over = kvcpu_wait_over(file, wait, seen, &err);
+		if (failed || err)
+			return failed ? failed : err;
+		if (ready || wait->time_ns >= wait->until_ns)
+			return 0;
+		if (over && wait->min && kvcpu_has_completions(file, wait->min))
+			return 0;
+		err = kvcpu_sleep(file, wait, seen, wait->until_ns - wait->time_ns);
+		if (err)
+			return err;
+	}
+}
+
+/* The same, with an interrupt for the next completion of the ring. */
+static int kvcpu_wait_armed(struct kvcpu_file *file, struct kvcpu_wait *wait)
+{
+	int err = kvcpu_rings_arm(file, true);
+
+	if (err)
+		return err == -ENXIO ? -EINVAL : err;
+	err = kvcpu_wait_until(file, wait);
+	/* A reset has undone it already. */
+	kvcpu_rings_arm(file, false);
+	return err;
+}
+
+static u32 kvcpu_peek(struct kvcpu_file *file, struct kvcpu_completion *to, u32 room)
+{
+	u32 count, i;
+
+	spin_lock_irq(&file->kd->lock);
+	count = min(kvcpu_ring_used(file), room);
+	for (i = 0; i < count; i++)
+		to[i] = file->ring[(file->ring_tail + i) & KVCPU_INDEX_MASK];
+	spin_unlock_irq(&file->kd->lock);
+	return count;
+}
+
+static void kvcpu_consume(struct kvcpu_file *file, u32 count)
+{
+	spin_lock_irq(&file->kd->lock);
+	file->ring_tail += count;
+	spin_unlock_irq(&file->kd->lock);
+}
+
+/* A completion leaves the ring only once the user has it. */
+static int kvcpu_take(struct kvcpu_file *file, struct kvcpu_wait *wait)
+{
+	struct kvcpu_completion __user *to = u64_to_user_ptr(wait->completions);
+	struct kvcpu_completion some[KVCPU_TAKE];
+	u32 count;
+	int err;
+
+	err = mutex_lock_interruptible(&file->take);
+	if (err)
+		return err;
+	while (wait->count < wait->capacity) {
+		count = kvcpu_peek(file, some,
+				   min_t(u32, wait->capacity - wait->count, KVCPU_TAKE));
+		if (!count)
+			break;
+		if (copy_to_user(to + wait->count, some, count * sizeof(*some))) {
+			/* What was written before counts. */
+			err = wait->count ? 0 : -EFAULT;
+			break;
+		}
+		kvcpu_consume(file, count);
+		wait->count += count;
+	}
+	mutex_unlock(&file->take);
+	return err;
+}
+
+/**
+ * kvcpu_ioc_wait() - KVCPU_IOC_WAIT
+ * @file: open file
+ * @argument: struct kvcpu_wait of the user
+ * @size: its size
+ *
+ * Return: 0; -EINVAL (unknown flag, no rings, @min above @capacity), -E2BIG, -EFAULT, -EIO (a reset
+ * took what the file owned), -ENODEV, -ERESTARTSYS.
+ */
+long kvcpu_ioc_wait(struct kvcpu_file *file, void __user *argument, size_t size)
+{
+	struct kvcpu_wait wait;
+	int err;
+
+	err = kvcpu_struct_in(&wait, sizeof(wait), argument, size);
+	if (err)
+		return err;
+	if (wait.flags & ~KVCPU_WAIT_RING || wait.min > wait.capacity)
+		return -EINVAL;
+	wait.count = 0;
+	if (wait.flags & KVCPU_WAIT_RING)
+		err = kvcpu_wait_armed(file, &wait);
+	else
+		err = kvcpu_wait_until(file, &wait);
+	if (!err)
+		err = kvcpu_take(file, &wait);
+	if (err)
+		return err;
+	return kvcpu_struct_out(argument, &wait, sizeof(wait), size);
+}
