@@ -272,6 +272,8 @@ static void kvcpu_reset_done(struct pci_dev *pdev)
 	struct kvcpu_device *kd = pci_get_drvdata(pdev);
 
 	kvcpu_tuning_restore(kd);
+	/* The PCI core has put back what was there; somebody may have stopped it before. */
+	pci_set_master(pdev);
 	if (kvcpu_queues_enable(kd))
 		dev_err(&pdev->dev, "the device does not take its queues any more\n");
 	kvcpu_interrupts_on(kd);

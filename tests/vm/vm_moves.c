@@ -24,8 +24,7 @@ struct worker {
     uint64_t *shadow; /* PLACES words a block: what this thread wrote last */
 };
 
-static uint64_t next_random(uint64_t *state)
-{
+static uint64_t next_random(uint64_t *state) {
     /* xorshift64* */
     *state ^= *state >> 12;
     *state ^= *state << 25;
@@ -34,15 +33,13 @@ static uint64_t next_random(uint64_t *state)
 }
 
 /* The words of a thread lie all over the block, between the others'. */
-static uint64_t word_of(const struct worker *worker, uint64_t block, uint64_t place)
-{
+static uint64_t word_of(const struct worker *worker, uint64_t block, uint64_t place) {
     uint64_t stride = device.block_size / 8 / PLACES;
 
     return (first + block) * device.block_size / 8 + place * stride + worker->number;
 }
 
-static void access_once(struct worker *worker)
-{
+static void access_once(struct worker *worker) {
     uint64_t random = next_random(&worker->random);
     uint64_t block = random % blocks, place = random >> 32 & (PLACES - 1);
     volatile uint64_t *at = &view[word_of(worker, block, place)];
@@ -56,8 +53,7 @@ static void access_once(struct worker *worker)
     __atomic_fetch_add(&worker->accesses, 1, __ATOMIC_RELAXED);
 }
 
-static void *work(void *argument)
-{
+static void *work(void *argument) {
     struct worker *worker = argument;
 
     while (!stop) {
@@ -69,8 +65,7 @@ static void *work(void *argument)
     return NULL;
 }
 
-static uint64_t accesses_of(struct worker *workers)
-{
+static uint64_t accesses_of(struct worker *workers) {
     uint64_t sum = 0;
 
     for (int i = 0; i < THREADS; ++i) {
@@ -79,14 +74,12 @@ static uint64_t accesses_of(struct worker *workers)
     return sum;
 }
 
-static uint64_t moves(int fd)
-{
+static uint64_t moves(int fd) {
     return counter(fd, KVCPU_CNT_FETCHES_DEMAND) + counter(fd, KVCPU_CNT_WRITE_BACKS);
 }
 
 /* Claims some blocks, whatever is mapped of them, and gives them back. */
-static uint64_t claim_some(struct ring *ring, uint64_t *random)
-{
+static uint64_t claim_some(struct ring *ring, uint64_t *random) {
     uint64_t complete = (uint64_t)KVCPU_F_COMPLETE << KVCPU_CTL_FLAGS_SHIFT, good = 0;
     struct answer answers[BATCH];
 
@@ -116,8 +109,7 @@ static uint64_t claim_some(struct ring *ring, uint64_t *random)
 }
 
 /* What the device itself reads of every block is what the threads wrote. */
-static uint64_t compare(struct ring *ring, struct worker *workers)
-{
+static uint64_t compare(struct ring *ring, struct worker *workers) {
     uint64_t *memory =
         mmap(NULL, device.block_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct kvcpu_buffer buffer = buffer_add(ring->fd, memory, device.block_size);
@@ -136,8 +128,7 @@ static uint64_t compare(struct ring *ring, struct worker *workers)
     return wrong;
 }
 
-static void start(struct worker *workers)
-{
+static void start(struct worker *workers) {
     for (uint64_t i = 0; i < THREADS; ++i) {
         workers[i].number = i;
         workers[i].random = 88172645463325252ULL + i;
@@ -148,8 +139,7 @@ static void start(struct worker *workers)
     }
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     uint64_t accesses_wanted = argc > 1 ? strtoull(argv[1], NULL, 0) : 20000;
     uint64_t moves_wanted = argc > 2 ? strtoull(argv[2], NULL, 0) : 2000;
     struct worker workers[THREADS] = {{.number = 0}};
@@ -159,7 +149,12 @@ int main(int argc, char **argv)
 
     device = info_of(fd);
     ring = ring_open(fd, 64, 64, 0);
-    blocks = device.fast_slots * 2 < 512 ? device.fast_slots * 2 : 512;
+    /* Twice what fits in the fast tier: half of all claims need a move, and most moves a
+     * revocation. */
+    blocks = device.fast_slots * 2;
+    if (blocks > KVCPU_COMMAND_BLOCKS_MAX || blocks > device.blocks / 2) {
+        bail_out("wants a device with fewer slots, such as fast-size=256K");
+    }
     first = ring_alloc(&ring, blocks);
     view = map_region(fd, ring.setup.view, PROT_READ | PROT_WRITE);
     before = moves(fd);
