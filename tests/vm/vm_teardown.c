@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The device is taken away from processes that have rings, buffers and views with everything in
- * flight: reset of the function, unbind, removal, hot unplug by the slot, unload. What is taken is
+ * flight: reset of the function, unbind, removal, the end of bus mastering, unload. What is taken is
  * SIGBUS, and nothing stays behind. Usage: vm_teardown [ROUNDS]. Runs as root, alone. TAP.
  */
 #include "vm_storm.h"
