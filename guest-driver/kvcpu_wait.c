@@ -120,14 +120,15 @@ static int kvcpu_wait_armed(struct kvcpu_file *file, struct kvcpu_wait *wait)
 	return err;
 }
 
-static u32 kvcpu_peek(struct kvcpu_file *file, struct kvcpu_completion *to, u32 room)
+/* Those behind the first @seen; how many, at most @room. */
+static u32 kvcpu_peek(struct kvcpu_file *file, struct kvcpu_completion *to, u32 seen, u32 room)
 {
 	u32 count, i;
 
 	spin_lock_irq(&file->kd->lock);
-	count = min(kvcpu_ring_used(file), room);
+	count = min(kvcpu_ring_used(file) - seen, room);
 	for (i = 0; i < count; i++)
-		to[i] = file->ring[(file->ring_tail + i) & KVCPU_INDEX_MASK];
+		to[i] = file->ring[(file->ring_tail + seen + i) & KVCPU_INDEX_MASK];
 	spin_unlock_irq(&file->kd->lock);
 	return count;
 }
@@ -139,8 +140,9 @@ static void kvcpu_consume(struct kvcpu_file *file, u32 count)
 	spin_unlock_irq(&file->kd->lock);
 }
 
-/* A completion leaves the ring only once the user has it. */
-static int kvcpu_take(struct kvcpu_file *file, struct kvcpu_wait *wait)
+/* Completions leave the ring only once the user has them and knows how many they are. */
+static int kvcpu_take(struct kvcpu_file *file, struct kvcpu_wait *wait, void __user *argument,
+		      size_t size)
 {
 	struct kvcpu_completion __user *to = u64_to_user_ptr(wait->completions);
 	struct kvcpu_completion some[KVCPU_TAKE];
@@ -151,7 +153,7 @@ static int kvcpu_take(struct kvcpu_file *file, struct kvcpu_wait *wait)
 	if (err)
 		return err;
 	while (wait->count < wait->capacity) {
-		count = kvcpu_peek(file, some,
+		count = kvcpu_peek(file, some, wait->count,
 				   min_t(u32, wait->capacity - wait->count, KVCPU_TAKE));
 		if (!count)
 			break;
@@ -160,9 +162,12 @@ static int kvcpu_take(struct kvcpu_file *file, struct kvcpu_wait *wait)
 			err = wait->count ? 0 : -EFAULT;
 			break;
 		}
-		kvcpu_consume(file, count);
 		wait->count += count;
 	}
+	if (!err)
+		err = kvcpu_struct_out(argument, wait, sizeof(*wait), size);
+	if (!err)
+		kvcpu_consume(file, wait->count);
 	mutex_unlock(&file->take);
 	return err;
 }
@@ -191,9 +196,7 @@ long kvcpu_ioc_wait(struct kvcpu_file *file, void __user *argument, size_t size)
 		err = kvcpu_wait_armed(file, &wait);
 	else
 		err = kvcpu_wait_until(file, &wait);
-	if (!err)
-		err = kvcpu_take(file, &wait);
 	if (err)
 		return err;
-	return kvcpu_struct_out(argument, &wait, sizeof(wait), size);
+	return kvcpu_take(file, &wait, argument, size);
 }
