@@ -8,12 +8,15 @@
 #include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/wait_bit.h>
 
 #include "kvcpu.h"
 
 #define KVCPU_MINORS 256
 
 static DEFINE_IDA(kvcpu_minors);
+/* Device structures that are not freed yet: the module's code does that, so it stays as long. */
+static atomic_t kvcpu_devices = ATOMIC_INIT(0);
 static dev_t kvcpu_first;
 /* The reference driver's class, so that programs which read its attributes find them. */
 static struct class kvcpu_class = {
@@ -214,6 +217,8 @@ static void kvcpu_device_release(struct device *dev)
 	kvfree(kd->queues.slots);
 	mutex_destroy(&kd->window);
 	kfree(kd);
+	if (atomic_dec_and_test(&kvcpu_devices))
+		wake_up_var(&kvcpu_devices);
 }
 
 static void kvcpu_device_put(void *data)
@@ -241,6 +246,7 @@ struct kvcpu_device *kvcpu_device_alloc(struct pci_dev *pdev)
 
 	if (!kd)
 		return ERR_PTR(-ENOMEM);
+	atomic_inc(&kvcpu_devices);
 	kd->pdev = pdev;
 	init_rwsem(&kd->binding);
 	mutex_init(&kd->window);
@@ -319,6 +325,8 @@ int kvcpu_chardev_init(void)
  */
 void kvcpu_chardev_exit(void)
 {
+	/* Whoever walks the class's devices holds a reference for a moment, and no module. */
+	wait_var_event(&kvcpu_devices, !atomic_read(&kvcpu_devices));
 	class_unregister(&kvcpu_class);
 	unregister_chrdev_region(kvcpu_first, KVCPU_MINORS);
 	ida_destroy(&kvcpu_minors);
