@@ -104,6 +104,14 @@ struct Hold {
     return block.hint == Hint::hot ? 0 : block.target;
 }
 
+/*
+ * Whether a hint's fetch may take the slot of a block that a hint wants there, too: only for an
+ * earlier target, or the two would take it from each other without end.
+ */
+[[nodiscard]] inline bool gives_way(const Block &block, const Block &wanted) noexcept {
+    return !wants_fast(block) || target_key(block) > target_key(wanted);
+}
+
 /* The clock of its context at which a hint of the block ends, or UINT64_MAX. */
 [[nodiscard]] inline uint64_t hint_ends_at(const Block &block) noexcept {
     switch (block.hint) {

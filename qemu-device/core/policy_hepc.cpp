@@ -94,8 +94,10 @@ Victim HepcPolicy::victim(const Want &want) const noexcept {
             return {first(of), of, false};
         }
     }
-    if (t_.victims.size(KVCPU_VC_SHARED) > d_.registers[Reg::SHARED_CAP]) {
-        return {first(KVCPU_VC_SHARED), KVCPU_VC_SHARED, false};
+    const uint32_t shared = first(KVCPU_VC_SHARED);
+    if (t_.victims.size(KVCPU_VC_SHARED) > d_.registers[Reg::SHARED_CAP] &&
+        (want.room == Room::pin || gives_way(d_.at(shared), d_.at(want.block)))) {
+        return {shared, KVCPU_VC_SHARED, false};
     }
     const uint32_t farthest = first(KVCPU_VC_PREFETCHED);
     if (farthest != no_block &&

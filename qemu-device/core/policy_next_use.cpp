@@ -197,8 +197,10 @@ Victim NextUsePolicy::victim(const Want &want) const noexcept {
     if (hot != no_block && d_.at(hot).lingering) {
         return {hot, KVCPU_VC_HOT, false};
     }
-    if (t_.victims.size(KVCPU_VC_SHARED) > d_.registers[Reg::SHARED_CAP]) {
-        return {first(KVCPU_VC_SHARED), KVCPU_VC_SHARED, false};
+    const uint32_t shared = first(KVCPU_VC_SHARED);
+    if (t_.victims.size(KVCPU_VC_SHARED) > d_.registers[Reg::SHARED_CAP] &&
+        (want.room == Room::pin || gives_way(d_.at(shared), d_.at(want.block)))) {
+        return {shared, KVCPU_VC_SHARED, false};
     }
     const uint32_t farthest = first(KVCPU_VC_PREFETCHED);
     if (farthest != no_block && (pin || d_.at(farthest).target > target_key(d_.at(want.block)))) {

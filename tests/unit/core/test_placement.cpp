@@ -72,6 +72,27 @@ void a_hint_does_not_displace_what_is_protected() {
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_PREFETCH_UNUSED), 1);
 }
 
+/* All of them are beyond the cap, and each is wanted: whoever is there stays. */
+void shared_blocks_do_not_take_turns() {
+    for (const kvcpu_policy policy : {KVCPU_POLICY_HEPC, KVCPU_POLICY_NEXT_USE}) {
+        kvcpu_config config = small_config();
+        config.policy = policy;
+        TestDevice device(config);
+        device.write(KVCPU_REG_SHARED_CAP, 0);
+        device.alloc(8);
+        for (uint64_t block = 0; block < 8; ++block) {
+            device.fill(block, 1);
+        }
+        device.command(KVCPU_OP_SHARE, 0, 8);
+        device.command(KVCPU_OP_HOT, 0, 8, 1000);
+        device.run(1'000'000);
+        const uint64_t fetched = device.counter(KVCPU_CNT_FETCHES_PREFETCH);
+        CU_ASSERT_EQUAL(fetched, 4);
+        device.run(1'000'000);
+        CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_FETCHES_PREFETCH), fetched);
+    }
+}
+
 void shared_blocks_are_spared_up_to_the_cap() {
     TestDevice device;
     fill_slots(device);
@@ -186,6 +207,7 @@ void add_placement_suite() {
         .test("a hint does not displace what is protected",
               a_hint_does_not_displace_what_is_protected)
         .test("shared blocks are spared up to the cap", shared_blocks_are_spared_up_to_the_cap)
+        .test("shared blocks do not take turns", shared_blocks_do_not_take_turns)
         .test("prefetched blocks are accounted for", prefetched_blocks_are_accounted_for)
         .test("scores demote and promote", scores_demote_and_promote)
         .test("the published score of the published defaults",
