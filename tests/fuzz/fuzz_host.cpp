@@ -156,11 +156,22 @@ uint64_t FuzzHost::entries_taken() {
     return entries_before_reset_ + read(KVCPU_COUNTER_BASE + uint64_t{8} * KVCPU_CNT_RING_ENTRIES);
 }
 
+uint64_t FuzzHost::fetches() {
+    return read(KVCPU_COUNTER_BASE + uint64_t{8} * KVCPU_CNT_FETCHES_PREFETCH) +
+           read(KVCPU_COUNTER_BASE + uint64_t{8} * KVCPU_CNT_FETCHES_DEMAND) +
+           read(KVCPU_COUNTER_BASE + uint64_t{8} * KVCPU_CNT_ZERO_FILLS);
+}
+
 void FuzzHost::check_conservation() {
     fail_in_ = 0;
     flip_ = 0;
-    /* What was announced already is done before, by whatever ring. */
+    /* What was announced already is done before, by whatever ring; and moves end some time. */
     advance(1'000'000'000);
+    const uint64_t fetched = fetches();
+    advance(100'000'000);
+    if (fetches() != fetched) {
+        stop("fetches, though nobody asks for more", fetches(), fetched);
+    }
     for (unsigned context = 1; context < context_total; ++context) {
         command(KVCPU_OP_CLOSE, context, 0, 0, 0, 0, 0);
     }

@@ -64,6 +64,7 @@ class FuzzHost {
     void check_conservation();
     /* Entries that the device took from rings. */
     [[nodiscard]] uint64_t entries_taken();
+    [[nodiscard]] uint64_t fetches();
     /* A byte that check_conservation() must find. */
     void plant() { slow_.back() = 1; }
 
