@@ -55,8 +55,8 @@ class Unit:
     command: list[str]
 
     def options(self) -> list[str]:
-        """The compiler's options, without those that name files."""
-        words = self.command[1:]
+        """The compiler's options, without those that name files. A compiler cache may come before the compiler."""
+        words = self.command[2 if Path(self.command[0]).name == "ccache" else 1:]
         return [word for at, word in enumerate(words)
                 if word not in ("-c", "-o", "-MF", "-MQ", "-MD") and words[at - 1] not in ("-c", "-o", "-MF", "-MQ")]
 
