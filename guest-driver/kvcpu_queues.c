@@ -419,6 +419,7 @@ static void kvcpu_event(struct kvcpu_device *kd, u64 head, u64 block)
 		kvcpu_view_revoke(file, block);
 		break;
 	case KVCPU_NT_STOPPED:
+	case KVCPU_NT_DROPPED:
 		kvcpu_file_signal(file);
 		break;
 	}

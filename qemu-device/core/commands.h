@@ -43,7 +43,7 @@ struct CommandParts {
 class Commands {
   public:
     Commands(Device &device, const CommandParts &parts)
-        : d_(device), p_(parts), drops_(device, parts.placement) {}
+        : d_(device), p_(parts), drops_(device, parts.placement, parts.events) {}
 
     void clear() noexcept {
         closing_ = 0;

@@ -8,7 +8,9 @@ void Drops::dropped(uint32_t block, uint16_t owner) noexcept {
     b.dropped = true;
     b.unnoticed = true;
     ++d_.dropped;
-    ++d_.contexts[owner].unnoticed;
+    if (d_.contexts[owner].unnoticed++ == 0) {
+        events_.dropped(owner, block);
+    }
     notices_.push_back(owner, block);
     d_.count(KVCPU_CNT_BLOCKS_DROPPED);
     d_.record({.kind = KVCPU_EV_DROPPED, .context = owner, .first = block});

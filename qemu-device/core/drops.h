@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "device.h"
+#include "event_queue.h"
 #include "placement.h"
 #include "reply.h"
 #include "rings.h"
@@ -18,9 +19,10 @@ namespace kvcpu {
  */
 class Drops {
   public:
-    Drops(Device &device, Placement &placement)
+    Drops(Device &device, Placement &placement, EventQueue &events)
         : d_(device),
           placement_(placement),
+          events_(events),
           notices_(device.block_count(), static_cast<uint32_t>(device.contexts.size())) {}
 
     void clear() noexcept { notices_.clear(); }
@@ -39,6 +41,7 @@ class Drops {
 
     Device &d_;
     Placement &placement_;
+    EventQueue &events_;
     Rings notices_;  // a list a context
 };
 

@@ -11,8 +11,9 @@ namespace kvcpu {
 
 EventQueue::EventQueue(Device &device)
     : d_(device),
-      waiting_(device.block_count() + static_cast<uint32_t>(device.contexts.size()), 1),
-      stops_(device.contexts.size()) {}
+      waiting_(device.block_count() + 2 * static_cast<uint32_t>(device.contexts.size()), 1),
+      stops_(device.contexts.size()),
+      drops_(device.contexts.size()) {}
 
 void EventQueue::clear() noexcept {
     waiting_.clear();
@@ -68,6 +69,11 @@ void EventQueue::stopped(uint16_t context, kvcpu_ring_state why, uint64_t sq_hea
     waiting_.push_back(0, node_of(context));
 }
 
+void EventQueue::dropped(uint16_t context, uint32_t block) noexcept {
+    drops_[context] = block;
+    waiting_.push_back(0, drop_node_of(context));
+}
+
 bool EventQueue::store(uint64_t offset, const uint64_t *words, uint32_t count) noexcept {
     std::array<uint64_t, KVCPU_NOTICE_BYTES / 8> to{};
     std::copy_n(words, count, to.begin());
@@ -101,24 +107,38 @@ bool EventQueue::write(uint64_t head, uint64_t block) noexcept {
     return true;
 }
 
+namespace {
+
+uint64_t notice_head(kvcpu_notice kind, uint64_t detail, uint64_t context) {
+    return uint64_t{kind} << KVCPU_NTC_KIND_SHIFT | detail << KVCPU_NTC_DETAIL_SHIFT |
+           context << KVCPU_NTC_CONTEXT_SHIFT;
+}
+
+}  // namespace
+
+bool EventQueue::write_of_context(uint32_t node) noexcept {
+    const auto contexts = static_cast<uint32_t>(d_.contexts.size());
+    const uint32_t context = (node - d_.block_count()) % contexts;
+    if (node < d_.block_count() + contexts) {
+        const Stop &stop = stops_[context];
+        return write(notice_head(KVCPU_NT_STOPPED, stop.why, context), stop.sq_head);
+    }
+    return d_.contexts[context].unnoticed == 0 ||
+           write(notice_head(KVCPU_NT_DROPPED, 0, context), drops_[context]);
+}
+
 void EventQueue::pump() noexcept {
     while (is_on_ && written_ - taken_ < entries_) {
         const uint32_t node = waiting_.front(0);
         if (node == Rings::none) {
             return;
         }
-        const auto head = [](kvcpu_notice kind, uint64_t detail, uint64_t context) {
-            return uint64_t{kind} << KVCPU_NTC_KIND_SHIFT | detail << KVCPU_NTC_DETAIL_SHIFT |
-                   context << KVCPU_NTC_CONTEXT_SHIFT;
-        };
         bool is_written = true;
         if (node >= d_.block_count()) {
-            const Stop &stop = stops_[node - d_.block_count()];
-            is_written =
-                write(head(KVCPU_NT_STOPPED, stop.why, node - d_.block_count()), stop.sq_head);
+            is_written = write_of_context(node);
         } else if (d_.at(node).revoking) {
             const Hold &hold = d_.holds[node];
-            is_written = write(head(KVCPU_NT_REVOKE, hold.reason, hold.context), node);
+            is_written = write(notice_head(KVCPU_NT_REVOKE, hold.reason, hold.context), node);
         }
         if (is_written) {
             waiting_.remove(node);

@@ -32,6 +32,8 @@ class EventQueue {
     void stopped(uint16_t context, kvcpu_ring_state why, uint64_t sq_head) noexcept;
     /* The ring runs again, or is gone. */
     void forget_stop(uint16_t context) noexcept { waiting_.remove(node_of(context)); }
+    /* The first block that a context lost since it last took note of all. */
+    void dropped(uint16_t context, uint32_t block) noexcept;
 
     /* Writes what waits, as far as there is room. */
     void pump() noexcept;
@@ -45,12 +47,17 @@ class EventQueue {
     [[nodiscard]] uint32_t node_of(uint16_t context) const noexcept {
         return d_.block_count() + context;
     }
+    [[nodiscard]] uint32_t drop_node_of(uint16_t context) const noexcept {
+        return node_of(context) + static_cast<uint32_t>(d_.contexts.size());
+    }
+    bool write_of_context(uint32_t node) noexcept;
     bool write(uint64_t head, uint64_t block) noexcept;
     bool store(uint64_t offset, const uint64_t *words, uint32_t count) noexcept;
 
     Device &d_;
-    Rings waiting_;  // blocks, then contexts: one list
+    Rings waiting_;  // blocks, contexts that stopped, contexts that lost blocks: one list
     std::vector<Stop> stops_;
+    std::vector<uint32_t> drops_;  // by context: the first block
     bool is_on_ = false;
     uint64_t address_ = 0;
     uint64_t entries_ = 0;

@@ -179,7 +179,7 @@ enum kvcpu_notice_word { KVCPU_NOTICE_FIELDS(KVCPU_NOTICE_WORD_) };
 #define KVCPU_NOTICES(X)                                                 \
     X(REVOKE, 1, "give back all holds of the block; detail: KVCPU_RV_*") \
     X(STOPPED, 2, "the context's ring was stopped; detail: KVCPU_RS_*")  \
-    X(DROPPED, 3, "a cached block was dropped; not raised in this revision")
+    X(DROPPED, 3, "cached blocks were dropped, this one first; once until it asked")
 
 #define KVCPU_NOTICE_NUMBER_(name, number, what) KVCPU_NT_##name = (number),
 enum kvcpu_notice { KVCPU_NOTICES(KVCPU_NOTICE_NUMBER_) };

@@ -66,6 +66,33 @@ void nothing_is_lost_where_there_is_no_room() {
 }
 
 /* One interrupt for what is there when the driver looks, and none is missed. */
+void drops_are_told_once() {
+    TestDevice device;
+    Events events(device);
+    events.open();
+    device.command(KVCPU_OP_ALLOC, 0, 16, 0, KVCPU_F_CACHED);
+    device.context = 2;
+    CU_ASSERT_EQUAL(device.alloc(3).status, KVCPU_SC_AGAIN);
+    device.run_dry();
+    CU_ASSERT_EQUAL(device.alloc(3).aux, 3);
+    std::vector<Notice> told = events.take();
+    CU_ASSERT_EQUAL_FATAL(told.size(), 1);
+    CU_ASSERT_EQUAL(told[0].kind, KVCPU_NT_DROPPED);
+    CU_ASSERT_EQUAL(told[0].context, 1);
+    const uint64_t first = told[0].block;
+    device.alloc(2); /* it has not asked: nothing more is said */
+    device.run_dry();
+    CU_ASSERT_EQUAL(events.take().size(), 0);
+    device.context = 1;
+    const Result taken = device.command(KVCPU_OP_DROPPED, 0, 0);
+    CU_ASSERT_EQUAL(taken.value, first);
+    while (device.command(KVCPU_OP_DROPPED, 0, 0).aux > 0) {
+    }
+    device.context = 2;
+    device.alloc(4);
+    CU_ASSERT_EQUAL(events.take().size(), 1);
+}
+
 void interrupts_are_for_what_was_not_seen() {
     TestDevice device;
     Events events(device);
@@ -248,6 +275,7 @@ void add_events_suite() {
     Suite("events")
         .test("stops are told", stops_are_told)
         .test("nothing is lost where there is no room", nothing_is_lost_where_there_is_no_room)
+        .test("drops are told once", drops_are_told_once)
         .test("interrupts are for what was not seen", interrupts_are_for_what_was_not_seen)
         .test("its doorbell is checked", its_doorbell_is_checked)
         .test("a queue that cannot be written goes off", a_queue_that_cannot_be_written_goes_off)
