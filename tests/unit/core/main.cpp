@@ -16,6 +16,7 @@ int main(int argc, char **argv) {
     kvcpu_test::add_hints_suite();
     kvcpu_test::add_placement_suite();
     kvcpu_test::add_policies_suite();
+    kvcpu_test::add_drops_suite();
     kvcpu_test::add_reset_suite();
     kvcpu_test::add_lru_suite();
     kvcpu_test::add_oracle_suite();

@@ -17,6 +17,7 @@ void add_moves_suite();
 void add_hints_suite();
 void add_placement_suite();
 void add_policies_suite();
+void add_drops_suite();
 void add_reset_suite();
 void add_lru_suite();
 void add_oracle_suite();

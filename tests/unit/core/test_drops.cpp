@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// Cached blocks: which are dropped when space is full, and how their owner learns of it.
+#include "suites.h"
+#include "test_device.h"
+
+namespace kvcpu_test {
+
+namespace {
+
+Result alloc_cached(TestDevice &device, uint64_t count) {
+    return device.command(KVCPU_OP_ALLOC, 0, count, 0, KVCPU_F_CACHED);
+}
+
+Result take_note(TestDevice &device) {
+    return device.command(KVCPU_OP_DROPPED, 0, 0);
+}
+
+void the_owner_hears_before_it_gets_another_block() {
+    TestDevice device;
+    CU_ASSERT_EQUAL(alloc_cached(device, 16).aux, 16);
+    device.demand(0); /* of the others none was ever used: they go first */
+    CU_ASSERT_EQUAL(take_note(device).aux, 0);
+    CU_ASSERT_EQUAL(device.alloc(2).status, KVCPU_SC_AGAIN);
+    device.run_dry();
+    CU_ASSERT_EQUAL(device.alloc(2).status, KVCPU_SC_AGAIN); /* scrubbed, and not taken note of */
+    const Result dropped = take_note(device);
+    CU_ASSERT_EQUAL(dropped.status, KVCPU_SC_SUCCESS);
+    CU_ASSERT_EQUAL(dropped.value, 1);
+    CU_ASSERT_EQUAL(dropped.aux, 2);
+    CU_ASSERT_EQUAL(take_note(device).aux, 0);
+    const Result taken = device.alloc(2);
+    CU_ASSERT_EQUAL(taken.status, KVCPU_SC_SUCCESS);
+    CU_ASSERT_EQUAL(taken.value, 1);
+    CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_BLOCKS_DROPPED), 2);
+    CU_ASSERT_EQUAL(device.events(KVCPU_EV_DROPPED), 2);
+}
+
+void kept_and_claimed_blocks_are_never_dropped() {
+    TestDevice device;
+    device.alloc(13);
+    alloc_cached(device, 3);
+    device.pin(14);
+    device.run_dry();
+    CU_ASSERT_EQUAL(device.alloc(3).status, KVCPU_SC_AGAIN); /* 13 and 15 leave */
+    device.run_dry();
+    CU_ASSERT_EQUAL(take_note(device).value, 13);
+    CU_ASSERT_EQUAL(take_note(device).value, 15);
+    CU_ASSERT_EQUAL(device.alloc(3).aux, 1);
+    CU_ASSERT_EQUAL(device.alloc(3).aux, 1);
+    CU_ASSERT_EQUAL(device.alloc(1).status, KVCPU_SC_NO_SPACE);
+    CU_ASSERT_EQUAL(take_note(device).aux, 0);
+}
+
+void released_first_and_wanted_last() {
+    for (const uint32_t policy : {KVCPU_POLICY_HEPC, KVCPU_POLICY_NEXT_USE}) {
+        kvcpu_config config = small_config();
+        config.policy = policy;
+        TestDevice device(config);
+        alloc_cached(device, 16);
+        for (uint64_t block = 0; block < 16; ++block) {
+            device.demand(block);
+        }
+        device.step(1);
+        device.command(KVCPU_OP_PREFETCHABLE, 0, 2, 100);
+        device.command(KVCPU_OP_RELEASE, 9, 1);
+        device.run_dry();
+        const auto dropped = [&] {
+            CU_ASSERT_EQUAL(device.alloc(1).status, KVCPU_SC_AGAIN);
+            device.run_dry();
+            const uint32_t block = take_note(device).value;
+            CU_ASSERT_EQUAL(device.alloc(1).value, block);
+            return block;
+        };
+        CU_ASSERT_EQUAL(dropped(), 9);
+        CU_ASSERT_EQUAL(dropped(), 2); /* used longest ago, of those that nobody asks for */
+        for (int i = 0; i < 12; ++i) {
+            dropped();
+        }
+        CU_ASSERT_EQUAL(dropped(), 0);
+    }
+}
+
+void a_context_that_closes_takes_note_of_all() {
+    TestDevice device;
+    alloc_cached(device, 16);
+    device.alloc(4);
+    device.command(KVCPU_OP_CLOSE, 0, 0);
+    device.run_dry();
+    CU_ASSERT_EQUAL(device.read(KVCPU_REG_BLOCKS_FREE), 16);
+    CU_ASSERT_EQUAL(device.alloc(16).aux, 16);
+    CU_ASSERT_EQUAL(take_note(device).aux, 0);
+}
+
+}  // namespace
+
+void add_drops_suite() {
+    Suite("drops")
+        .test("the owner hears before it gets another block",
+              the_owner_hears_before_it_gets_another_block)
+        .test("kept and claimed blocks are never dropped",
+              kept_and_claimed_blocks_are_never_dropped)
+        .test("released first, and wanted last", released_first_and_wanted_last)
+        .test("a context that closes takes note of all", a_context_that_closes_takes_note_of_all);
+}
+
+}  // namespace kvcpu_test
