@@ -63,6 +63,11 @@ kvcpu_victim_class NextUsePolicy::class_of(const Block &block) const noexcept {
 }
 
 void NextUsePolicy::changed(uint32_t block) noexcept {
+    /* A hint that asks for the block, or ends, changes nothing: what was said before is judged. */
+    const Hint hint = d_.at(block).hint;
+    if (hint == Hint::evictable || hint == Hint::released) {
+        reuse_.mark(block, kind_of(d_.at(block)));
+    }
     update_victims(block);
     update_drops(block);
     update_fetches(block);
@@ -95,8 +100,7 @@ void NextUsePolicy::update_victims(uint32_t block) noexcept {
 
 void NextUsePolicy::update_drops(uint32_t block) noexcept {
     const Block &b = d_.at(block);
-    const bool hinted = wants_fast(b) || b.hint == Hint::released;
-    if (may_be_dropped(b) && !hinted && reuse_.rests(block)) {
+    if (may_be_dropped(b) && !wants_fast(b) && reuse_.rests(block)) {
         droppable_.put(block);
     } else {
         droppable_.remove(block);
@@ -104,11 +108,6 @@ void NextUsePolicy::update_drops(uint32_t block) noexcept {
 }
 
 uint32_t NextUsePolicy::drop_next() const noexcept {
-    using Rank = DropOrder::Rank;
-    const uint32_t released = t_.drops.first(Rank::released);
-    if (released != no_block) {
-        return released;
-    }
     const uint32_t least = droppable_.first();
     return least != no_block ? least : t_.drops.first();
 }
@@ -122,11 +121,22 @@ void NextUsePolicy::update_fetches(uint32_t block) noexcept {
     }
 }
 
+Reuse::Kind NextUsePolicy::kind_of(const Block &block) const noexcept {
+    switch (block.hint) {
+        case Hint::evictable:
+            return Reuse::Kind::evictable;
+        case Hint::released:
+            return Reuse::Kind::released;
+        default:
+            return block.tokens < tokens_max_[block.owner] ? Reuse::Kind::tail : Reuse::Kind::body;
+    }
+}
+
 void NextUsePolicy::rest(uint32_t block) noexcept {
     const Block &b = d_.at(block);
     uint32_t &full = tokens_max_[b.owner];
     full = std::max(full, b.tokens);
-    reuse_.rest(block, b.tokens < full);
+    reuse_.rest(block, kind_of(b));
 }
 
 void NextUsePolicy::used(uint32_t block, Use use) noexcept {

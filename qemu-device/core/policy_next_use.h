@@ -46,6 +46,7 @@ class NextUsePolicy final : public Policy {
 
     void update_victims(uint32_t block) noexcept;
     void update_fetches(uint32_t block) noexcept;
+    [[nodiscard]] Reuse::Kind kind_of(const Block &block) const noexcept;
     void rest(uint32_t block) noexcept;
     void update_drops(uint32_t block) noexcept;
     [[nodiscard]] uint32_t ghost_number(uint32_t ghost) const noexcept {

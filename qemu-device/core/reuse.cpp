@@ -27,6 +27,8 @@ constexpr uint64_t fade_at_exposure = uint64_t{1} << 56;
 constexpr int smooth_over = 3;
 /* So many uses of all of an age count in each cell, and one in so many ticks in every age. */
 constexpr uint64_t prior_hits = 2;
+/* Of blocks that are said not to be used, so many times fewer are expected. */
+constexpr uint64_t doubt = 64;
 constexpr uint64_t prior_wait = uint64_t{1} << 26;
 
 /* Age at which a bucket ends: 16, 24, 32, 48, 64, ... ticks. */
@@ -57,14 +59,18 @@ constexpr uint64_t aging_interval(unsigned bucket) {
 }
 
 /* Uses: 1, 2, 3 to 7, 8 to 15, 16 to 31, more. */
-constexpr unsigned class_of(unsigned uses, bool tail) {
+constexpr unsigned class_of(unsigned uses, Reuse::Kind kind) {
     const unsigned by_uses =
         uses < 3 ? std::max(uses, 1U)
                  : std::clamp(static_cast<unsigned>(std::bit_width(uses)), 3U, Reuse::use_classes);
-    return (by_uses - 1) * 2 + (tail ? 1 : 0);
+    return (by_uses - 1) * Reuse::kinds + static_cast<unsigned>(kind);
 }
-static_assert(class_of(2, false) == 2 && class_of(3, false) == 4 && class_of(7, false) == 4);
-static_assert(class_of(8, true) == 7 && class_of(255, true) == Reuse::classes - 1);
+static_assert(class_of(2, Reuse::Kind::body) == 4 && class_of(3, Reuse::Kind::body) == 8);
+static_assert(class_of(7, Reuse::Kind::tail) == 9 && class_of(8, Reuse::Kind::tail) == 13);
+static_assert(class_of(255, Reuse::Kind::released) == Reuse::classes - 1);
+constexpr bool is_said_to_be_over(unsigned in_class) {
+    return in_class % Reuse::kinds >= static_cast<unsigned>(Reuse::Kind::evictable);
+}
 
 /* What keeping a block for a while brings, given that it has not been used before. */
 struct Stay {
@@ -133,14 +139,22 @@ void Reuse::leave(uint32_t block) noexcept {
     of_[block].bucket = no_bucket;
 }
 
-void Reuse::rest(uint32_t block, bool tail) noexcept {
+void Reuse::rest(uint32_t block, Kind kind) noexcept {
     if (rests(block)) {
         leave(block);
     }
     Entry &entry = of_[block];
     entry.since = static_cast<uint32_t>(now_);
-    entry.in_class = static_cast<uint8_t>(class_of(entry.uses, tail));
+    entry.in_class = static_cast<uint8_t>(class_of(entry.uses, kind));
     enter(block);
+}
+
+void Reuse::mark(uint32_t block, Kind kind) noexcept {
+    if (rests(block)) {
+        leave(block);
+        of_[block].in_class = static_cast<uint8_t>(class_of(of_[block].uses, kind));
+        enter(block);
+    }
 }
 
 void Reuse::use(uint32_t block) noexcept {
@@ -251,7 +265,7 @@ void Reuse::learn_class(unsigned in_class, const ByAge &all) noexcept {
             }
         }
         const Wide prior_exposure =
-            prior_hits * (Wide{all[bucket].exposure} + prior_wait) / (all[bucket].hits + 1);
+            (is_said_to_be_over(in_class) ? doubt : 1) * prior_hits * (Wide{all[bucket].exposure} + prior_wait) / (all[bucket].hits + 1);
         const Wide hazard = ((hits + prior_hits) << hazard_bits) / (exposure + prior_exposure + 1);
         Stay stay =
             stay_in(bucket, static_cast<uint64_t>(std::min(hazard, Wide{1} << hazard_bits)));

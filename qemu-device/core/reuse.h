@@ -26,8 +26,11 @@ namespace kvcpu {
  */
 class Reuse {
   public:
+    /* What is said of a block beside its uses. A cell's hits decide what each is worth. */
+    enum class Kind : uint8_t { body, tail, evictable, released };
+    static constexpr unsigned kinds = 4;
     static constexpr unsigned use_classes = 6;
-    static constexpr unsigned classes = use_classes * 2;
+    static constexpr unsigned classes = use_classes * kinds;
     static constexpr unsigned buckets = 48;
     static constexpr unsigned cells = classes * buckets;
     /* A tick is 2^16 ns, 65.5 us. */
@@ -37,8 +40,10 @@ class Reuse {
 
     void clear() noexcept;
 
-    /* A use of the block has ended, and it is at the end of a prompt, or not. */
-    void rest(uint32_t block, bool tail) noexcept;
+    /* A use of the block has ended. */
+    void rest(uint32_t block, Kind kind) noexcept;
+    /* Something new is said of a block that rests. */
+    void mark(uint32_t block, Kind kind) noexcept;
     /* It is used; counts it if it rested. */
     void use(uint32_t block) noexcept;
     /* It is gone, or changes owner: neither use nor rest count. */
