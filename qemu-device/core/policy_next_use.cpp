@@ -11,6 +11,8 @@ namespace {
 
 constexpr uint32_t aged_a_use = 4;
 constexpr uint64_t step_ns_max = 1'000'000'000;
+constexpr uint64_t ghosts_a_block = 4;
+constexpr uint64_t ghosts_max = 1 << 20;
 
 }  // namespace
 
@@ -25,7 +27,7 @@ void NextUsePolicy::StepTime::count(uint64_t now_ns, uint64_t steps) noexcept {
 NextUsePolicy::NextUsePolicy(const PolicyTools &tools)
     : t_(tools),
       d_(tools.device),
-      ghosts_(d_.block_count()),
+      ghosts_(static_cast<uint32_t>(std::min(d_.block_count() * ghosts_a_block, ghosts_max))),
       reuse_(d_.block_count() + ghosts_.size()),
       contents_(d_.block_count()),
       evictable_(reuse_, d_.block_count()),

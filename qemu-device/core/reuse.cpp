@@ -9,8 +9,7 @@ namespace kvcpu {
 
 namespace {
 
-/* Products of counts, times and fractions exceed 64 bits. */
-__extension__ using Wide = unsigned __int128;
+using Wide = Reuse::Wide;
 
 /* Fractions in fixed point. A density is in uses a nanosecond, times 2^63. */
 constexpr unsigned hazard_bits = 40;
@@ -25,11 +24,14 @@ constexpr uint64_t fade_at_hits = 1 << 16;
 constexpr uint64_t fade_at_exposure = uint64_t{1} << 56;
 /* A cell's counts are smoothed over so many neighbours in age on either side. */
 constexpr int smooth_over = 3;
-/* So many uses of all of an age count in each cell, and one in so many ticks in every age. */
+/* So many uses of all of its kind and age count in each cell. */
 constexpr uint64_t prior_hits = 2;
-/* Of blocks that are said not to be used, so many times fewer are expected. */
+/* Of so many blocks of any kind that reach an age, one is used in it: before anything was learned.
+ */
+constexpr uint64_t prior_passages = 16;
+/* Of blocks that are said not to be used, so many times fewer. */
 constexpr uint64_t doubt = 64;
-constexpr uint64_t prior_wait = uint64_t{1} << 26;
+constexpr unsigned count_bits = 16;
 
 /* Age at which a bucket ends: 16, 24, 32, 48, 64, ... ticks. */
 constexpr uint64_t bucket_end(unsigned bucket) {
@@ -230,18 +232,24 @@ void Reuse::fade() noexcept {
 
 void Reuse::learn() noexcept {
     uses_ = 0;
-    ByAge all{};
+    std::array<ByAge, kinds> pools{};
     uint64_t hits = 0;
     uint64_t exposure_max = 0;
     for (unsigned i = 0; i < cells; ++i) {
         count(cells_[i]);
-        all[i % buckets].hits += cells_[i].hits;
-        all[i % buckets].exposure += cells_[i].exposure;
+        Cell &pool = pools[i / buckets % kinds][i % buckets];
+        pool.hits += cells_[i].hits;
+        pool.exposure += cells_[i].exposure;
         hits += cells_[i].hits;
         exposure_max = std::max(exposure_max, cells_[i].exposure);
     }
     for (unsigned in_class = 0; in_class < classes; ++in_class) {
-        learn_class(in_class, all);
+        learn_class(in_class, pools[in_class % kinds]);
+    }
+    /* Who was used more often may be the prefix of who was used less, which is worth nothing
+       without it: it is worth no less. */
+    for (unsigned i = kinds * buckets; i < cells; ++i) {
+        density_[i] = std::max(density_[i], density_[i - kinds * buckets]);
     }
     sort();
     if (hits > fade_at_hits || exposure_max > fade_at_exposure) {
@@ -249,24 +257,33 @@ void Reuse::learn() noexcept {
     }
 }
 
-void Reuse::learn_class(unsigned in_class, const ByAge &all) noexcept {
+/* Ages are as long as they are old: chances of neighbours are alike where uses a tick are not. */
+Reuse::Passages Reuse::passages_near(const Cell *of_class, unsigned bucket) noexcept {
+    Passages near;
+    for (int apart = -smooth_over; apart <= smooth_over; ++apart) {
+        const unsigned at = bucket + static_cast<unsigned>(apart);
+        if (at < buckets) {
+            const auto weight = static_cast<unsigned>(smooth_over + 1 - std::abs(apart));
+            near.hits += (Wide{of_class[at].hits} * weight) << count_bits;
+            near.all += ((Wide{of_class[at].exposure} * weight) << count_bits) / bucket_width(at);
+        }
+    }
+    return near;
+}
+
+void Reuse::learn_class(unsigned in_class, const ByAge &pool) noexcept {
     std::array<Stay, buckets> stays{}; /* those that are to follow, next one last */
     unsigned depth = 0;
+    const Wide one = Wide{1} << count_bits;
+    const uint64_t unlikely = prior_passages * (is_said_to_be_over(in_class) ? doubt : 1);
     for (unsigned bucket = buckets; bucket-- > 0;) {
-        Wide hits = 0;
-        Wide exposure = 0;
-        for (int apart = -smooth_over; apart <= smooth_over; ++apart) {
-            const unsigned at = bucket + static_cast<unsigned>(apart);
-            if (at < buckets) {
-                const Cell &near = cells_[in_class * buckets + at];
-                const auto weight = static_cast<unsigned>(smooth_over + 1 - std::abs(apart));
-                hits += Wide{near.hits} * weight;
-                exposure += Wide{near.exposure} * weight;
-            }
-        }
-        const Wide prior_exposure =
-            (is_said_to_be_over(in_class) ? doubt : 1) * prior_hits * (Wide{all[bucket].exposure} + prior_wait) / (all[bucket].hits + 1);
-        const Wide hazard = ((hits + prior_hits) << hazard_bits) / (exposure + prior_exposure + 1);
+        Passages kind = passages_near(pool.data(), bucket);
+        kind.hits += one;
+        kind.all += one * unlikely;
+        Passages cell = passages_near(&cells_[in_class * buckets], bucket);
+        cell.hits += one * prior_hits;
+        cell.all += (kind.all * prior_hits << count_bits) / kind.hits;
+        const Wide hazard = (cell.hits << hazard_bits) / (cell.all + 1) / bucket_width(bucket);
         Stay stay =
             stay_in(bucket, static_cast<uint64_t>(std::min(hazard, Wide{1} << hazard_bits)));
         /* It is worth staying on as long as what follows is denser. */

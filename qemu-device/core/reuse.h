@@ -29,6 +29,8 @@ class Reuse {
     /* What is said of a block beside its uses. A cell's hits decide what each is worth. */
     enum class Kind : uint8_t { body, tail, evictable, released };
     static constexpr unsigned kinds = 4;
+    /* Products of counts, times and fractions exceed 64 bits. */
+    __extension__ using Wide = unsigned __int128;
     static constexpr unsigned use_classes = 6;
     static constexpr unsigned classes = use_classes * kinds;
     static constexpr unsigned buckets = 48;
@@ -99,7 +101,13 @@ class Reuse {
     void count(Cell &cell) const noexcept;
     void fade() noexcept;
     void learn() noexcept;
-    void learn_class(unsigned in_class, const ByAge &all) noexcept;
+    /* Blocks that reached an age, and were used in it, or not. */
+    struct Passages {
+        Wide hits = 0;
+        Wide all = 0;
+    };
+    [[nodiscard]] static Passages passages_near(const Cell *of_class, unsigned bucket) noexcept;
+    void learn_class(unsigned in_class, const ByAge &pool) noexcept;
     void sort() noexcept;
 
     std::vector<Entry> of_;

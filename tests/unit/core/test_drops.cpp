@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Cached blocks: which are dropped when space is full, and how their owner learns of it.
+#include <map>
+
 #include "suites.h"
 #include "test_device.h"
 
@@ -80,6 +82,91 @@ void released_first_and_wanted_last() {
     }
 }
 
+/* Sessions that come back once or never, and a word on which is over, right or always wrong. */
+class Sessions {
+  public:
+    Sessions() : device_(config()) { device_.keep_log = false; }
+
+    /* As many new sessions; returns how many blocks were found when half of them came back. */
+    unsigned play(unsigned sessions, bool is_word_true) {
+        unsigned found = 0;
+        for (unsigned i = 0; i < sessions; ++i) {
+            start(next_);
+            const bool comes_back = next_ % 2 == 0;
+            device_.command(comes_back == is_word_true ? KVCPU_OP_CLEAR : KVCPU_OP_RELEASE,
+                            block_of(next_), 1);
+            ++next_;
+            if (next_ > lag && (next_ - lag) % 2 == 0) {
+                found += come_back(next_ - lag, is_word_true);
+            }
+        }
+        return found;
+    }
+
+  private:
+    static constexpr uint64_t lag = 20; /* sessions that start before one comes back */
+
+    static kvcpu_config config() {
+        kvcpu_config config = small_config();
+        config.policy = KVCPU_POLICY_NEXT_USE;
+        return config;
+    }
+
+    void start(uint64_t session) {
+        Result taken = alloc_cached(device_, 1);
+        while (taken.status != KVCPU_SC_SUCCESS) {
+            device_.run_dry();
+            for (Result lost = take_note(device_); lost.aux > 0; lost = take_note(device_)) {
+                holds_.erase(lost.value);
+            }
+            taken = alloc_cached(device_, 1);
+        }
+        holds_[taken.value] = session;
+        device_.fill(taken.value, 1);
+        device_.demand(taken.value);
+        device_.command(KVCPU_OP_SEAL, taken.value, 1, session + 1);
+        device_.run(1'000'000);
+        device_.step(++step_);
+    }
+
+    uint64_t block_of(uint64_t session) {
+        for (const auto &[block, held] : holds_) {
+            if (held == session) {
+                return block;
+            }
+        }
+        return UINT64_MAX;
+    }
+
+    unsigned come_back(uint64_t session, bool is_word_true) {
+        const uint64_t block = block_of(session);
+        if (block == UINT64_MAX) {
+            start(session);
+            return 0;
+        }
+        device_.demand(block);
+        device_.command(is_word_true ? KVCPU_OP_RELEASE : KVCPU_OP_CLEAR, block, 1);
+        return 1;
+    }
+
+    TestDevice device_;
+    std::map<uint64_t, uint64_t> holds_; /* sessions, by block */
+    uint64_t next_ = 0;
+    uint64_t step_ = 0;
+};
+
+/* There is room for 16 blocks, and half of what started in the last 20 turns comes back. */
+void a_word_is_trusted_until_it_proves_wrong() {
+    Sessions honest;
+    honest.play(400, true);
+    CU_ASSERT(honest.play(1000, true) > 490); /* of 500 */
+    Sessions liar;
+    liar.play(40, false);
+    CU_ASSERT_EQUAL(liar.play(60, false), 0);
+    liar.play(4000, false);
+    CU_ASSERT(liar.play(1000, false) > 250);
+}
+
 void a_context_that_closes_takes_note_of_all() {
     TestDevice device;
     alloc_cached(device, 16);
@@ -100,6 +187,7 @@ void add_drops_suite() {
         .test("kept and claimed blocks are never dropped",
               kept_and_claimed_blocks_are_never_dropped)
         .test("released first, and wanted last", released_first_and_wanted_last)
+        .test("a word is trusted until it proves wrong", a_word_is_trusted_until_it_proves_wrong)
         .test("a context that closes takes note of all", a_context_that_closes_takes_note_of_all);
 }
 
