@@ -230,6 +230,38 @@ static ssize_t event_log_restart_store(struct device *dev, struct device_attribu
 }
 static DEVICE_ATTR_WO(event_log_restart);
 
+static ssize_t clock_stop_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct kvcpu_device *kd = kvcpu_of(dev);
+	u64 stop;
+	int err = kvcpu_enter(kd);
+
+	if (err)
+		return err;
+	stop = kvcpu_read(kd, KVCPU_REG_CLOCK_STOP);
+	kvcpu_leave(kd);
+	return sysfs_emit(buf, "%llu\n", stop);
+}
+
+static ssize_t clock_stop_store(struct device *dev, struct device_attribute *attr, const char *buf,
+				size_t count)
+{
+	struct kvcpu_device *kd = kvcpu_of(dev);
+	u64 stop;
+	int err;
+
+	err = kstrtou64(buf, 0, &stop);
+	if (err)
+		return err;
+	err = kvcpu_enter(kd);
+	if (err)
+		return err;
+	kvcpu_write(kd, KVCPU_REG_CLOCK_STOP, stop);
+	kvcpu_leave(kd);
+	return count;
+}
+static DEVICE_ATTR_RW(clock_stop);
+
 static ssize_t kvcpu_tuning_show(struct kvcpu_device *kd, const u64 *field, char *buf)
 {
 	u64 value;
@@ -369,6 +401,7 @@ static struct attribute *kvcpu_attrs[] = {
 	&dev_attr_policy.attr,
 	&dev_attr_policies.attr,
 	&dev_attr_event_log_restart.attr,
+	&dev_attr_clock_stop.attr,
 	&dev_attr_hot_lease.attr,
 	&dev_attr_shared_cap.attr,
 	&kvcpu_slots_min_limit.attr.attr,

@@ -87,6 +87,7 @@ static unsigned int kvcpu_words_of(u16 opcode)
 		return KVCPU_WORD_TAG;
 	case KVCPU_OP_HOT:
 	case KVCPU_OP_PREFETCHABLE:
+	case KVCPU_OP_SEAL:
 		return KVCPU_WORD_FIRST | KVCPU_WORD_COUNT | KVCPU_WORD_ARG;
 	case KVCPU_OP_OPEN:
 		return KVCPU_WORD_FIRST | KVCPU_WORD_COUNT | KVCPU_WORD_ARG | KVCPU_WORD_ADDR |

@@ -5,7 +5,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <charconv>
+#include <deque>
 
 #include "kvcpu/transport.h"
 
@@ -29,7 +32,13 @@ class KernelTransport final : public Transport {
             throw failure(path);
         }
     }
-    ~KernelTransport() override { ::close(file_); }
+    ~KernelTransport() override {
+        if (clock_stop_ >= 0) {
+            stop_clock(KVCPU_CLOCK_RUNS);
+            ::close(clock_stop_);
+        }
+        ::close(file_);
+    }
     KernelTransport(const KernelTransport &) = delete;
     KernelTransport &operator=(const KernelTransport &) = delete;
 
@@ -53,15 +62,8 @@ class KernelTransport final : public Transport {
 
     std::error_code wait(std::span<kvcpu_completion> into, std::size_t minimum, uint64_t until_ns,
                          std::size_t &taken, uint64_t &time_ns) noexcept override {
-        kvcpu_wait wait = {};
-        wait.completions = reinterpret_cast<uintptr_t>(into.data());
-        wait.capacity = static_cast<uint32_t>(into.size());
-        wait.min = static_cast<uint32_t>(minimum);
-        wait.until_ns = until_ns;
-        const bool failed = ::ioctl(file_, KVCPU_IOC_WAIT, &wait) < 0;
-        taken = wait.count;
-        time_ns = wait.time_ns;
-        return failed ? last_error() : std::error_code();
+        return clock_stop_ < 0 ? take(into, minimum, until_ns, taken, time_ns)
+                               : run_clock(into, minimum, until_ns, taken, time_ns);
     }
 
     kvcpu_block block(uint64_t number) override {
@@ -88,7 +90,63 @@ class KernelTransport final : public Transport {
     void set_policy(const std::string &name) override { write_attribute("policy", name); }
     void restart_event_log() override { write_attribute("event_log_restart", "1"); }
 
+    void stop_clock_between_waits() override {
+        if (clock_stop_ < 0) {
+            clock_stop_ = open_attribute("clock_stop");
+        }
+        if (const std::error_code error = stop_clock(1)) {
+            throw std::system_error(error, "clock_stop");
+        }
+    }
+
   private:
+    std::error_code take(std::span<kvcpu_completion> into, std::size_t minimum, uint64_t until_ns,
+                         std::size_t &taken, uint64_t &time_ns) noexcept {
+        kvcpu_wait wait = {};
+        wait.completions = reinterpret_cast<uintptr_t>(into.data());
+        wait.capacity = static_cast<uint32_t>(into.size());
+        wait.min = static_cast<uint32_t>(minimum);
+        wait.until_ns = until_ns;
+        const bool failed = ::ioctl(file_, KVCPU_IOC_WAIT, &wait) < 0;
+        taken = wait.count;
+        time_ns = wait.time_ns;
+        return failed ? last_error() : std::error_code();
+    }
+
+    /* The clock stands at each completion, so that there is one to wait for. */
+    std::error_code run_clock(std::span<kvcpu_completion> into, std::size_t minimum,
+                              uint64_t until_ns, std::size_t &taken, uint64_t &time_ns) noexcept {
+        taken = 0;
+        if (minimum > into.size()) {
+            return std::make_error_code(std::errc::invalid_argument);
+        }
+        std::error_code error = collect(0, 0, time_ns);
+        while (!error && until_ns > time_ns && (minimum == 0 || waiting_.size() < minimum)) {
+            error = stop_clock(until_ns);
+            error = error ? error : collect(1, until_ns, time_ns);
+        }
+        for (; taken < into.size() && !waiting_.empty(); ++taken) {
+            into[taken] = waiting_.front();
+            waiting_.pop_front();
+        }
+        return error;
+    }
+
+    std::error_code collect(std::size_t minimum, uint64_t until_ns, uint64_t &time_ns) noexcept {
+        std::array<kvcpu_completion, 64> some{};
+        std::size_t count = 0;
+        const std::error_code error = take(some, minimum, until_ns, count, time_ns);
+        waiting_.insert(waiting_.end(), some.begin(), some.begin() + count);
+        return error;
+    }
+
+    std::error_code stop_clock(uint64_t at_ns) noexcept {
+        std::array<char, 24> text{};
+        const auto end = std::to_chars(text.data(), text.data() + text.size(), at_ns);
+        const auto length = static_cast<std::size_t>(end.ptr - text.data());
+        return ::pwrite(clock_stop_, text.data(), length, 0) < 0 ? last_error() : std::error_code();
+    }
+
     void call(unsigned long number, void *argument, const char *name) {
         if (::ioctl(file_, number, argument) < 0) {
             throw failure(path_ + ": " + name);
@@ -96,7 +154,7 @@ class KernelTransport final : public Transport {
     }
 
     /* Attributes are on the node's own device, whatever its class is called. */
-    void write_attribute(const std::string &name, const std::string &value) {
+    int open_attribute(const std::string &name) {
         struct stat status = {};
         if (::fstat(file_, &status) < 0) {
             throw failure(path_);
@@ -107,17 +165,24 @@ class KernelTransport final : public Transport {
         if (file < 0) {
             throw failure(attribute);
         }
+        return file;
+    }
+
+    void write_attribute(const std::string &name, const std::string &value) {
+        const int file = open_attribute(name);
         const ssize_t written = ::write(file, value.data(), value.size());
         const int error = errno;
         ::close(file);
         if (written < 0) {
             errno = error;
-            throw failure(attribute + " = " + value);
+            throw failure(path_ + ": " + name + " = " + value);
         }
     }
 
     std::string path_;
     int file_;
+    int clock_stop_ = -1;                   // the attribute, once it is used
+    std::deque<kvcpu_completion> waiting_;  // taken from the kernel, and not yet by wait()
 };
 
 }  // namespace

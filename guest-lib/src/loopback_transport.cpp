@@ -199,6 +199,7 @@ class LoopbackTransport final : public Transport {
     }
 
     void restart_event_log() override { put(KVCPU_REG_CONTROL, KVCPU_CONTROL_LOG_RESTART); }
+    void stop_clock_between_waits() override {}
 
   private:
     static constexpr uint32_t context = 1;

@@ -464,6 +464,7 @@ Result Commands::close(const Command &command) noexcept {
         return {KVCPU_SC_BUSY, 0, 0};
     }
     Context &context = d_.contexts[command.context];
+    d_.clock.run(); /* whoever stopped it may have died */
     context.closing = true;
     context.close_reply = command.reply;
     context.close_next = 0;

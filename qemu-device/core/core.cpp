@@ -133,8 +133,9 @@ uint64_t Core::next_interrupt() const noexcept {
  * was due, not when the host got round to it, so that a late timer changes nothing.
  */
 void Core::advance() noexcept {
-    const uint64_t until = d_.host.now();
+    const uint64_t until = d_.clock.now(d_.host.now());
     for (uint64_t next = next_instant(); next <= until; next = next_instant()) {
+        const uint64_t told = d_.completions;
         d_.now = next;
         mover_.finish();
         holds_.grant_arrived();
@@ -145,6 +146,10 @@ void Core::advance() noexcept {
         turns_.resume();
         pairs_.signal_due();
         take_new_work();
+        if (d_.clock.may_stand() && d_.completions != told) {
+            d_.clock.stop_at(next, next);
+            return;
+        }
     }
     d_.now = until;
 }
@@ -189,7 +194,7 @@ uint64_t Core::next_wake_up() const noexcept {
 }
 
 void Core::arm_timer() noexcept {
-    const uint64_t next = next_wake_up();
+    const uint64_t next = d_.clock.on_host(next_wake_up());
     if (next != armed_ns_) {
         armed_ns_ = next;
         d_.host.set_timer(next);
@@ -199,7 +204,8 @@ void Core::arm_timer() noexcept {
 /* -- Reset ----------------------------------------------------------------- */
 
 void Core::reset(kvcpu_reset_kind kind) noexcept {
-    d_.now = d_.host.now();
+    d_.now = d_.clock.now(d_.host.now());
+    d_.clock.run();
     if (kind == KVCPU_RESET_COLD) {
         d_.policy = static_cast<kvcpu_policy>(d_.config.policy);
         d_.counters.power_on();

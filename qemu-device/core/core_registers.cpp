@@ -123,6 +123,8 @@ uint64_t Core::read_geometry(Reg reg) const noexcept {
             return all_policies;
         case Reg::TIME:
             return d_.now;
+        case Reg::CLOCK_STOP:
+            return d_.clock.stop();
         case Reg::VECTORS:
             return d_.config.vectors;
         case Reg::DOORBELL_LATENCY:
@@ -290,6 +292,9 @@ void Core::write_register(Reg reg, uint64_t value) noexcept {
             break;
         case Reg::POLICY:
             set_policy(value);
+            break;
+        case Reg::CLOCK_STOP:
+            d_.clock.stop_at(value, d_.now);
             break;
         case Reg::CMD_CONTROL:
             last_result_ = commands_.execute(Command::from(d_.registers)).encode();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "block.h"
+#include "clock.h"
 #include "context.h"
 #include "counters.h"
 #include "event_log.h"
@@ -94,7 +95,9 @@ struct Device {
     Counters counters;
     RegisterValues registers;
     Tiers tiers;
-    uint64_t now = 0;  // the instant that is being worked at, which may be before host.now()
+    Clock clock;
+    uint64_t completions = 0;  // ever told, in the FIFO or a ring
+    uint64_t now = 0;  // the instant that is being worked at, which may be before clock.now()
     kvcpu_policy policy;
     const uint32_t slot_count;
     std::vector<Block> blocks;

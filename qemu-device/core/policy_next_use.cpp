@@ -43,6 +43,7 @@ void NextUsePolicy::restart() noexcept {
     droppable_.clear();
     std::fill(tokens_max_.begin(), tokens_max_.end(), 0);
     std::fill(step_ns_.begin(), step_ns_.end(), StepTime{});
+    origin_ = never;
 }
 
 kvcpu_victim_class NextUsePolicy::class_of(const Block &block) const noexcept {
@@ -232,13 +233,19 @@ Victim NextUsePolicy::victim(const Want &want) const noexcept {
 
 void NextUsePolicy::begin_step(uint16_t context, uint64_t before) noexcept {
     context_ = context;
-    step_ns_[context].count(d_.now, d_.contexts[context].clock - before);
+    step_ns_[context].count(elapsed_ns(), d_.contexts[context].clock - before);
     t_.wheel.turn(context, before);
     tick();
 }
 
+/* Since the first use or step: what is learned does not depend on when that was. */
+uint64_t NextUsePolicy::elapsed_ns() noexcept {
+    origin_ = std::min(origin_, d_.now);
+    return d_.now - origin_;
+}
+
 void NextUsePolicy::tick() noexcept {
-    if (reuse_.advance(d_.now)) {
+    if (reuse_.advance(elapsed_ns())) {
         evictable_.reorder();
         droppable_.reorder();
     }

@@ -53,6 +53,7 @@ class NextUsePolicy final : public Policy {
         return d_.block_count() + ghost;
     }
     [[nodiscard]] bool is_sooner(uint32_t block, const Want &want) const noexcept;
+    [[nodiscard]] uint64_t elapsed_ns() noexcept;
     void tick() noexcept;
     void aged(uint32_t block) noexcept;
     void age_some() noexcept;
@@ -66,6 +67,8 @@ class NextUsePolicy final : public Policy {
     CellLists droppable_;               // cached, and may be dropped
     std::vector<uint32_t> tokens_max_;  // by context: of a full block
     std::vector<StepTime> step_ns_;     // by context
+    static constexpr uint64_t never = UINT64_MAX;
+    uint64_t origin_ = never;  // of elapsed_ns()
     uint16_t context_ = 0;
 };
 

@@ -171,6 +171,7 @@ void QueuePairs::write_completion(QueuePair &pair, uint64_t tag, const Result &r
         return;
     }
     ++pair.written;
+    ++d_.completions;
     ++pair.unsignalled;
     d_.count(KVCPU_CNT_RING_COMPLETIONS);
     consider_signal(pair);

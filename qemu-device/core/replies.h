@@ -72,6 +72,7 @@ class Replies {
         --reserved_;
         fifo_[(first_ + count_) % fifo_.size()] = {tag, result.encode(), d_.now};
         ++count_;
+        ++d_.completions;
         d_.raise(KVCPU_VECTOR_COMPLETION);
     }
 

@@ -53,6 +53,9 @@
 #define KVCPU_PIN_DEADLINE_MAX_NS 3600000000000ULL
 /* Steps that a HOT without an `until` protects, until HOT_LEASE is written. */
 #define KVCPU_HOT_LEASE_DEFAULT 256
+
+/* CLOCK_STOP: never. */
+#define KVCPU_CLOCK_RUNS 0
 /* Blocks of a hint that are looked at within one register write or timer tick. */
 #define KVCPU_HINT_BUDGET 4096
 /* Hints whose rest waits for a timer tick; a further long one is ignored. */
@@ -114,6 +117,7 @@
     X(POLICY, 0x1008, RW, KVCPU_RESET_CONFIG, "placement policy in force")                      \
     X(HOT_LEASE, 0x1010, RW, KVCPU_HOT_LEASE_DEFAULT, "steps a HOT without `until` lasts")      \
     X(SHARED_CAP, 0x1018, RW, KVCPU_RESET_CONFIG, "slots in which shared prefixes are spared")  \
+    X(CLOCK_STOP, 0x1038, RW, KVCPU_CLOCK_RUNS, "time at which the device's clock stops")       \
     X(FAST_FREE, 0x1020, RO, KVCPU_RESET_CONFIG, "slots that hold no block")                    \
     X(BLOCKS_FREE, 0x1028, RO, KVCPU_RESET_CONFIG, "blocks that ALLOC may hand out now")        \
     X(LOG_RECORDS, 0x1030, RO, KVCPU_RESET_CONFIG, "event log records since its restart")       \

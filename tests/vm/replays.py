@@ -20,7 +20,7 @@ FOLDER = "/usr/share/kvcpu-test"
 COMMAND = ["kvcpu-replay", f"{FOLDER}/trace.jsonl", "--scale", "8", "--evict-thresh", "0",
            "--prefetch-thresh", "51200", "--json", "-"]
 # Fewer blocks than the trace has, so that blocks leave both tiers.
-_SIZES = ["--fast-blocks", "40", "--slow-blocks", "300"]
+SIZES = ["--fast-blocks", "40", "--slow-blocks", "300"]
 
 
 class ReplayTest(unittest.TestCase):
@@ -36,6 +36,6 @@ class ReplayTest(unittest.TestCase):
               more: Sequence[Path] = ()) -> Guest:
         """A guest for a command that replays; it has the trace and `more` files in FOLDER."""
         tool = build.products_as_built().tool("kvcpu-replay")
-        plan = json.loads(process.capture([tool, self.trace, "--plan", *_SIZES]))
+        plan = json.loads(process.capture([tool, self.trace, "--plan", *SIZES]))
         return guests.guest(series, command, name, devices=[f"{plan['device']},policy={policy}"], time=time,
                             files={f"{FOLDER}/{path.name}": path for path in (self.trace, *more)})

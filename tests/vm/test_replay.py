@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import replays  # noqa: E402
 import tap  # noqa: E402
 from launcher.errors import Exit  # noqa: E402
+from launcher import build, process
 from launcher.guest import Outcome  # noqa: E402
 
 SERIES = os.environ["KVCPU_SERIES"]
@@ -56,6 +57,17 @@ class Replay(replays.ReplayTest):
         run = self.verified("hepc")
         self.assertGreater(run["counters"]["FETCHES_PREFETCH"], 0)
         self.assertGreater(run["hint_outcomes"]["accepted"], 0)
+
+    def test_the_counts_are_those_of_the_simulator(self) -> None:
+        """In real time, with a driver and a kernel between: each count, and each counter of the device."""
+        tool = build.products_as_built().tool("kvcpu-replay")
+        for policy, *options in (("lru",), ("hepc", "--hints", "all"), ("next-use", "--hints", "all", "--cached")):
+            with self.subTest(policy=policy):
+                in_guest = self.replay(policy, [*replays.COMMAND, *options])
+                self.assertEqual(in_guest.status, 0, in_guest.stderr)
+                simulated = process.capture([tool, self.trace, "--loopback", "--policy", policy, *replays.SIZES,
+                                             *replays.COMMAND[2:], *options])
+                self.assertEqual(json.loads(in_guest.stdout), json.loads(simulated))
 
     def test_spoiled_blocks_are_noticed(self) -> None:
         command = " ".join([*replays.COMMAND, "--requests", "150"])

@@ -67,6 +67,12 @@ class Transport {
     virtual void set_weights(const kv_cpu_weights &weights) = 0;
     virtual void set_policy(const std::string &name) = 0;
     virtual void restart_event_log() = 0;
+    /*
+     * From now on the device's clock runs in wait() alone, until the end of this object: what the
+     * caller's own code takes does not count, and what the device does depends on nothing but
+     * what it is told, and when. A loopback's clock never runs otherwise.
+     */
+    virtual void stop_clock_between_waits() = 0;
 };
 
 /* Transport::submit() for any number of commands, in as many calls as it takes. */

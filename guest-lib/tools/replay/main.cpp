@@ -37,6 +37,7 @@ struct Options {
     std::string hints = "none";
     std::string device = "/dev/kvcpu0";
     bool loopback = false;
+    bool cached = false;
     uint64_t fast_blocks = 0;
     uint64_t slow_blocks = 0;
     kv_cpu_weights weights = {KVCPU_WEIGHT_R_DEFAULT,     KVCPU_WEIGHT_F_DEFAULT,
@@ -77,6 +78,8 @@ void define(CLI::App &app, Options &options) {
         ->check(CLI::NonNegativeNumber);
     app.add_option("--slow-blocks", options.slow_blocks, "of --loopback and --plan (0: choose)")
         ->check(CLI::NonNegativeNumber);
+    app.add_flag("--cached", options.cached,
+                 "blocks that the device drops when its space is full; else the replay does");
     app.add_option("--w-r", options.weights.w_r, "score weight of recency")->capture_default_str();
     app.add_option("--w-f", options.weights.w_f, "score weight of frequency")
         ->capture_default_str();
@@ -128,6 +131,7 @@ Json replay(const Options &options, const std::vector<Request> &requests, const 
     session.scale = options.scale;
     session.seed = options.seed;
     session.weights = options.weights;
+    session.model.cached = options.cached;
     return kvcpu::replay::replay(*transport, requests, session, [&](std::size_t finished) {
         if (options.progress) {
             fmt::print(stderr, "progress {} {}\n", finished, requests.size());

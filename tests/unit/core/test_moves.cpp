@@ -188,6 +188,58 @@ void dirty_blocks_demoted_together_all_get_home() {
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_EVICTED_EVICTABLE), 3);
 }
 
+/* A move is 9,192 ns; the clock stops in the middle of one, and where a completion comes. */
+void the_clock_stops_where_it_is_told_to() {
+    TestDevice device;
+    device.alloc(4);
+    device.fill(0, 1);
+    device.run(1000);
+    device.write(KVCPU_REG_CLOCK_STOP, 5000);
+    CU_ASSERT_EQUAL(device.read(KVCPU_REG_CLOCK_STOP), 5000);
+    CU_ASSERT_EQUAL(device.pin(0).status, KVCPU_SC_PENDING);
+    device.run(100'000);
+    CU_ASSERT_EQUAL(device.read(KVCPU_REG_TIME), 5000);
+    CU_ASSERT_EQUAL(device.read(KVCPU_REG_CPL_PENDING), 0);
+    CU_ASSERT_EQUAL(device.timer_ns, KVCPU_TIMER_OFF);
+    CU_ASSERT_EQUAL(device.pin(0, 1, 50'000, 7).status, KVCPU_SC_PENDING); /* at 5,000 */
+
+    device.write(KVCPU_REG_CLOCK_STOP, 1); /* past: it goes on standing */
+    device.run(100'000);
+    CU_ASSERT_EQUAL(device.read(KVCPU_REG_TIME), 5000);
+
+    device.write(KVCPU_REG_CLOCK_STOP, 1'000'000);
+    device.run(1'000'000); /* the host is late */
+    CU_ASSERT_EQUAL(device.read(KVCPU_REG_TIME), 1000 + small_move_ns);
+    CU_ASSERT_EQUAL(device.read(KVCPU_REG_CLOCK_STOP), 1000 + small_move_ns);
+    const std::vector<Completion> both = device.completions();
+    CU_ASSERT_EQUAL(both.size(), 2);
+    CU_ASSERT_EQUAL(both.back().time_ns, 1000 + small_move_ns);
+    device.run(1000);
+    CU_ASSERT_EQUAL(device.read(KVCPU_REG_TIME), 1000 + small_move_ns);
+
+    device.write(KVCPU_REG_CLOCK_STOP, KVCPU_CLOCK_RUNS);
+    device.run(1000);
+    CU_ASSERT_EQUAL(device.read(KVCPU_REG_TIME), 2000 + small_move_ns);
+}
+
+/* Whoever stopped it may be dead: what is left to do for others is done. */
+void a_close_and_a_reset_let_the_clock_run() {
+    TestDevice device;
+    device.alloc(4);
+    device.run(1000);
+    device.write(KVCPU_REG_CLOCK_STOP, 1);
+    device.command(KVCPU_OP_CLOSE, 0, 0);
+    CU_ASSERT_EQUAL(device.read(KVCPU_REG_CLOCK_STOP), KVCPU_CLOCK_RUNS);
+    device.run_dry();
+    CU_ASSERT_EQUAL(device.completions().size(), 1);
+    CU_ASSERT_EQUAL(device.read(KVCPU_REG_BLOCKS_FREE), 16);
+    device.write(KVCPU_REG_CLOCK_STOP, 1);
+    device.write(KVCPU_REG_CONTROL, KVCPU_CONTROL_RESET);
+    const uint64_t before = device.read(KVCPU_REG_TIME);
+    device.run(10);
+    CU_ASSERT_EQUAL(device.read(KVCPU_REG_TIME), before + 10);
+}
+
 }  // namespace
 
 void add_moves_suite() {
@@ -201,7 +253,9 @@ void add_moves_suite() {
         .test("timers are for interrupts", timers_are_for_interrupts)
         .test("a late timer changes nothing", a_late_timer_changes_nothing)
         .test("dirty blocks demoted together all get home",
-              dirty_blocks_demoted_together_all_get_home);
+              dirty_blocks_demoted_together_all_get_home)
+        .test("the clock stops where it is told to", the_clock_stops_where_it_is_told_to)
+        .test("a CLOSE and a reset let the clock run", a_close_and_a_reset_let_the_clock_run);
 }
 
 }  // namespace kvcpu_test

@@ -91,6 +91,7 @@ class Passing : public kvcpu::Transport {
     void set_weights(const kv_cpu_weights &weights) override { inner_->set_weights(weights); }
     void set_policy(const std::string &name) override { inner_->set_policy(name); }
     void restart_event_log() override { inner_->restart_event_log(); }
+    void stop_clock_between_waits() override { inner_->stop_clock_between_waits(); }
 
   private:
     std::unique_ptr<kvcpu::Transport> inner_;
