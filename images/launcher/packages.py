@@ -18,7 +18,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
                    "libfdt-dev", "zlib1g-dev", "bzip2", "xz-utils"),
     "kernel module build": ("make", "gcc-12", "libelf1", "libssl3", "binutils", "perl"),
     "guest image": ("busybox-static",),
-    "checks": ("sparse", "gcovr", "git", "clang-format", "clang-tidy", "shellcheck", "flake8"),
+    "checks": ("sparse", "gcovr", "git", "clang-format", "clang-tidy", "shellcheck", "flake8", "spin"),
     "fuzzing": ("clang", "libclang-rt-dev"),
 }
 

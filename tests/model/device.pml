@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The device: docs/device-spec.md, sections 7, 9, 10 and 19, without what does not matter for
+ * safety: times, rings, what a hint is worth. Where the device chooses, the model tries every
+ * choice. What the device does within one register write or timer tick is one atomic step.
+ *
+ * States, occurrences, AFTER() and the RULE_* of held blocks are generated from the tables of the
+ * specification.
+ */
+
+/* What a channel or the scrubber does with a block. */
+#define IDLE 0
+#define FETCH 1
+#define WRITE_BACK 2
+#define SCRUB 3
+
+/* A PIN or HOLD as its issuer sees it. */
+#define NO_ANSWER 0
+#define GRANTED 1
+#define REFUSED 2
+
+#define NOBODY PROCESSES
+#define NOWHERE SLOTS
+
+byte state[BLOCKS];
+byte owner[BLOCKS] = NOBODY;
+byte slot[BLOCKS] = NOWHERE;
+byte job[BLOCKS];
+byte claims[BLOCKS];
+bit dirty[BLOCKS];
+bit sealed[BLOCKS];
+bit read_held[BLOCKS];
+bit write_held[BLOCKS];
+bit revoking[BLOCKS];
+bit occupied[SLOTS];
+byte busy; /* channels at work */
+bit scrubbing;
+
+/* Contents: whether a copy is not what the owner stored last, or is somebody else's still. */
+bit home_is_old[BLOCKS];
+bit slot_is_old[SLOTS];
+
+/* A waiting PIN a process. Its range is a set: bit b for block b. */
+bit waiting[PROCESSES];
+byte range[PROCESSES];
+byte pin_answer[PROCESSES];
+byte oldest; /* of two that wait */
+
+/* A HOLD a process. */
+bit hold_waits[PROCESSES];
+bit hold_for_writing[PROCESSES];
+byte hold_block[PROCESSES];
+byte hold_answer[PROCESSES];
+
+byte holder[BLOCKS] = NOBODY; /* in whose name it is held */
+
+/* The event queue: a REVOKE that was not read yet. Order does not matter here, so it is a place for
+ * each block. */
+#define NO_RECORD 0
+#define RECORD_OF(p) ((p) + 1)
+byte record[BLOCKS];
+
+/* Once it is set the device does only what somebody waits for, so that a state in which something
+ * is stuck has no way on, and is found. */
+bit quiet;
+
+hidden byte cell;
+hidden byte after;
+hidden byte n;
+
+#if BLOCKS == 1
+#define ANY(condition) (condition(0))
+#elif BLOCKS == 2
+#define ANY(condition) (condition(0) || condition(1))
+#elif BLOCKS == 3
+#define ANY(condition) (condition(0) || condition(1) || condition(2))
+#else
+#define ANY(condition) (condition(0) || condition(1) || condition(2) || condition(3))
+#endif
+
+#define IN_PLACE(b) (state[b] == FAST || state[b] == WRITING_BACK)
+#define HAS_SLOT(b) (IN_PLACE(b) || state[b] == LEAVING)
+/* The copy that READ and WRITE use. */
+#define IS_OLD(b) \
+    (slot[b] == NOWHERE || state[b] == FETCHING -> home_is_old[b] : slot_is_old[slot[b]])
+#define HELD(b) (read_held[b] || write_held[b])
+#define RULE(b, what) \
+    (write_held[b] -> WRITE_RULE(what) : (read_held[b] -> READ_RULE(what) : RULE_YES))
+#ifdef BROKEN_DEVICE_MOVES_HELD_BLOCKS
+#define MAY(b, what) true
+#else
+#define MAY(b, what) (RULE(b, what) == RULE_YES)
+#endif
+
+#define WANTS(p, b) (waiting[p] && ((range[p] >> (b)) & 1))
+#define WANTED(b) (WANTS(0, b) || WANTS(1, b))
+#define LACKED_BY_0(b) (WANTS(0, b) && !HAS_SLOT(b))
+#define LACKED_BY_1(b) (WANTS(1, b) && !HAS_SLOT(b))
+#define UNSTARTED(b) (WANTED(b) && state[b] == HOME)
+#define FREE_SLOT(s) (!occupied[s])
+#if SLOTS == 1
+#define SLOT_IS_FREE (!occupied[0])
+#else
+#define SLOT_IS_FREE (!occupied[0] || !occupied[1])
+#endif
+
+/* A PIN waits for a slot. */
+#define ROOM_IS_WANTED (!SLOT_IS_FREE && ANY(UNSTARTED))
+#define IS_VICTIM(b) (IN_PLACE(b) && claims[b] == 0 && !WANTED(b))
+#define IS_YOUNGERS(b) \
+    (IN_PLACE(b) && claims[b] == 0 && WANTS(1 - oldest, b) && !WANTS(oldest, b) && waiting[oldest])
+#define OLDEST_IS_UNSTARTED(b) (WANTS(oldest, b) && state[b] == HOME)
+#ifdef BROKEN_DEVICE_SPARES_WHAT_YOUNGER_PINS_WANT
+#define MAY_BE_TAKEN_FROM_YOUNGER(b) false
+#else
+#define MAY_BE_TAKEN_FROM_YOUNGER(b) \
+    (IS_YOUNGERS(b) && ANY(OLDEST_IS_UNSTARTED) && !ANY(IS_VICTIM))
+#endif
+
+/* Every change of state is one that the tables have. */
+inline occur(b, what, next) {
+    cell = state[b] * OCCURRENCES + what;
+    after = next;
+    assert((AFTER(state[b], what) >> after) & 1);
+    assert(RULE(b, what) == RULE_YES);
+    c_code { seen[cell] |= 1 << after; };
+    state[b] = after
+}
+
+inline raise_revoke(b) {
+    occur(b, REVOKE, state[b]);
+    revoking[b] = 1;
+    record[b] = RECORD_OF(holder[b])
+}
+
+/* What is there is nothing that the next owner may see. */
+inline make_old(b) {
+    home_is_old[b] = CONTENTS;
+    if
+    :: slot[b] != NOWHERE -> slot_is_old[slot[b]] = CONTENTS
+    :: else
+    fi
+}
+
+inline give_up_slot(b) {
+    occupied[slot[b]] = 0;
+    slot_is_old[slot[b]] = 0; /* no matter: it is overwritten before it is read */
+    slot[b] = NOWHERE
+}
+
+inline rescue(b) {
+    if
+    :: state[b] == LEAVING && job[b] == WRITE_BACK -> occur(b, CLAIM, WRITING_BACK)
+    :: state[b] == LEAVING && job[b] == IDLE -> occur(b, CLAIM, FAST)
+    :: else
+    fi
+}
+
+inline claim_range(p) {
+    n = 0;
+    do
+    :: n < BLOCKS && ((range[p] >> n) & 1) ->
+        rescue(n);
+        occur(n, CLAIM, state[n]);
+        claims[n]++;
+        n++
+    :: n < BLOCKS && !((range[p] >> n) & 1) -> n++
+    :: n == BLOCKS -> break
+    od;
+    n = 0;
+    waiting[p] = 0;
+    range[p] = 0;
+    pin_answer[p] = GRANTED
+}
+
+inline grant_pins() {
+    if
+    :: waiting[0] && !ANY(LACKED_BY_0) -> claim_range(0)
+    :: else
+    fi;
+    if
+    :: waiting[1] && !ANY(LACKED_BY_1) -> claim_range(1)
+    :: else
+    fi
+}
+
+/* Of a PIN whose process claims each block as it comes, which the specification forbids. */
+inline claim_piecewise(b) {
+#ifdef BROKEN_DEVICE_CLAIMS_PIECEWISE
+    if
+    :: WANTS(0, b) -> occur(b, CLAIM, state[b]); claims[b]++; range[0] = range[0] & ~(1 << b)
+    :: WANTS(1, b) -> occur(b, CLAIM, state[b]); claims[b]++; range[1] = range[1] & ~(1 << b)
+    :: else
+    fi
+#else
+    skip
+#endif
+}
+
+inline hold(p, b) {
+    if
+    :: owner[b] != p || state[b] == SCRUBBING -> hold_waits[p] = 0; hold_answer[p] = REFUSED
+    :: else ->
+        if
+        :: sealed[b] && hold_for_writing[p] -> hold_waits[p] = 0; hold_answer[p] = REFUSED
+        :: else ->
+            if
+            :: state[b] == FETCHING ||
+               (state[b] == LEAVING && (job[b] != IDLE || ROOM_IS_WANTED)) ->
+                hold_waits[p] = 1
+            :: else ->
+                if
+                :: state[b] == LEAVING -> occur(b, HOLD, FAST)
+                :: else -> occur(b, HOLD, state[b])
+                fi;
+                if
+                :: hold_for_writing[p] ->
+                    write_held[b] = 1;
+#ifndef BROKEN_DEVICE_THINKS_WRITE_HELD_BLOCKS_CLEAN
+                    dirty[b] = (slot[b] != NOWHERE -> 1 : dirty[b])
+#endif
+                :: else -> read_held[b] = 1
+                fi;
+                holder[b] = p;
+                hold_waits[p] = 0;
+                hold_answer[p] = GRANTED
+            fi
+        fi
+    fi
+}
+
+inline grant_holds() {
+    if
+    :: hold_waits[0] -> hold(0, hold_block[0])
+    :: else
+    fi;
+    if
+    :: hold_waits[1] -> hold(1, hold_block[1])
+    :: else
+    fi
+}
+
+inline unhold(b) {
+    if
+    :: HELD(b) ->
+        occur(b, UNHOLD, state[b]);
+        read_held[b] = 0;
+        write_held[b] = 0;
+        holder[b] = NOBODY;
+        revoking[b] = 0
+    :: else
+    fi
+}
+
+inline alloc(p, b) {
+    if
+    :: state[b] == FAST -> occur(b, ALLOC, FAST)
+    :: else -> occur(b, ALLOC, HOME)
+    fi;
+    owner[b] = p;
+    assert(!IS_OLD(b)) /* nothing of the last owner's */
+}
+
+inline give_back(b) {
+    occur(b, FREE_, SCRUBBING);
+    make_old(b);
+    owner[b] = NOBODY;
+    claims[b] = 0;
+    sealed[b] = 0;
+    dirty[b] = 0;
+    if
+    :: HELD(b) && !revoking[b] -> raise_revoke(b)
+    :: else
+    fi;
+    grant_holds()
+}
+
+inline start_move(b, what) {
+    job[b] = what;
+    busy++
+}
+
+inline start_fetch(b) {
+    if
+    :: !occupied[0] -> slot[b] = 0
+    :: else -> slot[b] = SLOTS - 1
+    fi;
+    occupied[slot[b]] = 1;
+    occur(b, FETCH_START, FETCHING);
+    start_move(b, FETCH)
+}
+
+inline end_move(b) {
+    busy--;
+    if
+    :: state[b] == SCRUBBING -> job[b] = IDLE /* aborted: no byte has changed */
+    :: state[b] == FETCHING ->
+        job[b] = IDLE;
+        slot_is_old[slot[b]] = home_is_old[b];
+        dirty[b] = 0;
+        occur(b, FETCH_DONE, FAST);
+        claim_piecewise(b)
+    :: state[b] == WRITING_BACK ->
+        job[b] = IDLE;
+        home_is_old[b] = slot_is_old[slot[b]];
+        dirty[b] = write_held[b];
+        occur(b, WRITE_BACK_DONE, FAST)
+    :: state[b] == LEAVING ->
+        job[b] = IDLE;
+        home_is_old[b] = slot_is_old[slot[b]];
+        dirty[b] = 0;
+        occur(b, WRITE_BACK_DONE, HOME);
+        give_up_slot(b)
+    fi;
+    grant_holds();
+    grant_pins()
+}
+
+inline evict(b) {
+    if
+    :: dirty[b] -> occur(b, EVICT, LEAVING)
+    :: else ->
+        if
+        :: owner[b] == NOBODY -> occur(b, EVICT, FREE)
+        :: else -> occur(b, EVICT, HOME)
+        fi;
+        give_up_slot(b)
+    fi
+}
+
+inline end_scrub(b) {
+    home_is_old[b] = 0;
+    if
+    :: slot[b] != NOWHERE -> slot_is_old[slot[b]] = 0; give_up_slot(b)
+    :: else
+    fi;
+    job[b] = IDLE;
+    scrubbing = 0;
+    occur(b, SCRUBBED, FREE)
+}
+
+/* A reset: registers, claims, holds, waits and moves are gone at once; what was somebody's is to
+ * be scrubbed. Who waited gets no completion. */
+inline reset_device() {
+    n = 0;
+    do
+    :: n < BLOCKS ->
+        if
+        :: owner[n] != NOBODY || state[n] == SCRUBBING -> state[n] = SCRUBBING; make_old(n)
+        :: else ->
+            state[n] = FREE;
+            if
+            :: slot[n] != NOWHERE -> give_up_slot(n)
+            :: else
+            fi
+        fi;
+        owner[n] = NOBODY;
+        job[n] = IDLE;
+        claims[n] = 0;
+        dirty[n] = 0;
+        sealed[n] = 0;
+        read_held[n] = 0;
+        write_held[n] = 0;
+        holder[n] = NOBODY;
+        revoking[n] = 0;
+        record[n] = NO_RECORD;
+        n++
+    :: else -> break
+    od;
+    n = 0;
+    busy = 0;
+    scrubbing = 0;
+    waiting[0] = 0;
+    waiting[1] = 0;
+    range[0] = 0;
+    range[1] = 0;
+    hold_waits[0] = 0;
+    hold_waits[1] = 0
+}
+
+#define BY_ITSELF (AUTONOMOUS && !quiet)
+
+/* What the device does with block b when nobody tells it to. */
+proctype Device(byte b) {
+end:
+    do
+    /* a channel, the scrubber */
+    :: atomic { (state[b] == HOME || state[b] == FREE) && busy < CHANNELS && SLOT_IS_FREE &&
+                (WANTED(b) || BY_ITSELF) && MAY(b, FETCH_START) -> start_fetch(b) }
+    :: atomic { IN_PLACE(b) && job[b] == IDLE && dirty[b] && busy < CHANNELS &&
+                (sealed[b] || BY_ITSELF) && MAY(b, CLEAN_START) ->
+                    occur(b, CLEAN_START, WRITING_BACK); start_move(b, WRITE_BACK) }
+    :: atomic { state[b] == LEAVING && job[b] == IDLE && busy < CHANNELS ->
+                    start_move(b, WRITE_BACK) }
+    :: atomic { job[b] == FETCH || job[b] == WRITE_BACK -> end_move(b) }
+#ifdef BROKEN_DEVICE_SCRUBS_HELD_BLOCKS
+    :: atomic { state[b] == SCRUBBING && job[b] == IDLE && !scrubbing ->
+#else
+    :: atomic { state[b] == SCRUBBING && job[b] == IDLE && !scrubbing && !HELD(b) ->
+#endif
+                    job[b] = SCRUB; scrubbing = 1 }
+    :: atomic { job[b] == SCRUB -> end_scrub(b) }
+    /* room */
+    :: atomic { ((IS_VICTIM(b) && (ROOM_IS_WANTED || BY_ITSELF)) || MAY_BE_TAKEN_FROM_YOUNGER(b)) &&
+                MAY(b, EVICT) -> evict(b) }
+    /* what a hold keeps it from */
+    :: atomic { state[b] == HOME && (WANTED(b) || BY_ITSELF) && !revoking[b] &&
+                !MAY(b, FETCH_START) -> raise_revoke(b) }
+    :: atomic { ((IS_VICTIM(b) && (ROOM_IS_WANTED || BY_ITSELF)) || MAY_BE_TAKEN_FROM_YOUNGER(b)) &&
+                !revoking[b] && !MAY(b, EVICT) -> raise_revoke(b) }
+    :: atomic { state[b] == FAST && dirty[b] && claims[b] == 0 && (sealed[b] || BY_ITSELF) &&
+                !revoking[b] && !MAY(b, CLEAN_START) -> raise_revoke(b) }
+    od
+}
