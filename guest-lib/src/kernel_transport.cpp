@@ -10,6 +10,7 @@
 #include <charconv>
 #include <deque>
 
+#include "kernel_queue.h"
 #include "kvcpu/transport.h"
 
 namespace kvcpu {
@@ -55,7 +56,7 @@ class KernelTransport final : public Transport {
         submit.count = static_cast<uint32_t>(commands.size());
         submit.command_size = sizeof(kvcpu_command);
         submit.flags = go_on ? KVCPU_SUBMIT_CONTINUE : 0;
-        const bool failed = ::ioctl(file_, KVCPU_IOC_SUBMIT, &submit) < 0;
+        const bool failed = control(KVCPU_IOC_SUBMIT, &submit) < 0;
         done = submit.done;
         return failed ? last_error() : std::error_code();
     }
@@ -99,6 +100,12 @@ class KernelTransport final : public Transport {
         }
     }
 
+    std::unique_ptr<QueueLink> open_queue(const QueueConfig &config) override {
+        return std::make_unique<KernelLink>(file_, calls_, config);
+    }
+
+    [[nodiscard]] uint64_t system_calls() const noexcept override { return calls_; }
+
   private:
     std::error_code take(std::span<kvcpu_completion> into, std::size_t minimum, uint64_t until_ns,
                          std::size_t &taken, uint64_t &time_ns) noexcept {
@@ -107,7 +114,7 @@ class KernelTransport final : public Transport {
         wait.capacity = static_cast<uint32_t>(into.size());
         wait.min = static_cast<uint32_t>(minimum);
         wait.until_ns = until_ns;
-        const bool failed = ::ioctl(file_, KVCPU_IOC_WAIT, &wait) < 0;
+        const bool failed = control(KVCPU_IOC_WAIT, &wait) < 0;
         taken = wait.count;
         time_ns = wait.time_ns;
         return failed ? last_error() : std::error_code();
@@ -144,11 +151,17 @@ class KernelTransport final : public Transport {
         std::array<char, 24> text{};
         const auto end = std::to_chars(text.data(), text.data() + text.size(), at_ns);
         const auto length = static_cast<std::size_t>(end.ptr - text.data());
+        ++calls_;
         return ::pwrite(clock_stop_, text.data(), length, 0) < 0 ? last_error() : std::error_code();
     }
 
+    int control(unsigned long number, void *argument) noexcept {
+        ++calls_;
+        return ::ioctl(file_, number, argument);
+    }
+
     void call(unsigned long number, void *argument, const char *name) {
-        if (::ioctl(file_, number, argument) < 0) {
+        if (control(number, argument) < 0) {
             throw failure(path_ + ": " + name);
         }
     }
@@ -183,6 +196,7 @@ class KernelTransport final : public Transport {
     int file_;
     int clock_stop_ = -1;                   // the attribute, once it is used
     std::deque<kvcpu_completion> waiting_;  // taken from the kernel, and not yet by wait()
+    uint64_t calls_ = 0;
 };
 
 }  // namespace

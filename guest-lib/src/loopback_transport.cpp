@@ -1,90 +1,27 @@
 // SPDX-License-Identifier: MIT
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
 #include <deque>
-#include <functional>
 #include <stdexcept>
 
 #include "kvcpu/transport.h"
-#include "kvcpu_core.h"
+#include "loopback_queue.h"
 
 namespace kvcpu {
 
 namespace {
 
-/* Zeroed memory of which only what is touched takes room. */
-class TierMemory {
-  public:
-    explicit TierMemory(std::size_t bytes) : bytes_(bytes) {
-        if (bytes == 0) {
-            return;
-        }
-        data_ = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (data_ == MAP_FAILED) {
-            throw std::bad_alloc();
-        }
-    }
-    ~TierMemory() {
-        if (data_ != nullptr) {
-            ::munmap(data_, bytes_);
-        }
-    }
-    TierMemory(const TierMemory &) = delete;
-    TierMemory &operator=(const TierMemory &) = delete;
-
-    [[nodiscard]] void *data() const noexcept { return data_; }
-
-  private:
-    std::size_t bytes_;
-    void *data_ = nullptr;
-};
-
-/*
- * Does what the driver does, on a core in this process: bus addresses are pointers, time stands
- * still but for wait(), and the one user has context 1.
- */
+/* Does what the driver does, on a core in this process. */
 class LoopbackTransport final : public Transport {
   public:
-    explicit LoopbackTransport(const LoopbackConfig &config)
-        : fast_(config.content ? config.fast_blocks * config.block_size : 0),
-          slow_(config.content ? config.slow_blocks * config.block_size : 0),
-          next_use_(config.next_use) {
-        kvcpu_config core = {};
-        core.block_size = config.block_size;
-        core.fast_size = config.fast_blocks * config.block_size;
-        core.slow_size = config.slow_blocks * config.block_size;
-        core.max_contexts = 2;
-        core.policy = static_cast<uint32_t>(kvcpu_policy_number(config.policy.c_str()));
-        core.dma_channels = config.dma_channels;
-        core.dma_latency_ns = config.dma_latency_ns;
-        core.dma_bandwidth = config.dma_bandwidth;
-        std::array<char, 200> message{};
-        kvcpu_host_ops ops = host_ops();
-        if (next_use_) {
-            ops.next_use = [](void *opaque, uint32_t block) {
-                return self(opaque).next_use_(block);
-            };
-        }
-        core_ = kvcpu_core_create(&core, &ops, this, fast_.data(), slow_.data(), message.data(),
-                                  message.size());
-        if (core_ == nullptr) {
-            throw std::invalid_argument(message.data());
-        }
-    }
-    ~LoopbackTransport() override { kvcpu_core_destroy(core_); }
-    LoopbackTransport(const LoopbackTransport &) = delete;
-    LoopbackTransport &operator=(const LoopbackTransport &) = delete;
+    explicit LoopbackTransport(const LoopbackConfig &config) : device_(config) {}
 
     kvcpu_info info() override {
         kvcpu_info info = {};
         info.uapi_version = KVCPU_UAPI_VERSION;
         info.policy = static_cast<uint32_t>(get(KVCPU_REG_POLICY));
-        info.features = KVCPU_FEATURE_SUBMIT | KVCPU_FEATURE_INSPECT;
+        info.features =
+            features | ((get(KVCPU_REG_CAPS) & KVCPU_CAP_QUOTAS) != 0 ? KVCPU_FEATURE_QUOTAS : 0);
         info.id = get(KVCPU_REG_ID);
         info.caps = get(KVCPU_REG_CAPS);
         info.block_size = get(KVCPU_REG_BLOCK_SIZE);
@@ -99,8 +36,24 @@ class LoopbackTransport final : public Transport {
         info.fast_free = get(KVCPU_REG_FAST_FREE);
         info.blocks_free = get(KVCPU_REG_BLOCKS_FREE);
         info.log_records = get(KVCPU_REG_LOG_RECORDS);
-        info.time_ns = now_;
-        info.context = context;
+        info.time_ns = device_.now();
+        info.context = LoopbackDevice::context;
+        put(KVCPU_REG_CONTEXT_SELECT, LoopbackDevice::context);
+        const uint64_t state = get(KVCPU_REG_CONTEXT_STATE);
+        info.ring_state =
+            static_cast<uint32_t>(state >> KVCPU_CXS_RING_SHIFT & KVCPU_CXS_RING_MASK);
+        info.buffers =
+            static_cast<uint32_t>(state >> KVCPU_CXS_BUFFERS_SHIFT & KVCPU_CXS_BUFFERS_MASK);
+        info.view_bytes = info.blocks * info.block_size;
+        info.vectors = 1;
+        const uint64_t quota = get(KVCPU_REG_CONTEXT_QUOTA);
+        info.slots_min = static_cast<uint32_t>(quota >> KVCPU_QTA_MIN_SHIFT & KVCPU_QTA_MIN_MASK);
+        info.slots_max = static_cast<uint32_t>(quota >> KVCPU_QTA_MAX_SHIFT & KVCPU_QTA_MAX_MASK);
+        const uint64_t blocks = get(KVCPU_REG_CONTEXT_BLOCKS);
+        info.slots_used =
+            static_cast<uint32_t>(blocks >> KVCPU_CXB_SLOTS_SHIFT & KVCPU_CXB_SLOTS_MASK);
+        info.blocks_owned =
+            static_cast<uint32_t>(blocks >> KVCPU_CXB_OWNED_SHIFT & KVCPU_CXB_OWNED_MASK);
         return info;
     }
 
@@ -131,25 +84,20 @@ class LoopbackTransport final : public Transport {
             return std::make_error_code(std::errc::invalid_argument);
         }
         collect();
-        while (until_ns > now_ && (minimum == 0 || completions_.size() < minimum)) {
-            if (until_ns == UINT64_MAX && timer_ns_ == KVCPU_TIMER_OFF) {
+        while (until_ns > device_.now() && (minimum == 0 || completions_.size() < minimum)) {
+            if (until_ns == UINT64_MAX && device_.is_idle()) {
                 return std::make_error_code(std::errc::resource_deadlock_would_occur);
             }
-            const uint64_t next = std::min(timer_ns_, until_ns);
-            now_ = std::max(now_, next);
-            if (timer_ns_ <= now_) {
-                timer_ns_ = KVCPU_TIMER_OFF;
-                kvcpu_core_timer(core_);
-            }
+            device_.advance(until_ns);
             collect();
         }
         taken = std::min(into.size(), completions_.size());
         for (std::size_t i = 0; i < taken; ++i) {
             into[i] = completions_.front();
             completions_.pop_front();
-            --unanswered_pins_;
+            --unanswered_;
         }
-        time_ns = now_;
+        time_ns = device_.now();
         return {};
     }
 
@@ -167,6 +115,7 @@ class LoopbackTransport final : public Transport {
         block.tokens = get(KVCPU_REG_BLOCK_TOKENS);
         block.last_step = get(KVCPU_REG_BLOCK_LAST_STEP);
         block.target = get(KVCPU_REG_BLOCK_TARGET);
+        block.holds = get(KVCPU_REG_BLOCK_HOLDS);
         return block;
     }
 
@@ -201,38 +150,25 @@ class LoopbackTransport final : public Transport {
     void restart_event_log() override { put(KVCPU_REG_CONTROL, KVCPU_CONTROL_LOG_RESTART); }
     void stop_clock_between_waits() override {}
 
+    std::unique_ptr<QueueLink> open_queue(const QueueConfig &config) override {
+        return std::make_unique<LoopbackLink>(device_, config);
+    }
+
   private:
-    static constexpr uint32_t context = 1;
+    /* Advice goes through file and address space, which are the kernel's. */
+    static constexpr uint64_t features = KVCPU_FEATURE_SUBMIT | KVCPU_FEATURE_INSPECT |
+                                         KVCPU_FEATURE_RINGS | KVCPU_FEATURE_BUFFERS |
+                                         KVCPU_FEATURE_RESIDENCY | KVCPU_FEATURE_VIEW;
 
-    static LoopbackTransport &self(void *opaque) {
-        return *static_cast<LoopbackTransport *>(opaque);
-    }
-
-    static kvcpu_host_ops host_ops() {
-        kvcpu_host_ops ops = {};
-        ops.now = [](void *opaque) { return self(opaque).now_; };
-        ops.set_timer = [](void *opaque, uint64_t ns) { self(opaque).timer_ns_ = ns; };
-        ops.dma_read = [](void *, uint64_t address, void *to, uint64_t bytes) {
-            std::memcpy(to, reinterpret_cast<const void *>(address), bytes);
-            return KVCPU_DMA_OK;
-        };
-        ops.dma_write = [](void *, uint64_t address, const void *from, uint64_t bytes) {
-            std::memcpy(reinterpret_cast<void *>(address), from, bytes);
-            return KVCPU_DMA_OK;
-        };
-        ops.notify = [](void *, unsigned) {};
-        ops.tier_written = [](void *, kvcpu_tier, uint64_t, uint64_t) {};
-        ops.event = [](void *, const kvcpu_event *) {};
-        return ops;
-    }
-
-    uint64_t get(uint64_t offset) noexcept { return kvcpu_core_read(core_, offset, 8); }
-    void put(uint64_t offset, uint64_t value) noexcept {
-        kvcpu_core_write(core_, offset, value, 8);
-    }
+    uint64_t get(uint64_t offset) noexcept { return device_.get(offset); }
+    void put(uint64_t offset, uint64_t value) noexcept { device_.put(offset, value); }
 
     static bool copies(const kvcpu_command &command) noexcept {
         return command.opcode == KVCPU_OP_READ || command.opcode == KVCPU_OP_WRITE;
+    }
+
+    static bool can_wait(const kvcpu_command &command) noexcept {
+        return command.opcode == KVCPU_OP_PIN || command.opcode == KVCPU_OP_FENCE;
     }
 
     bool is_copy_of_one_block(const kvcpu_command &command) noexcept {
@@ -241,11 +177,15 @@ class LoopbackTransport final : public Transport {
 
     /* What the driver does not let through to the device, and its answer. */
     [[nodiscard]] kvcpu_status refusal(const kvcpu_command &command) const noexcept {
-        if (command.opcode == KVCPU_OP_CLOSE) {
+        switch (command.opcode) {
+#define KVCPU_REFUSED_(name, number, what) case KVCPU_OP_##name:
+            KVCPU_ADMIN_COMMANDS(KVCPU_REFUSED_)
+#undef KVCPU_REFUSED_
             return KVCPU_SC_BAD_OPCODE;
+            default:
+                return can_wait(command) && unanswered_ == KVCPU_PENDING_MAX ? KVCPU_SC_BUSY
+                                                                             : KVCPU_SC_SUCCESS;
         }
-        const bool full = unanswered_pins_ == KVCPU_PENDING_MAX;
-        return command.opcode == KVCPU_OP_PIN && full ? KVCPU_SC_BUSY : KVCPU_SC_SUCCESS;
     }
 
     void execute(kvcpu_command &command) noexcept {
@@ -253,24 +193,14 @@ class LoopbackTransport final : public Transport {
             command.result = uint64_t{status} << KVCPU_RES_STATUS_SHIFT;
             return;
         }
-        put(KVCPU_REG_CMD_FIRST, command.first);
-        put(KVCPU_REG_CMD_COUNT, command.count);
-        put(KVCPU_REG_CMD_ARG, command.arg);
-        put(KVCPU_REG_CMD_ADDR, command.buffer);
-        put(KVCPU_REG_CMD_EXTENT, uint64_t{command.offset} << KVCPU_EXT_OFFSET_SHIFT |
-                                      uint64_t{command.length} << KVCPU_EXT_LENGTH_SHIFT);
-        put(KVCPU_REG_CMD_META, command.meta);
-        put(KVCPU_REG_CMD_TAG, command.user_data);
-        put(KVCPU_REG_CMD_CONTROL, uint64_t{command.opcode} |
-                                       uint64_t{command.flags} << KVCPU_CTL_FLAGS_SHIFT |
-                                       uint64_t{context} << KVCPU_CTL_CONTEXT_SHIFT);
-        command.result = get(KVCPU_REG_CMD_RESULT);
+        command.result = device_.execute(command);
+        device_.settle();
         const uint64_t status = command.result & KVCPU_RES_STATUS_MASK;
         if (command.opcode == KVCPU_OP_ALLOC && status == KVCPU_SC_SUCCESS) {
             command.first = command.result >> KVCPU_RES_VALUE_SHIFT;
             command.count = (command.result >> KVCPU_RES_AUX_SHIFT) & KVCPU_RES_AUX_MASK;
         }
-        unanswered_pins_ += command.opcode == KVCPU_OP_PIN && status == KVCPU_SC_PENDING ? 1 : 0;
+        unanswered_ += can_wait(command) && status == KVCPU_SC_PENDING ? 1 : 0;
     }
 
     void collect() noexcept {
@@ -284,14 +214,9 @@ class LoopbackTransport final : public Transport {
         }
     }
 
-    TierMemory fast_;
-    TierMemory slow_;
-    std::function<uint64_t(uint32_t)> next_use_;
-    uint64_t now_ = 1;  // 0 would mean "do not wait" to wait()
-    uint64_t timer_ns_ = KVCPU_TIMER_OFF;
+    LoopbackDevice device_;
     std::deque<kvcpu_completion> completions_;
-    unsigned unanswered_pins_ = 0;
-    kvcpu_core *core_ = nullptr;
+    unsigned unanswered_ = 0;
 };
 
 }  // namespace

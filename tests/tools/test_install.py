@@ -15,6 +15,7 @@ from pathlib import Path
 
 BUILD = Path()
 PAGE = Path()
+HEADERS = ("await", "batch", "device", "entry", "kvcpu", "queue", "queue_link", "ring", "transport")
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2"]
 
 
@@ -52,14 +53,13 @@ class Install(unittest.TestCase):
 
     def test_what_is_there(self):
         there = {str(path.relative_to(self.prefix)) for path in self.prefix.rglob("*") if path.is_file()}
-        for name in ("kvcpu/batch.h", "kvcpu/device.h", "kvcpu/kvcpu.h", "kvcpu/transport.h", "kvcpu_hw.h",
-                     "linux/kvcpu.h"):
+        for name in (*(f"kvcpu/{name}.h" for name in HEADERS), "kvcpu_hw.h", "kvcpu_hw_rings.h", "linux/kvcpu.h"):
             self.assertIn(f"include/{name}", there)
         for name in ("bin/kvctl", "bin/kvcpu-replay", "bin/kvcpu-sim"):
             self.assertIn(name, there)
         self.assertTrue(any(name.endswith("/libkvcpu.a") for name in there))
         # Nothing else: no test program, no part of the build.
-        self.assertEqual(len(there), 11, sorted(there))
+        self.assertEqual(len(there), 17, sorted(there))
 
     def test_tools_run(self):
         self.assertIn("block_size", run(self.prefix / "bin/kvctl", "--loopback", "info"))
@@ -84,7 +84,7 @@ class Install(unittest.TestCase):
         self.assertEqual(said, "PIN 7: SUCCESS: done\nread back: the same\n")
 
     def test_every_header_stands_alone(self):
-        for name in ("batch", "device", "kvcpu", "transport"):
+        for name in HEADERS:
             with self.subTest(header=name):
                 self.build_and_run(["c++", "-std=c++20"], "alone.cpp",
                                    f"#include <kvcpu/{name}.h>\nint main() {{ return 0; }}\n")

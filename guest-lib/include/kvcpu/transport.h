@@ -19,6 +19,9 @@
 
 namespace kvcpu {
 
+class QueueLink;
+struct QueueConfig;
+
 /*
  * One context of one device. The structures are those of <linux/kvcpu.h>, which says what their
  * fields hold; sizes are in bytes, times in virtual nanoseconds of the device.
@@ -62,6 +65,15 @@ class Transport {
     virtual kvcpu_block block(uint64_t number) = 0;
     /* Values by enum kvcpu_counter, then by enum kvcpu_status. Throws std::system_error. */
     virtual std::vector<uint64_t> counters() = 0;
+
+    /*
+     * Gives the context its rings, once; Queue is what uses them. They must end before the
+     * transport. Throws std::system_error: EOPNOTSUPP where there are none to be had.
+     */
+    virtual std::unique_ptr<QueueLink> open_queue(const QueueConfig &config);
+
+    /* Calls of the kernel made so far, by this and by its rings. */
+    [[nodiscard]] virtual uint64_t system_calls() const noexcept { return 0; }
 
     /* Administration of the whole device. Throws std::system_error. */
     virtual void set_weights(const kv_cpu_weights &weights) = 0;

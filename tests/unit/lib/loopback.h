@@ -93,6 +93,9 @@ class Passing : public kvcpu::Transport {
     void restart_event_log() override { inner_->restart_event_log(); }
     void stop_clock_between_waits() override { inner_->stop_clock_between_waits(); }
 
+  protected:
+    Transport &inner() { return *inner_; }
+
   private:
     std::unique_ptr<kvcpu::Transport> inner_;
 };

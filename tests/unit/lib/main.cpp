@@ -13,5 +13,8 @@ int main(int argc, char **argv) {
     kvcpu_test::add_store_suite();
     kvcpu_test::add_engine_suite();
     kvcpu_test::add_report_suite();
+    kvcpu_test::add_queue_suite();
+    kvcpu_test::add_await_suite();
+    kvcpu_test::add_memory_suite();
     return kvcpu_test::run_suites(argc, argv);
 }

@@ -14,6 +14,9 @@ void add_trace_suite();
 void add_store_suite();
 void add_engine_suite();
 void add_report_suite();
+void add_queue_suite();
+void add_await_suite();
+void add_memory_suite();
 
 }  // namespace kvcpu_test
 
