@@ -5,7 +5,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import demo, doctor, run, setup, sim, testing, tree
+from . import bench, demo, doctor, run, setup, sim, testing, tree
 from .errors import exit_code_table
 from .initramfs import HOME
 from .kernel import DEFAULT_SELECTOR, SELECTORS
@@ -40,6 +40,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _add_build(commands)
     _add_demo(commands)
     _add_sim(commands)
+    _add_bench(commands)
     _add_test(commands)
     _add_run(commands)
     _add_shell(commands)
@@ -132,6 +133,21 @@ def _add_sim(commands: argparse._SubParsersAction) -> None:
         "./kvcpu sim run --trace conversation_trace.jsonl --policy next-use --json -\n"
         "./kvcpu sim compare --help")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="what kvcpu-sim is given")
+
+
+def _add_bench(commands: argparse._SubParsersAction) -> None:
+    hints = _add_command(
+        commands, "bench", bench.hints, "measure what hints cost: a guest that gives them, or the device",
+        "./kvcpu bench hints\n./kvcpu bench hints --json hints.json\n./kvcpu bench core")
+    which = hints.add_subparsers(dest="bench", required=True, metavar="WHAT", title="what")
+    guest = _add_command(which, "hints", bench.hints, "guest instructions and ns a hint, by ioctl and by ring, in "
+                         "virtual time: the same table each time", "./kvcpu bench hints --json hints.json")
+    guest.add_argument("--kernel", choices=SELECTORS, default=DEFAULT_SELECTOR, help="guest kernel (%(default)s)")
+    core = _add_command(which, "core", bench.core, "hints a second that the device's core takes on one core of this "
+                        "machine, beside its limit", "./kvcpu bench core --seconds 5")
+    core.add_argument("--seconds", type=float, default=2, metavar="S", help="for each row (%(default)s)")
+    for parser in (guest, core):
+        parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to this file")
 
 
 def _add_test(commands: argparse._SubParsersAction) -> None:

@@ -19,6 +19,9 @@ _TCG_CPU = "Nehalem"
 # then skips too much idle time, and the guest wakes some hundred instructions late. Recording an execution keeps the
 # two from running at once; the record itself is of no use here.
 _ONE_AT_A_TIME = "rr=record,rrfile=/dev/null"
+# In virtual time an instruction takes 2^1 ns.
+_ICOUNT_SHIFT = 1
+NS_PER_INSTRUCTION = 2**_ICOUNT_SHIFT
 MAX_DEVICES = 8
 
 
@@ -80,7 +83,7 @@ def _time(machine: Machine) -> list[str]:
         # not use ticking every 4 ms, and each tick of virtual time wakes three threads of QEMU: most of the cost of a
         # replay.
         return ["-machine", "q35,usb=off,vmport=off,hpet=off", "-accel", "tcg,thread=single",
-                "-icount", f"shift=1,sleep=off,{_ONE_AT_A_TIME}", "-smp", "1",
+                "-icount", f"shift={_ICOUNT_SHIFT},sleep=off,{_ONE_AT_A_TIME}", "-smp", "1",
                 "-rtc", f"base={_VIRTUAL_EPOCH},clock=vm", "-cpu", _TCG_CPU]
     accel, cpu = ("kvm", "host") if machine.kvm else ("tcg,thread=multi", _TCG_CPU)
     return ["-machine", "q35,usb=off,vmport=off", "-accel", accel, "-smp", str(machine.cpus), "-cpu", cpu]

@@ -82,6 +82,8 @@ class BadOption(LauncherTest):
                                 (["run", "--timeout", "0", "--", "true"], "--timeout"),
                                 (["run"], "CMD"), (["nonsense"], "nonsense"), ([], "COMMAND"),
                                 (["demo", "--json", "no/such/folder/x"], "--json"),
+                                (["bench", "hints", "--json", "no/such/folder/x"], "--json"),
+                                (["bench", "core", "--json", "no/such/folder/x"], "--json"), (["bench"], "WHAT"),
                                 (["demo", "--scale", "0"], "--scale")):
             with self.subTest(arguments=arguments):
                 self.check(Exit.USAGE, arguments, word)
