@@ -149,6 +149,13 @@ free:
 	return ERR_PTR(err);
 }
 
+/*
+ * A mapping for good has no moment at which caches or bounce buffers could be synchronized: it takes
+ * a device that is coherent and reaches all memory, as this one does. Nor do two such mappings of a
+ * page, in different buffers, stand in each other's way.
+ */
+#define KVCPU_PINNED_ATTRS DMA_ATTR_SKIP_CPU_SYNC
+
 static void kvcpu_pinned_fill(struct kvcpu_pinned *pinned)
 {
 	struct sg_dma_page_iter page;
@@ -175,7 +182,7 @@ int kvcpu_pinned_map(struct device *dev, struct kvcpu_pinned *pinned)
 					(size_t)pinned->count << PAGE_SHIFT, GFP_KERNEL_ACCOUNT);
 	if (err)
 		return err;
-	err = dma_map_sgtable(dev, &pinned->map, DMA_BIDIRECTIONAL, 0);
+	err = dma_map_sgtable(dev, &pinned->map, DMA_BIDIRECTIONAL, KVCPU_PINNED_ATTRS);
 	if (err) {
 		sg_free_table(&pinned->map);
 		memset(&pinned->map, 0, sizeof(pinned->map));
@@ -201,7 +208,7 @@ void kvcpu_pinned_free(struct device *dev, struct kvcpu_pinned *pinned)
 	if (pinned->table)
 		dma_free_coherent(dev, pinned->table_bytes, pinned->table, pinned->table_dma);
 	if (pinned->map.sgl) {
-		dma_unmap_sgtable(dev, &pinned->map, DMA_BIDIRECTIONAL, 0);
+		dma_unmap_sgtable(dev, &pinned->map, DMA_BIDIRECTIONAL, KVCPU_PINNED_ATTRS);
 		sg_free_table(&pinned->map);
 	}
 	/* The device may have written any of them. */
