@@ -70,7 +70,7 @@ void kvcpu_loopback_defaults(kvcpu_loopback *config) {
     config->dma_channels = defaults.dma_channels;
     config->dma_latency_ns = defaults.dma_latency_ns;
     config->dma_bandwidth = defaults.dma_bandwidth;
-    config->policy = "lru";
+    config->policy = "next-use";
 }
 
 int kvcpu_device_open_loopback(const kvcpu_loopback *config, kvcpu_device **device, char *message,

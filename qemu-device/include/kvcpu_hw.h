@@ -206,6 +206,8 @@ enum kvcpu_register { KVCPU_REGISTERS(KVCPU_REGISTER_OFFSET_) };
 #define KVCPU_POLICY_NUMBER_(name, number, text) KVCPU_POLICY_##name = (number),
 enum kvcpu_policy { KVCPU_POLICIES(KVCPU_POLICY_NUMBER_) };
 #undef KVCPU_POLICY_NUMBER_
+/* Of a device whose property `policy` was left alone. */
+#define KVCPU_POLICY_DEFAULT KVCPU_POLICY_NEXT_USE
 
 /* -- Counters: X(name, index, what), at KVCPU_COUNTER_BASE + 8 * index ---- */
 

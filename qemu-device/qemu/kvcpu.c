@@ -382,7 +382,7 @@ static bool kvcpu_check_properties(KvcpuState *s, Error **errp)
     };
 
     if (!s->policy) {
-        s->policy = g_strdup(kvcpu_policy_name(KVCPU_POLICY_LRU));
+        s->policy = g_strdup(kvcpu_policy_name(KVCPU_POLICY_DEFAULT));
     }
     if (kvcpu_policy_number(s->policy) < 0) {
 #define KVCPU_POLICY_LISTED(name, number, text) " " text

@@ -20,7 +20,7 @@ class Looks(ToolTest):
         info = json.loads(self.output("--loopback", "--json", "info"))
         self.assertEqual(info["device"], "loopback")
         self.assertEqual((info["block_size"], info["blocks"], info["fast_slots"]), (4096, 65536, 1024))
-        self.assertEqual(info["policy"], "lru")
+        self.assertEqual(info["policy"], "next-use")
         self.assertIn("hepc", info["policies"].split())
         lines = self.output("--loopback", "info").splitlines()
         self.assertEqual([line.split()[0] for line in lines], list(info))

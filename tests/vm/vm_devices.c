@@ -46,7 +46,7 @@ static void test_geometry(const int *fd)
     is(info[1].block_size, 65536, "blocks of the second");
     is(info[1].contexts, 4, "contexts of the second");
     is(info[2].policy, KVCPU_POLICY_HEPC, "policy of the third");
-    is(info[0].policy, KVCPU_POLICY_LRU, "policy of the first");
+    is(info[0].policy, KVCPU_POLICY_DEFAULT, "policy of the first");
 }
 
 /* What is said to one is not said to another. */
@@ -65,8 +65,8 @@ static void test_reference(const int *fd)
     ok(attribute_read(attribute_of(0, "w_d"), text, sizeof(text)) > 0 && !strcmp(text, "200\n"),
        "the first's does not");
     fails(attribute_write(attribute_of(0, "policy"), "hepc"), 0, "policy of the first");
-    is(info_of(fd[1]).policy, KVCPU_POLICY_LRU, "the second keeps its own");
-    fails(attribute_write(attribute_of(0, "policy"), "lru"), 0, "and back");
+    is(info_of(fd[1]).policy, KVCPU_POLICY_DEFAULT, "the second keeps its own");
+    fails(attribute_write(attribute_of(0, "policy"), "next-use"), 0, "and back");
 }
 
 /* Blocks have the same numbers everywhere, and other bytes. */

@@ -106,7 +106,7 @@ struct LoopbackConfig {
     unsigned dma_channels = 2;
     uint64_t dma_latency_ns = 1000;
     uint64_t dma_bandwidth = 64'000'000'000;
-    std::string policy = "lru";
+    std::string policy = "next-use";
     /* Whether blocks hold bytes. Without, READ and WRITE copy nothing; all else is the same. */
     bool content = true;
     /* For bounds: when a block is used next (UINT64_MAX: never). It then stands for the policy. */
