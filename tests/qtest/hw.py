@@ -23,12 +23,18 @@ def _text() -> str:
     return re.sub(r"/\*.*?\*/", " ", joined, flags=re.S)
 
 
+def _lists(text: str) -> dict[str, list[list[str]]]:
+    return {name: [[field.strip() for field in entry.split(",", 3)] for entry in re.findall(r"X\(([^)]*)\)", body)]
+            for name, body in re.findall(r"^#define KVCPU_(\w+)\(X\)(.*)$", text, re.M)}
+
+
 def _constants(text: str) -> dict[str, int]:
     expressions = dict(re.findall(r"^#define (KVCPU_\w+)[ \t]+(\S.*?)[ \t]*$", text, re.M))
+    policies = {f"KVCPU_POLICY_{fields[0]}": fields[1] for fields in _lists(text)["POLICIES"]}
 
     def value(expression: str) -> int:
         plain = re.sub(r"\b(0x[0-9a-fA-F]+|\d+)ULL\b", r"\1", expression)
-        plain = re.sub(r"KVCPU_\w+", lambda name: str(value(expressions[name[0]])), plain)
+        plain = re.sub(r"KVCPU_\w+", lambda name: str(value({**policies, **expressions}[name[0]])), plain)
         if not re.fullmatch(r"[0-9a-fxA-F\s()|<+*-]+", plain):
             raise ValueError(f"no number: {expression}")
         return eval(plain)  # noqa: S307 (digits and operators only, as just checked)
@@ -38,11 +44,6 @@ def _constants(text: str) -> dict[str, int]:
         if not name.endswith("_") and re.match(r"[(\d]|KVCPU_", expression):
             found[name.removeprefix("KVCPU_")] = value(expression)
     return found
-
-
-def _lists(text: str) -> dict[str, list[list[str]]]:
-    return {name: [[field.strip() for field in entry.split(",", 3)] for entry in re.findall(r"X\(([^)]*)\)", body)]
-            for name, body in re.findall(r"^#define KVCPU_(\w+)\(X\)(.*)$", text, re.M)}
 
 
 _TEXT = _text()
