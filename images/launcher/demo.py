@@ -16,7 +16,7 @@ from .errors import Exit, LauncherError
 from .guest import Guest, Outcome
 from .machine import Machine, Time
 
-DEFAULT_POLICIES = ("lru", "hepc")
+DEFAULT_POLICIES = ("lru", "hepc", "next-use")
 # What a runtime says to a policy that listens. `lru` does not, so it is told nothing: the baseline.
 _HINTS = {"lru": "none"}
 _ALL_HINTS = "all"

@@ -195,6 +195,40 @@ void next_use_takes_the_farthest_first() {
     CU_ASSERT(device.holds(7, 8) && device.holds(0, 1));
 }
 
+/* What was asked for later, and is needed sooner, is fetched first, once a channel idles. */
+void next_use_binds_fetches_late() {
+    kvcpu_config config = small_config();
+    config.policy = KVCPU_POLICY_NEXT_USE;
+    config.dma_channels = 1;
+    TestDevice device(config);
+    device.alloc(12);
+    for (uint64_t block = 0; block < 12; ++block) {
+        device.fill(block, static_cast<uint8_t>(block + 1));
+    }
+    device.step(1);
+    device.command(KVCPU_OP_PREFETCHABLE, 0, 1,
+                   50); /* the channel takes it: nothing else is known */
+    device.command(KVCPU_OP_PREFETCHABLE, 1, 1, 40);
+    device.command(KVCPU_OP_PREFETCHABLE, 2, 1, 10);
+    device.command(KVCPU_OP_PREFETCHABLE, 3, 1, 20);
+    std::vector<uint64_t> order;
+    while (order.size() < 4 && device.now < 1'000'000) {
+        device.run(100);
+        for (uint64_t block = 0; block < 4; ++block) {
+            if (device.is_fast(block) && std::count(order.begin(), order.end(), block) == 0) {
+                order.push_back(block);
+            }
+        }
+    }
+    CU_ASSERT(order == (std::vector<uint64_t>{0, 2, 3, 1}));
+    device.command(KVCPU_OP_PREFETCHABLE, 4, 1, 60); /* all slots are needed sooner */
+    device.run_dry();
+    CU_ASSERT_FALSE(device.is_fast(4));
+    device.command(KVCPU_OP_PREFETCHABLE, 5, 1, 30); /* than two of them; the farthest goes */
+    device.run_dry();
+    CU_ASSERT(device.is_fast(5) && !device.is_fast(0) && device.is_fast(1));
+}
+
 void next_use_lets_hot_blocks_linger() {
     kvcpu_config config = small_config();
     config.policy = KVCPU_POLICY_NEXT_USE;
@@ -260,6 +294,7 @@ void add_policies_suite() {
         .test("no policy beats its bound", no_policy_beats_its_bound)
         .test("next-use learns who comes back", next_use_learns_who_comes_back)
         .test("next-use takes the farthest first", next_use_takes_the_farthest_first)
+        .test("next-use binds fetches late", next_use_binds_fetches_late)
         .test("next-use lets hot blocks linger", next_use_lets_hot_blocks_linger)
         .test("next-use evicts suffixes first", next_use_evicts_suffixes_first)
         .test("policies can be changed at run time", policies_can_be_changed_at_run_time);
