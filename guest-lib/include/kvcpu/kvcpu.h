@@ -54,7 +54,8 @@ struct kvcpu_loopback {
     const char *policy;      /* placement policy; kept during the call alone */
 };
 
-/* Writes the defaults: 4 KiB blocks, 1,024 fast, 65,536 in all, 2 channels, 1 us, 64 GB/s, "next-use".
+/* Writes the defaults: 4 KiB blocks, 1,024 fast, 65,536 in all, 2 channels, 1 us, 64 GB/s,
+ * "next-use".
  */
 void kvcpu_loopback_defaults(struct kvcpu_loopback *config);
 
