@@ -45,7 +45,7 @@ class Looks(ToolTest):
         self.assertIn("read back from both tiers", self.output("--loopback", "self-test"))
 
     def test_policy(self):
-        self.assertEqual(self.output("--loopback", "policy"), "lru\n")
+        self.assertEqual(self.output("--loopback", "policy"), "next-use\n")
         self.assertEqual(self.output("--loopback", "policy", "hepc"), "")
         self.assertIn("policy best: no such policy; there are: lru hepc",
                       self.refusal(1, "--loopback", "policy", "best"))
@@ -83,19 +83,19 @@ class Script(ToolTest):
                           if row["state"] != "SCRUBBING"], [0, 3])
 
     def test_hints_say_what_became_of_them(self):
-        said, _ = self.script("alloc 2", "hint hot 0 2", "policy hepc", "hint hot 0 2 --step 9", "hint hot 0 4",
-                              "hint touch 9", "hint evictable 0 --now")
+        said, _ = self.script("alloc 2", "policy lru", "hint hot 0 2", "policy hepc", "hint hot 0 2 --step 9",
+                              "hint hot 0 4", "hint touch 9", "hint evictable 0 --now")
         outcomes = [line.split()[1] for line in said.splitlines() if line.startswith("outcome")]
         self.assertEqual(outcomes, ["ignored", "accepted", "clipped", "ignored", "accepted"])
         reasons = [line.split()[1] for line in said.splitlines() if line.startswith("reason")]
         self.assertEqual(reasons, ["POLICY:", "NONE:", "FOREIGN:", "FOREIGN:", "NONE:"])
 
     def test_comments_and_empty_lines(self):
-        self.assertEqual(self.script("# nothing", "", "   ", "policy"), ("lru\n", ""))
+        self.assertEqual(self.script("# nothing", "", "   ", "policy"), ("next-use\n", ""))
 
     def test_it_ends_with_the_line_that_fails(self):
         said, complaint = self.script("policy", "free 9", "policy", status=1)
-        self.assertEqual(said, "lru\n")
+        self.assertEqual(said, "next-use\n")
         self.assertIn("line 2: free 9: ", complaint)
         self.assertIn("NOT_OWNER", complaint)
         said, complaint = self.script("policy", "fre 9", status=2)
