@@ -54,7 +54,7 @@ static void defaults_make_a_device(void)
     CHECK(kvcpu_device_info(device, &info) == 0);
     CHECK(info.block_size == 4096 && info.fast_slots == 1024 && info.blocks == 65536);
     CHECK(info.dma_channels == 2 && info.dma_latency_ns == 1000);
-    CHECK(info.dma_bandwidth == 64000000000ULL && info.policy == KVCPU_POLICY_LRU);
+    CHECK(info.dma_bandwidth == 64000000000ULL && info.policy == KVCPU_POLICY_DEFAULT);
     kvcpu_device_close(device);
     kvcpu_device_close(NULL);
 }
