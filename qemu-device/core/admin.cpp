@@ -90,8 +90,7 @@ Result Admin::open(const Command &command) noexcept {
     };
     if (sizes >> 32 != 0 || !is_queue_size(setup.sq_entries) || !is_queue_size(setup.cq_entries) ||
         !is_queue_address(setup.sq_address) || !is_queue_address(setup.cq_address) ||
-        !read_coalescing(command.arg, setup.coalescing) || command.meta != 0 ||
-        !read_quota(command.extent, quota)) {
+        !read_coalescing(command.arg, setup.coalescing) || !read_quota(command.extent, quota)) {
         return {KVCPU_SC_BAD_FIELD, 0, 0};
     }
     if (pairs_[command.context].state != KVCPU_RS_NO_RING) {
