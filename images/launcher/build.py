@@ -6,10 +6,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import cache, initramfs, process, tree
+from . import cache, debugkernel, initramfs, process, tree
 from .errors import Exit, LauncherError
-from .kernel import Kernel, kernel
+from .kernel import SELECTORS, Kernel, kernel
 
+# Every kernel that --kernel takes. What builds or tests "all" means the series: the debug kernel takes minutes.
+KERNELS = (*SELECTORS, debugkernel.SELECTOR)
 TOOLS = ("kvctl", "kvcpu-replay")
 _JOBS = 2
 _TOOL_FOLDER = tree.BUILD / "guest-lib"
@@ -65,8 +67,8 @@ def products_as_built() -> Products:
 
 
 def image(selector: str, built: Products) -> Image:
-    """The guest image for a kernel series."""
-    chosen = kernel(selector)
+    """The guest image for a kernel series, or for the debug kernel."""
+    chosen = debugkernel.kernel() if selector == debugkernel.SELECTOR else kernel(selector)
     return Image(chosen, initramfs.base(chosen, built.tools))
 
 

@@ -5,7 +5,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import bench, demo, doctor, run, setup, sim, testing, tree
+from . import bench, build, demo, doctor, run, setup, sim, testing, tree
 from .errors import exit_code_table
 from .initramfs import HOME
 from .kernel import DEFAULT_SELECTOR, SELECTORS
@@ -80,15 +80,19 @@ def _add_setup(commands: argparse._SubParsersAction) -> None:
 def _add_build(commands: argparse._SubParsersAction) -> None:
     parser = _add_command(commands, "build", setup.build_all,
                           "build QEMU with the device, the native parts and the guest images",
-                          "./kvcpu build\n./kvcpu build --kernel 6.12")
-    parser.add_argument("--kernel", choices=SELECTORS, nargs="+", default=list(SELECTORS), metavar="SERIES",
-                        help=f"guest kernels to make images for (default: {' '.join(SELECTORS)})")
+                          "./kvcpu build\n./kvcpu build --kernel 6.12\n"
+                          "./kvcpu build --kernel debug    # some minutes, once")
+    parser.add_argument("--kernel", choices=build.KERNELS, nargs="+", default=list(SELECTORS), metavar="KERNEL",
+                        help=f"guest kernels to make images for, of: {' '.join(build.KERNELS)} "
+                        f"(default: {' '.join(SELECTORS)})")
     parser.add_argument("--tools-only", action="store_true", help="of the native parts, build the tools alone")
 
 
 def _add_machine_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the machine")
-    group.add_argument("--kernel", choices=SELECTORS, default=DEFAULT_SELECTOR, help="guest kernel (%(default)s)")
+    group.add_argument("--kernel", choices=build.KERNELS, default=DEFAULT_SELECTOR,
+                       help="guest kernel; debug has checkers for memory, locks and DMA, is slow, and looks for leaks "
+                       "when the command has ended (%(default)s)")
     group.add_argument("--time", choices=[str(time) for time in Time], default=str(Time.REAL),
                        help="virtual: repeatable to the nanosecond, one CPU; real: several CPUs (%(default)s)")
     group.add_argument("--cpus", type=_positive, metavar="N", help="guest CPUs (1 in virtual time, else 2)")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The driver's module, built for a guest kernel outside the source tree."""
+"""The driver's module, and modules of tests, built for a guest kernel outside the source tree."""
 
 import re
 import shutil
@@ -16,27 +16,33 @@ _KEPT = 8
 
 def module(kernel: Kernel) -> Path:
     """kvcpu.ko for a kernel, built if the cache has none of these sources."""
-    # The driver finds the hardware contract beside itself, so the copy keeps the tree's layout.
-    sources = (tree.DRIVER, tree.HARDWARE_INCLUDE)
+    # The driver finds the hardware contract beside itself.
+    return external_module(kernel, tree.DRIVER, MODULE, tree.HARDWARE_INCLUDE)
+
+
+def external_module(kernel: Kernel, source: Path, name: str, *includes: Path) -> Path:
+    """The module `name` that the folder `source` of the tree makes for a kernel; from the cache if it is there."""
+    # The copy keeps the tree's layout.
+    sources = (source, *includes)
 
     def build(folder: Path) -> None:
         work = folder / "source"
-        for source in sources:
-            shutil.copytree(source, work / source.relative_to(tree.TOP))
-        copy = work / tree.DRIVER.relative_to(tree.TOP)
+        for part in sources:
+            shutil.copytree(part, work / part.relative_to(tree.TOP))
+        copy = work / source.relative_to(tree.TOP)
         try:
             process.run_logged(["make", "-C", kernel.headers, f"M={copy}", f"-j{_JOBS}", "modules"],
-                               f"driver for Linux {kernel.release}", f"driver-{kernel.selector}")
+                               f"{name} for Linux {kernel.release}", f"driver-{kernel.selector}")
         except LauncherError as error:
             # Whoever reads a compiler's message wants the file to edit, not the copy.
             error.message = error.message.replace(str(work), str(tree.TOP))
             raise
-        process.capture(["strip", "--strip-debug", "-o", folder / MODULE, copy / MODULE])
+        process.capture(["strip", "--strip-debug", "-o", folder / name, copy / name])
         cache.remove(work)
 
     folder = cache.entry("driver", cache.key(Path(__file__), kernel.folder.name, *sources), build)
     cache.keep_newest("driver", _KEPT)
-    return folder / MODULE
+    return folder / name
 
 
 def load_order(built: Path, kernel: Kernel) -> list[Path]:

@@ -17,6 +17,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "QEMU build": ("make", "flex", "bison", "patch", "python3-venv", "libglib2.0-dev", "libpixman-1-dev",
                    "libfdt-dev", "zlib1g-dev", "bzip2", "xz-utils"),
     "kernel module build": ("make", "gcc-12", "libelf1", "libssl3", "binutils", "perl"),
+    "debug kernel build": ("make", "gcc", "flex", "bison", "bc", "libelf-dev", "xz-utils"),
     "guest image": ("busybox-static",),
     "checks": ("sparse", "gcovr", "git", "clang-format", "clang-tidy", "shellcheck", "flake8", "spin"),
     "fuzzing": ("clang", "libclang-rt-dev"),

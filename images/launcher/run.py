@@ -69,7 +69,10 @@ def run(options: argparse.Namespace) -> int:
     with guest:
         outcome = guest.wait()
     if outcome.complaints:
-        progress.say(f"kvcpu: the guest kernel complained: {outcome.complaints[0]}\n  console: {outcome.console}")
+        what = f"the guest kernel complained: {outcome.complaints[0]}"
+        if outcome.status == 0:
+            raise LauncherError(Exit.GUEST_COMPLAINED, what, outcome.console)
+        progress.say(f"kvcpu: {what}\n  console: {outcome.console}")
     return outcome.status
 
 

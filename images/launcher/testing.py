@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import build, packages, process, progress, tree, verdict
+from . import build, debugkernel, packages, process, progress, tree, verdict
 from .errors import Exit, LauncherError
 from .kernel import SELECTORS
 
@@ -19,6 +19,9 @@ _RESULTS = tree.BUILD / "meson-logs" / "testlog.json"
 _TRACE = "KVCPU_TRACE"
 # What a test needs besides the native build, by the prefix of its suite.
 _NEEDS_GUEST = ("vm", "driver")
+_NEEDS_DEBUG_KERNEL = "vm-debug"
+# What takes too long for every run: only where it is named.
+_ONLY_BY_NAME = "vm-debug-more"
 _NEEDS_QEMU = ("qtest", *_NEEDS_GUEST)
 
 
@@ -35,12 +38,11 @@ def test(options: argparse.Namespace) -> int:
     unknown = [suite for suite in options.suite if suite not in suites]
     if unknown:
         raise LauncherError(Exit.USAGE, f"no such suite: {', '.join(unknown)}; there are: {', '.join(sorted(suites))}")
-    wanted = options.suite or list(suites)
+    wanted = options.suite or [suite for suite in suites if suite != _ONLY_BY_NAME]
     if any(suite.startswith(_NEEDS_QEMU) for suite in wanted):
         built = build.products()
-        if any(suite.startswith(_NEEDS_GUEST) for suite in wanted):
-            for selector in SELECTORS:
-                build.image(selector, built)
+        for selector in _kernels_for(wanted):
+            build.image(selector, built)
     build.native()
     return _run(options.suite)
 
@@ -53,6 +55,13 @@ def _take_trace() -> None:
     if not Path(trace).is_file():
         raise LauncherError(Exit.USAGE, f"${_TRACE}: {trace} is not a file")
     build.set_option("trace", str(Path(trace).resolve()))
+
+
+def _kernels_for(suites: list[str]) -> list[str]:
+    """The guest kernels that the tests of these suites boot."""
+    debug = [suite for suite in suites if suite.startswith(_NEEDS_DEBUG_KERNEL)]
+    plain = [suite for suite in suites if suite.startswith(_NEEDS_GUEST) and suite not in debug]
+    return [*(SELECTORS if plain else []), *([debugkernel.SELECTOR] if debug else [])]
 
 
 def _suites() -> dict[str, list[str]]:
@@ -69,6 +78,8 @@ def _run(suites: list[str]) -> int:
     argv = ["meson", "test", "-C", str(tree.BUILD), "--no-rebuild", "--print-errorlogs", "--num-processes", "2"]
     for suite in suites:
         argv += ["--suite", suite]
+    if not suites:
+        argv += ["--no-suite", _ONLY_BY_NAME]
     _JUNIT.unlink(missing_ok=True)
     # Straight to the user: meson shows progress itself.
     status = subprocess.run(argv, stdin=subprocess.DEVNULL, check=False,

@@ -117,6 +117,13 @@ class Disorderly(LauncherTest):
                 self.check(run("echo c >/proc/sysrq-trigger", "--kernel", series), Exit.GUEST_PANIC,
                            "Kernel panic - not syncing: sysrq triggered crash")
 
+    def test_complaint_of_the_kernel(self) -> None:
+        complains = "echo 'BUG: of a test' >/dev/kmsg"
+        self.check(run(complains), Exit.GUEST_COMPLAINED, "BUG: of a test", "full log")
+        done = run(f"{complains}; exit 7")
+        self.assertEqual(done.returncode, 7)
+        self.assertIn("BUG: of a test", done.stderr)
+
     def test_silent_end(self) -> None:
         self.check(run("poweroff -f"), Exit.GUEST_SILENT, "guest-shutdown", "reported no status")
         self.check(run("reboot -f"), Exit.GUEST_SILENT, "guest-reset", "reported no status")
