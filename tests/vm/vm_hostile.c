@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * A hostile process throws entries, indices, doorbells and calls at the device, random and crafted,
- * and looks everywhere for another's bytes, while that other verifies its own.
- * Usage: vm_hostile [ENTRIES [SEED]]. TAP.
+ * and looks everywhere for others' bytes, while those verify their own: a process here and, again
+ * and again, a COMMAND such as kvcpu-replay with a trace. Usage: vm_hostile [ENTRIES [SEED
+ * [COMMAND...]]]. TAP.
  */
 #define _GNU_SOURCE
 #include "vm_ring.h"
@@ -17,17 +18,18 @@
 #define VICTIM_BLOCKS 48
 #define ENTRIES 64 /* of the hostile rings */
 #define BUFFER_BLOCKS 4
+/* Who owns more begins anew: that others find no room is another matter, and another test's. */
+#define OWNED_MAX 48
 
 struct shared {
-    volatile uint64_t stop, verified, wrong, first;
+    volatile uint64_t stop, verified, wrong, first, runs, failed_runs;
 };
 
 static struct kvcpu_info device;
 static struct shared *shared;
 static sigjmp_buf fault_return;
 
-static uint64_t next_random(uint64_t *state)
-{
+static uint64_t next_random(uint64_t *state) {
     /* xorshift64* */
     *state ^= *state >> 12;
     *state ^= *state << 25;
@@ -35,8 +37,7 @@ static uint64_t next_random(uint64_t *state)
     return *state * 0x2545f4914f6cdd1dULL;
 }
 
-static uint64_t *memory_of(uint64_t bytes)
-{
+static uint64_t *memory_of(uint64_t bytes) {
     void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (at == MAP_FAILED) {
@@ -45,13 +46,11 @@ static uint64_t *memory_of(uint64_t bytes)
     return at;
 }
 
-static void on_bus(int number)
-{
+static void on_bus(int number) {
     siglongjmp(fault_return, number);
 }
 
-static void catch_faults(void)
-{
+static void catch_faults(void) {
     struct sigaction action = {.sa_handler = on_bus};
 
     sigaction(SIGBUS, &action, NULL);
@@ -69,13 +68,11 @@ struct victim {
     uint64_t random;
 };
 
-static uint64_t secret(uint64_t slot, uint64_t version, uint64_t word)
-{
+static uint64_t secret(uint64_t slot, uint64_t version, uint64_t word) {
     return SECRET << 32 | (slot << 24 & 0xff000000) | (version * 2654435761U + word) % 0x1000000;
 }
 
-static void victim_write(struct victim *victim, uint64_t slot)
-{
+static void victim_write(struct victim *victim, uint64_t slot) {
     ++victim->version[slot];
     for (uint64_t i = 0; i < device.block_size / 8; ++i) {
         victim->memory[i] = secret(slot, victim->version[slot], i);
@@ -86,8 +83,7 @@ static void victim_write(struct victim *victim, uint64_t slot)
     }
 }
 
-static void victim_verify(struct victim *victim, uint64_t slot)
-{
+static void victim_verify(struct victim *victim, uint64_t slot) {
     uint64_t words = device.block_size / 8, i, at = next_random(&victim->random) % words;
     volatile uint64_t *mapped = &victim->view[victim->blocks[slot] * words];
 
@@ -102,8 +98,7 @@ static void victim_verify(struct victim *victim, uint64_t slot)
     ++shared->verified;
 }
 
-static void victim_take(struct victim *victim, uint64_t slot)
-{
+static void victim_take(struct victim *victim, uint64_t slot) {
     struct answer answer =
         ring_run(&victim->ring, (struct entry){.count = 1, .control = KVCPU_OP_ALLOC});
 
@@ -115,8 +110,7 @@ static void victim_take(struct victim *victim, uint64_t slot)
     }
 }
 
-static void victim_step(struct victim *victim)
-{
+static void victim_step(struct victim *victim) {
     uint64_t random = next_random(&victim->random), slot = random % VICTIM_BLOCKS;
     uint64_t block = victim->blocks[slot];
 
@@ -144,11 +138,11 @@ static void victim_step(struct victim *victim)
     }
 }
 
-static int victim_process(void)
-{
+static int victim_process(char **argument) {
     int fd = open_device();
     struct victim victim = {.random = 1};
 
+    (void)argument;
     victim.ring = ring_open(fd, 16, 16, 0);
     victim.memory = memory_of(device.block_size);
     victim.buffer = buffer_add(fd, victim.memory, device.block_size).id;
@@ -162,6 +156,31 @@ static int victim_process(void)
     return 0;
 }
 
+/* -- Another victim: a program ------------------------------------------------------ */
+
+static int run_command(char **command) {
+    int status = -1, null;
+    pid_t child = fork();
+
+    if (child == 0) {
+        null = open("/dev/null", O_WRONLY);
+        dup2(null, STDOUT_FILENO);
+        execvp(command[0], command);
+        _exit(127);
+    }
+    waitpid(child, &status, 0);
+    return status;
+}
+
+/* At least once to its end. */
+static int command_process(char **command) {
+    do {
+        shared->failed_runs += run_command(command) != 0;
+        ++shared->runs;
+    } while (!shared->stop);
+    return 0;
+}
+
 /* -- The hostile one ---------------------------------------------------------------- */
 
 struct hostile {
@@ -169,22 +188,31 @@ struct hostile {
     uint64_t *memory;
     volatile uint64_t *view;
     volatile uint64_t *cq; /* to write to */
-    uint64_t random, entries, stops, found;
+    uint64_t random, entries, stops, found, lives;
 };
 
-/* Words that look like the victim's. */
-static uint64_t look_at(const volatile uint64_t *words, uint64_t count)
-{
-    uint64_t found = 0;
+/* Words in the arithmetic progression that kvcpu-replay writes, with a large and odd stride. */
+static bool is_progression(uint64_t a, uint64_t b, uint64_t c) {
+    uint64_t stride = b - a;
+
+    return c - b == stride && stride & 1 && stride >> 32 != 0 && -stride >> 32 != 0;
+}
+
+/* Words that look like a victim's. */
+static uint64_t look_at(const volatile uint64_t *words, uint64_t count) {
+    uint64_t found = 0, before = 0, before_that = 0;
 
     for (uint64_t i = 0; i < count; ++i) {
-        found += words[i] >> 32 == SECRET;
+        uint64_t word = words[i];
+
+        found += word >> 32 == SECRET || is_progression(before_that, before, word);
+        before_that = before;
+        before = word;
     }
     return found;
 }
 
-static uint64_t some_block(struct hostile *hostile)
-{
+static uint64_t some_block(struct hostile *hostile) {
     uint64_t random = next_random(&hostile->random);
 
     switch (random & 7) {
@@ -200,8 +228,7 @@ static uint64_t some_block(struct hostile *hostile)
     }
 }
 
-static uint64_t some_number(struct hostile *hostile)
-{
+static uint64_t some_number(struct hostile *hostile) {
     uint64_t random = next_random(&hostile->random);
 
     switch (random & 7) {
@@ -217,8 +244,7 @@ static uint64_t some_number(struct hostile *hostile)
 }
 
 /* Mostly well-formed, so that it gets beyond the first check. */
-static struct entry some_entry(struct hostile *hostile)
-{
+static struct entry some_entry(struct hostile *hostile) {
     uint64_t random = next_random(&hostile->random), size = device.block_size;
     struct entry entry = {.first = some_block(hostile),
                           .count = some_number(hostile),
@@ -250,16 +276,14 @@ static struct entry some_entry(struct hostile *hostile)
     return entry;
 }
 
-static void scribble(struct hostile *hostile)
-{
+static void scribble(struct hostile *hostile) {
     uint64_t random = next_random(&hostile->random);
 
     hostile->ring.sq[random % (hostile->ring.setup.sq.bytes / 8)] = random;
     hostile->cq[random % (hostile->ring.setup.cq.bytes / 8)] = random;
 }
 
-static void wild_doorbell(struct hostile *hostile)
-{
+static void wild_doorbell(struct hostile *hostile) {
     uint64_t random = next_random(&hostile->random);
     volatile uint64_t *doorbell = hostile->ring.doorbell;
 
@@ -281,8 +305,7 @@ static void wild_doorbell(struct hostile *hostile)
 }
 
 /* Calls that mean no good either. */
-static void wild_call(struct hostile *hostile)
-{
+static void wild_call(struct hostile *hostile) {
     int fd = hostile->ring.fd;
     uint64_t random = next_random(&hostile->random);
     struct kvcpu_command command = {.opcode = (uint16_t)(random >> 8 & 0x7f),
@@ -315,8 +338,7 @@ static void wild_call(struct hostile *hostile)
 }
 
 /* A look through everything that can be looked at. */
-static void look_around(struct hostile *hostile)
-{
+static void look_around(struct hostile *hostile) {
     uint64_t words = device.block_size / 8;
     volatile uint64_t block;
 
@@ -332,8 +354,7 @@ static void look_around(struct hostile *hostile)
     }
 }
 
-static void go_on(struct hostile *hostile)
-{
+static void go_on(struct hostile *hostile) {
     uint32_t stopped;
 
     if (restart(hostile->ring.fd, &stopped) == 0) {
@@ -344,8 +365,24 @@ static void go_on(struct hostile *hostile)
     }
 }
 
-static void hostile_round(struct hostile *hostile)
-{
+static void hostile_open(struct hostile *hostile) {
+    int fd = open_device();
+
+    hostile->ring = ring_open(fd, ENTRIES, ENTRIES, 1);
+    buffer_add(fd, hostile->memory, BUFFER_BLOCKS * device.block_size);
+    hostile->view = map_region(fd, hostile->ring.setup.view, PROT_READ | PROT_WRITE);
+    hostile->cq = map_region(fd, hostile->ring.setup.cq, PROT_READ | PROT_WRITE);
+}
+
+static void hostile_close(struct hostile *hostile) {
+    close(hostile->ring.fd);
+    ring_unmap(&hostile->ring);
+    munmap((void *)hostile->view, hostile->ring.setup.view.bytes);
+    munmap((void *)hostile->cq, hostile->ring.setup.cq.bytes);
+}
+
+static void hostile_round(struct hostile *hostile) {
+    struct kvcpu_info info;
     uint64_t random = next_random(&hostile->random), batch = 1 + random % ENTRIES;
     struct answer answer;
 
@@ -372,61 +409,77 @@ static void hostile_round(struct hostile *hostile)
     }
     while (ring_take(&hostile->ring, &answer)) {
     }
-    if (info_of(hostile->ring.fd).ring_state != KVCPU_RS_RUNNING) {
+    info = info_of(hostile->ring.fd);
+    if (info.ring_state != KVCPU_RS_RUNNING) {
         go_on(hostile);
     }
     if ((random >> 28 & 31) == 0) {
         look_around(hostile);
     }
+    if (info.blocks_owned > OWNED_MAX) {
+        hostile_close(hostile);
+        hostile_open(hostile);
+        ++hostile->lives;
+    }
 }
 
-static void hostile_open(struct hostile *hostile)
-{
-    int fd = open_device();
-
-    hostile->ring = ring_open(fd, ENTRIES, ENTRIES, 1);
+static void attack(struct hostile *hostile, uint64_t wanted) {
+    while (shared->verified == 0) {
+        sched_yield();
+    }
     hostile->memory = memory_of(BUFFER_BLOCKS * device.block_size);
-    buffer_add(fd, hostile->memory, BUFFER_BLOCKS * device.block_size);
-    hostile->view = map_region(fd, hostile->ring.setup.view, PROT_READ | PROT_WRITE);
-    hostile->cq = map_region(fd, hostile->ring.setup.cq, PROT_READ | PROT_WRITE);
+    hostile_open(hostile);
+    while (hostile->entries < wanted) {
+        hostile_round(hostile);
+    }
+    shared->stop = 1;
 }
 
-int main(int argc, char **argv)
-{
+static void report(int fd, const struct hostile *hostile) {
+    printf(
+        "# %llu entries, %llu stops, %llu lives, %llu bad doorbells, %llu verifications, %llu runs "
+        "of the command\n",
+        (unsigned long long)hostile->entries, (unsigned long long)hostile->stops,
+        (unsigned long long)hostile->lives, (unsigned long long)counter(fd, KVCPU_CNT_BAD_DOORBELL),
+        (unsigned long long)shared->verified, (unsigned long long)shared->runs);
+}
+
+static pid_t start(int (*process)(char **), char **argument) {
+    pid_t child = fork();
+
+    if (child == 0) {
+        _exit(process(argument));
+    }
+    return child;
+}
+
+int main(int argc, char **argv) {
     uint64_t wanted = argc > 1 ? strtoull(argv[1], NULL, 0) : 20000;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
     struct hostile hostile = {.random = seed};
     int fd = open_device(), status = -1;
-    pid_t child;
+    pid_t victim, command = -1;
 
     device = info_of(fd);
     catch_faults();
     shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    child = fork();
-    if (child == 0) {
-        _exit(victim_process());
+    victim = start(victim_process, NULL);
+    if (argc > 3) {
+        command = start(command_process, argv + 3);
     }
-    while (shared->verified == 0) {
-        sched_yield();
+    attack(&hostile, wanted);
+    waitpid(victim, &status, 0);
+    if (command > 0) {
+        waitpid(command, NULL, 0);
     }
-    hostile_open(&hostile);
-    while (hostile.entries < wanted) {
-        hostile_round(&hostile);
-    }
-    shared->stop = 1;
-    waitpid(child, &status, 0);
-    printf("# %llu entries, %llu stops, %llu bad doorbells, %llu verifications\n",
-           (unsigned long long)hostile.entries, (unsigned long long)hostile.stops,
-           (unsigned long long)counter(fd, KVCPU_CNT_BAD_DOORBELL),
-           (unsigned long long)shared->verified);
-    is(hostile.found, 0, "no word of the victim's is to be found");
+    report(fd, &hostile);
+    is(hostile.found, 0, "no word of a victim's is to be found");
     is((uint64_t)status, 0, "the victim lives");
     ok(shared->verified > 0, "and has verified its blocks");
     is(shared->wrong, 0, "all of them were right");
-    close(hostile.ring.fd);
-    ring_unmap(&hostile.ring);
-    munmap((void *)hostile.view, hostile.ring.setup.view.bytes);
-    munmap((void *)hostile.cq, hostile.ring.setup.cq.bytes);
+    is(shared->failed_runs, 0, "the command always succeeded");
+    is(shared->runs > 0, argc > 3, "and was run, if there is one");
+    hostile_close(&hostile);
     wait_until_free(fd, device.blocks);
     is(info_of(fd).blocks_free, device.blocks, "every block is free in the end");
     return tap_end();

@@ -9,11 +9,11 @@
 
 #define THREADS 4
 #define PLACES 16 /* of each thread in a block */
-#define BATCH 24  /* claims at a time */
+#define BATCH_MAX 1024
 
 static struct kvcpu_info device;
 static volatile uint64_t *view;
-static uint64_t first, blocks;
+static uint64_t first, blocks, batch; /* claims at a time */
 static volatile bool stop;
 /* The accesses are ahead of the moves: who has few processors gives them to the moves. */
 static volatile bool ahead;
@@ -81,9 +81,9 @@ static uint64_t moves(int fd) {
 /* Claims some blocks, whatever is mapped of them, and gives them back. */
 static uint64_t claim_some(struct ring *ring, uint64_t *random) {
     uint64_t complete = (uint64_t)KVCPU_F_COMPLETE << KVCPU_CTL_FLAGS_SHIFT, good = 0;
-    struct answer answers[BATCH];
+    struct answer answers[BATCH_MAX];
 
-    for (uint64_t i = 0; i < BATCH; ++i) {
+    for (uint64_t i = 0; i < batch; ++i) {
         struct entry pin = {.first = first + next_random(random) % blocks,
                             .count = 1,
                             .arg = LONG_NS,
@@ -93,11 +93,11 @@ static uint64_t claim_some(struct ring *ring, uint64_t *random) {
         ring_put(ring, &pin);
     }
     ring_announce(ring);
-    for (int i = 0; i < BATCH; ++i) {
+    for (uint64_t i = 0; i < batch; ++i) {
         answers[i] = ring_answer(ring);
         good += status_of(answers[i].result) == KVCPU_SC_SUCCESS;
     }
-    for (int i = 0; i < BATCH; ++i) {
+    for (uint64_t i = 0; i < batch; ++i) {
         struct entry unpin = {.first = answers[i].tag, .count = 1, .control = KVCPU_OP_UNPIN};
 
         if (status_of(answers[i].result) == KVCPU_SC_SUCCESS) {
@@ -105,7 +105,7 @@ static uint64_t claim_some(struct ring *ring, uint64_t *random) {
         }
     }
     ring_announce(ring);
-    return BATCH - good;
+    return batch - good;
 }
 
 /* What the device itself reads of every block is what the threads wrote. */
@@ -148,13 +148,15 @@ int main(int argc, char **argv) {
     struct ring ring;
 
     device = info_of(fd);
-    ring = ring_open(fd, 64, 64, 0);
+    ring = ring_open(fd, BATCH_MAX, BATCH_MAX, 0);
     /* Twice what fits in the fast tier: half of all claims need a move, and most moves a
      * revocation. */
     blocks = device.fast_slots * 2;
     if (blocks > KVCPU_COMMAND_BLOCKS_MAX || blocks > device.blocks / 2) {
         bail_out("wants a device with fewer slots, such as fast-size=256K");
     }
+    /* Some slots are left for what is mapped and leaves. */
+    batch = device.fast_slots * 3 / 8 < BATCH_MAX ? device.fast_slots * 3 / 8 : BATCH_MAX;
     first = ring_alloc(&ring, blocks);
     view = map_region(fd, ring.setup.view, PROT_READ | PROT_WRITE);
     before = moves(fd);

@@ -20,6 +20,7 @@ struct ring {
     const volatile uint64_t *residency;
     uint64_t tail;
     uint64_t head;
+    uint64_t now; /* device time, as last heard of */
 };
 
 /* An entry's words, by name. */
@@ -31,8 +32,7 @@ struct answer {
     uint64_t result, time, reserved, tag;
 };
 
-static volatile void *map_region(int fd, struct kvcpu_region region, int protection)
-{
+static volatile void *map_region(int fd, struct kvcpu_region region, int protection) {
     void *at = mmap(NULL, region.bytes, protection, MAP_SHARED, fd, (off_t)region.offset);
 
     if (at == MAP_FAILED) {
@@ -44,8 +44,7 @@ static volatile void *map_region(int fd, struct kvcpu_region region, int protect
 
 /* Gives a file rings, with a residency map, and maps them. No interrupts but for `coalesce`. */
 __attribute__((unused)) static struct ring ring_open(int fd, uint32_t sq_entries,
-                                                     uint32_t cq_entries, uint32_t coalesce)
-{
+                                                     uint32_t cq_entries, uint32_t coalesce) {
     struct ring ring = {.fd = fd,
                         .setup = {.flags = KVCPU_SETUP_RESIDENCY,
                                   .sq_entries = sq_entries,
@@ -62,8 +61,7 @@ __attribute__((unused)) static struct ring ring_open(int fd, uint32_t sq_entries
     return ring;
 }
 
-__attribute__((unused)) static void ring_unmap(struct ring *ring)
-{
+__attribute__((unused)) static void ring_unmap(struct ring *ring) {
     munmap((void *)ring->sq, ring->setup.sq.bytes);
     munmap((void *)ring->cq, ring->setup.cq.bytes);
     munmap((void *)ring->doorbell, ring->setup.doorbell.bytes);
@@ -71,25 +69,21 @@ __attribute__((unused)) static void ring_unmap(struct ring *ring)
 }
 
 /* After RESTART, or a reset of the indices by SETUP. */
-__attribute__((unused)) static void ring_from_empty(struct ring *ring)
-{
+__attribute__((unused)) static void ring_from_empty(struct ring *ring) {
     ring->tail = 0;
     ring->head = 0;
 }
 
-static uint64_t ring_header(const struct ring *ring, enum kvcpu_cq_header_word word)
-{
+static uint64_t ring_header(const struct ring *ring, enum kvcpu_cq_header_word word) {
     return __atomic_load_n(&ring->cq[word], __ATOMIC_ACQUIRE);
 }
 
-static void ring_store(volatile uint64_t *doorbell, enum kvcpu_doorbell which, uint64_t value)
-{
+static void ring_store(volatile uint64_t *doorbell, enum kvcpu_doorbell which, uint64_t value) {
     __atomic_store_n(&doorbell[which / 8], value, __ATOMIC_RELEASE);
 }
 
 /* Writes an entry. The device does not know of it before ring_announce(). */
-static void ring_put(struct ring *ring, const struct entry *entry)
-{
+static void ring_put(struct ring *ring, const struct entry *entry) {
     uint64_t words[KVCPU_ENTRY_WORDS] = {entry->first,  entry->count, entry->arg, entry->addr,
                                          entry->extent, entry->meta,  entry->tag, entry->control};
     volatile uint64_t *at =
@@ -106,14 +100,12 @@ static void ring_put(struct ring *ring, const struct entry *entry)
     ++ring->tail;
 }
 
-static void ring_announce(struct ring *ring)
-{
+static void ring_announce(struct ring *ring) {
     ring_store(ring->doorbell, KVCPU_DB_SQ_TAIL, ring->tail);
 }
 
 /* Whether there is a completion; takes it. */
-static bool ring_take(struct ring *ring, struct answer *answer)
-{
+static bool ring_take(struct ring *ring, struct answer *answer) {
     volatile uint64_t *at = ring->cq + KVCPU_CQ_HEADER_BYTES / 8 +
                             ring->head % ring->setup.cq_entries * (KVCPU_COMPLETION_BYTES / 8);
     uint64_t tag = __atomic_load_n(&at[KVCPU_CW_TAG], __ATOMIC_ACQUIRE);
@@ -124,22 +116,23 @@ static bool ring_take(struct ring *ring, struct answer *answer)
     }
     *answer = (struct answer){at[KVCPU_CW_RESULT], at[KVCPU_CW_TIME], at[KVCPU_CW_RESERVED],
                               tag & ~KVCPU_PHASE};
+    ring->now = answer->time;
     ring_store(ring->doorbell, KVCPU_DB_CQ_HEAD, ++ring->head);
     return true;
 }
 
-/* Sleeps until the completion ring has something, or for `patience` ns of device time. */
-static int ring_sleep(struct ring *ring, uint64_t patience)
-{
-    struct kvcpu_wait wait = {.flags = KVCPU_WAIT_RING,
-                              .until_ns = info_of(ring->fd).time_ns + patience};
+/* Sleeps until the completion ring has something, or until `patience` ns after the time last known.
+ */
+static int ring_sleep(struct ring *ring, uint64_t patience) {
+    struct kvcpu_wait wait = {.flags = KVCPU_WAIT_RING, .until_ns = ring->now + patience};
+    int err = ioctl(ring->fd, KVCPU_IOC_WAIT, &wait);
 
-    return ioctl(ring->fd, KVCPU_IOC_WAIT, &wait);
+    ring->now = wait.time_ns > ring->now ? wait.time_ns : ring->now;
+    return err;
 }
 
 /* The next completion, however long it takes. */
-static struct answer ring_answer(struct ring *ring)
-{
+static struct answer ring_answer(struct ring *ring) {
     struct answer answer;
     int tries = 0;
 
@@ -152,8 +145,7 @@ static struct answer ring_answer(struct ring *ring)
 }
 
 /* Executes one command, with a completion; the answer. */
-static struct answer ring_run(struct ring *ring, struct entry entry)
-{
+static struct answer ring_run(struct ring *ring, struct entry entry) {
     static uint64_t sequence;
     struct answer answer;
 
@@ -170,8 +162,7 @@ static struct answer ring_run(struct ring *ring, struct entry entry)
 }
 
 __attribute__((unused)) static uint32_t ring_range(struct ring *ring, uint64_t opcode,
-                                                   uint64_t first, uint64_t count, uint64_t arg)
-{
+                                                   uint64_t first, uint64_t count, uint64_t arg) {
     struct entry entry = {.first = first, .count = count, .arg = arg, .control = opcode};
 
     return status_of(ring_run(ring, entry).result);
@@ -180,8 +171,7 @@ __attribute__((unused)) static uint32_t ring_range(struct ring *ring, uint64_t o
 /* READ or WRITE between a block and a registered buffer. */
 __attribute__((unused)) static uint32_t ring_copy(struct ring *ring, uint64_t opcode,
                                                   uint64_t block, uint32_t buffer, uint64_t offset,
-                                                  uint64_t length)
-{
+                                                  uint64_t length) {
     struct entry entry = {.first = block,
                           .addr = (uint64_t)buffer << KVCPU_BUF_ID_SHIFT | offset,
                           .extent = length << KVCPU_EXT_LENGTH_SHIFT,
@@ -191,8 +181,7 @@ __attribute__((unused)) static uint32_t ring_copy(struct ring *ring, uint64_t op
 }
 
 /* Blocks in one run; its first. */
-__attribute__((unused)) static uint64_t ring_alloc(struct ring *ring, uint64_t count)
-{
+__attribute__((unused)) static uint64_t ring_alloc(struct ring *ring, uint64_t count) {
     struct answer answer =
         ring_run(ring, (struct entry){.count = count, .control = KVCPU_OP_ALLOC});
     uint64_t got = answer.result >> KVCPU_RES_AUX_SHIFT & KVCPU_RES_AUX_MASK;
@@ -204,8 +193,7 @@ __attribute__((unused)) static uint64_t ring_alloc(struct ring *ring, uint64_t c
     return answer.result >> KVCPU_RES_VALUE_SHIFT;
 }
 
-__attribute__((unused)) static struct kvcpu_buffer buffer_add(int fd, void *at, uint64_t length)
-{
+__attribute__((unused)) static struct kvcpu_buffer buffer_add(int fd, void *at, uint64_t length) {
     struct kvcpu_buffer buffer = {
         .address = (uintptr_t)at, .length = length, .id = KVCPU_BUFFER_ANY};
 
@@ -215,15 +203,13 @@ __attribute__((unused)) static struct kvcpu_buffer buffer_add(int fd, void *at, 
     return buffer;
 }
 
-__attribute__((unused)) static int buffer_remove(int fd, uint32_t id)
-{
+__attribute__((unused)) static int buffer_remove(int fd, uint32_t id) {
     struct kvcpu_buffer_remove request = {.id = id};
 
     return ioctl(fd, KVCPU_IOC_BUFFER_REMOVE, &request);
 }
 
-__attribute__((unused)) static int restart(int fd, uint32_t *stopped)
-{
+__attribute__((unused)) static int restart(int fd, uint32_t *stopped) {
     struct kvcpu_restart request = {.flags = 0};
     int result = ioctl(fd, KVCPU_IOC_RESTART, &request);
 
@@ -231,16 +217,14 @@ __attribute__((unused)) static int restart(int fd, uint32_t *stopped)
     return result;
 }
 
-__attribute__((unused)) static int coalesce(int fd, uint32_t count, uint32_t ns)
-{
+__attribute__((unused)) static int coalesce(int fd, uint32_t count, uint32_t ns) {
     struct kvcpu_coalesce request = {.count = count, .ns = ns};
 
     return ioctl(fd, KVCPU_IOC_COALESCE, &request);
 }
 
 /* What poll says within `milliseconds` of those asked for; POLLERR and POLLHUP always are. */
-__attribute__((unused)) static short polled(int fd, short events, int milliseconds)
-{
+__attribute__((unused)) static short polled(int fd, short events, int milliseconds) {
     struct pollfd poll_fd = {.fd = fd, .events = events};
 
     return poll(&poll_fd, 1, milliseconds) > 0 ? poll_fd.revents : 0;
