@@ -331,6 +331,7 @@ void kvcpu_submit_free(struct kvcpu_file *file);
 long kvcpu_ioc_info(struct kvcpu_file *file, void __user *argument, size_t size);
 long kvcpu_ioc_block(struct kvcpu_file *file, void __user *argument, size_t size);
 long kvcpu_ioc_counters(struct kvcpu_file *file, void __user *argument, size_t size);
+long kvcpu_ioc_history(struct kvcpu_file *file, void __user *argument, size_t size);
 
 /* kvcpu_sysfs.c */
 extern const struct attribute_group *kvcpu_groups[];

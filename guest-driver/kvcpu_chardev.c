@@ -171,6 +171,7 @@ static const struct kvcpu_ioctl kvcpu_ioctls[] = {
 	{ KVCPU_IOC_BUFFER_ADD, sizeof(struct kvcpu_buffer), kvcpu_ioc_buffer_add },
 	{ KVCPU_IOC_BUFFER_REMOVE, sizeof(struct kvcpu_buffer_remove), kvcpu_ioc_buffer_remove },
 	{ KVCPU_IOC_QUOTA, sizeof(struct kvcpu_quota), kvcpu_ioc_quota },
+	{ KVCPU_IOC_HISTORY, sizeof(struct kvcpu_history), kvcpu_ioc_history },
 };
 
 static bool kvcpu_ioctl_is(const struct kvcpu_ioctl *ioctl, unsigned int cmd)

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What can be asked: INFO, BLOCK, COUNTERS.
+ * What can be asked: INFO, BLOCK, COUNTERS, HISTORY.
  */
 #include <linux/capability.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "kvcpu.h"
+#include "kvcpu_hw_log.h"
 
 /* What a device without rings does not have stays zero. */
 static void kvcpu_info_rings(struct kvcpu_file *file, struct kvcpu_info *info)
@@ -42,6 +44,7 @@ long kvcpu_ioc_info(struct kvcpu_file *file, void __user *argument, size_t size)
 	struct kvcpu_device *kd = file->kd;
 	struct kvcpu_info info;
 	int err;
+	u32 i;
 
 	/* All of it is output; a part that is not known must be zero all the same. */
 	err = kvcpu_struct_in(&info, sizeof(info), argument, size);
@@ -75,6 +78,8 @@ long kvcpu_ioc_info(struct kvcpu_file *file, void __user *argument, size_t size)
 		.vectors = kd->vector_count,
 	};
 	kvcpu_info_rings(file, &info);
+	for (i = 0; i < ARRAY_SIZE(info.occupancy) && info.caps & KVCPU_CAP_OCCUPANCY; i++)
+		info.occupancy[i] = kvcpu_read(kd, KVCPU_REG_OCCUPANCY_FREE + 8 * i);
 	kvcpu_leave(kd);
 	return kvcpu_struct_out(argument, &info, sizeof(info), size);
 }
@@ -156,4 +161,77 @@ long kvcpu_ioc_counters(struct kvcpu_file *file, void __user *argument, size_t s
 	if (copy_to_user(u64_to_user_ptr(counters.values), values, wanted * sizeof(*values)))
 		return -EFAULT;
 	return kvcpu_struct_out(argument, &counters, sizeof(counters), size);
+}
+
+/* Up to @history->capacity records; the device looks at a bounded number a write. */
+static void kvcpu_read_history(struct kvcpu_device *kd, struct kvcpu_history *history,
+			       struct kvcpu_record *records)
+{
+	u64 state;
+
+	kvcpu_write(kd, KVCPU_REG_BLOCK_SELECT, history->block);
+	do {
+		kvcpu_write(kd, KVCPU_REG_HISTORY_BEFORE, history->before);
+		history->before = kvcpu_read(kd, KVCPU_REG_HISTORY_BEFORE);
+		state = kvcpu_read(kd, KVCPU_REG_HISTORY_STATE);
+		if (state != KVCPU_HS_FOUND)
+			continue;
+		records[history->count++] = (struct kvcpu_record) {
+			.sequence = kvcpu_read(kd, KVCPU_REG_HISTORY_SEQUENCE),
+			.time_ns = kvcpu_read(kd, KVCPU_REG_HISTORY_TIME),
+			.what = kvcpu_read(kd, KVCPU_REG_HISTORY_WHAT),
+			.first = kvcpu_read(kd, KVCPU_REG_HISTORY_FIRST),
+			.value = kvcpu_read(kd, KVCPU_REG_HISTORY_VALUE),
+		};
+	} while (history->count < history->capacity &&
+		 (state == KVCPU_HS_FOUND || state == KVCPU_HS_GO_ON));
+}
+
+/**
+ * kvcpu_ioc_history() - KVCPU_IOC_HISTORY
+ * @file: open file
+ * @argument: struct kvcpu_history of the user
+ * @size: its size
+ *
+ * The administrator's alone: a block had other owners, and its records tell of their doings.
+ *
+ * Return: 0; -EINVAL (no such block, capacity), -EPERM, -EOPNOTSUPP, -ENOMEM, -E2BIG, -EFAULT,
+ * -ENODEV.
+ */
+long kvcpu_ioc_history(struct kvcpu_file *file, void __user *argument, size_t size)
+{
+	struct kvcpu_device *kd = file->kd;
+	struct kvcpu_history history;
+	struct kvcpu_record *records;
+	bool has_one;
+	long err;
+
+	err = kvcpu_struct_in(&history, sizeof(history), argument, size);
+	if (err)
+		return err;
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (history.block >= kd->blocks || !history.capacity ||
+	    history.capacity > KVCPU_HISTORY_MAX)
+		return -EINVAL;
+	records = kcalloc(history.capacity, sizeof(*records), GFP_KERNEL);
+	if (!records)
+		return -ENOMEM;
+	history.count = 0;
+	err = kvcpu_enter(kd);
+	if (err)
+		goto free_records;
+	has_one = kvcpu_read(kd, KVCPU_REG_CAPS) & KVCPU_CAP_HISTORY;
+	if (has_one)
+		kvcpu_read_history(kd, &history, records);
+	kvcpu_leave(kd);
+	err = has_one ? 0 : -EOPNOTSUPP;
+	if (!err && copy_to_user(u64_to_user_ptr(history.records), records,
+				 history.count * sizeof(*records)))
+		err = -EFAULT;
+	if (!err)
+		err = kvcpu_struct_out(argument, &history, sizeof(history), size);
+free_records:
+	kfree(records);
+	return err;
 }

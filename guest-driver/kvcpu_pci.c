@@ -60,6 +60,8 @@ static u64 kvcpu_features(u64 caps)
 {
 	u64 features = KVCPU_FEATURE_SUBMIT | KVCPU_FEATURE_INSPECT | KVCPU_FEATURE_ADVICE;
 
+	if (caps & KVCPU_CAP_HISTORY)
+		features |= KVCPU_FEATURE_HISTORY;
 	/* Doorbells of two contexts in one page cannot be mapped to two processes. */
 	if (!IS_ALIGNED(KVCPU_DOORBELL_STRIDE, PAGE_SIZE) || !(caps & KVCPU_CAP_RINGS))
 		return features;

@@ -5,6 +5,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -72,6 +73,23 @@ class KernelTransport final : public Transport {
         block.block = number;
         call(KVCPU_IOC_BLOCK, &block, "BLOCK");
         return block;
+    }
+
+    std::vector<kvcpu_record> history(uint64_t block, std::size_t most) override {
+        std::vector<kvcpu_record> records;
+        kvcpu_history request = {};
+        request.block = block;
+        request.before = UINT64_MAX;
+        do {
+            const std::size_t known = records.size();
+            request.capacity =
+                static_cast<uint32_t>(std::min<std::size_t>(most - known, KVCPU_HISTORY_MAX));
+            records.resize(known + request.capacity);
+            request.records = reinterpret_cast<uintptr_t>(&records[known]);
+            call(KVCPU_IOC_HISTORY, &request, "HISTORY");
+            records.resize(known + request.count);
+        } while (request.count == request.capacity && records.size() < most);
+        return records;
     }
 
     std::vector<uint64_t> counters() override {

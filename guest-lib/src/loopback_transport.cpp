@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "kvcpu/transport.h"
+#include "kvcpu_hw_log.h"
 #include "loopback_queue.h"
 
 namespace kvcpu {
@@ -54,6 +55,9 @@ class LoopbackTransport final : public Transport {
             static_cast<uint32_t>(blocks >> KVCPU_CXB_SLOTS_SHIFT & KVCPU_CXB_SLOTS_MASK);
         info.blocks_owned =
             static_cast<uint32_t>(blocks >> KVCPU_CXB_OWNED_SHIFT & KVCPU_CXB_OWNED_MASK);
+        for (uint64_t i = 0; i < std::size(info.occupancy); ++i) {
+            info.occupancy[i] = get(KVCPU_REG_OCCUPANCY_FREE + 8 * i);
+        }
         return info;
     }
 
@@ -119,6 +123,28 @@ class LoopbackTransport final : public Transport {
         return block;
     }
 
+    std::vector<kvcpu_record> history(uint64_t block, std::size_t most) override {
+        if (block >= get(KVCPU_REG_BLOCKS)) {
+            throw std::system_error(EINVAL, std::generic_category(), "HISTORY");
+        }
+        std::vector<kvcpu_record> records;
+        put(KVCPU_REG_BLOCK_SELECT, block);
+        uint64_t before = UINT64_MAX;
+        for (uint64_t state = KVCPU_HS_GO_ON; state != KVCPU_HS_END && records.size() < most;) {
+            put(KVCPU_REG_HISTORY_BEFORE, before);
+            before = get(KVCPU_REG_HISTORY_BEFORE);
+            state = get(KVCPU_REG_HISTORY_STATE);
+            if (state == KVCPU_HS_FOUND) {
+                records.push_back({.sequence = get(KVCPU_REG_HISTORY_SEQUENCE),
+                                   .time_ns = get(KVCPU_REG_HISTORY_TIME),
+                                   .what = get(KVCPU_REG_HISTORY_WHAT),
+                                   .first = get(KVCPU_REG_HISTORY_FIRST),
+                                   .value = get(KVCPU_REG_HISTORY_VALUE)});
+            }
+        }
+        return records;
+    }
+
     std::vector<uint64_t> counters() override {
         std::vector<uint64_t> values;
         for (uint64_t i = 0; i < KVCPU_COUNTER_COUNT; ++i) {
@@ -156,9 +182,9 @@ class LoopbackTransport final : public Transport {
 
   private:
     /* Advice goes through file and address space, which are the kernel's. */
-    static constexpr uint64_t features = KVCPU_FEATURE_SUBMIT | KVCPU_FEATURE_INSPECT |
-                                         KVCPU_FEATURE_RINGS | KVCPU_FEATURE_BUFFERS |
-                                         KVCPU_FEATURE_RESIDENCY | KVCPU_FEATURE_VIEW;
+    static constexpr uint64_t features =
+        KVCPU_FEATURE_SUBMIT | KVCPU_FEATURE_INSPECT | KVCPU_FEATURE_RINGS | KVCPU_FEATURE_BUFFERS |
+        KVCPU_FEATURE_RESIDENCY | KVCPU_FEATURE_VIEW | KVCPU_FEATURE_HISTORY;
 
     uint64_t get(uint64_t offset) noexcept { return device_.get(offset); }
     void put(uint64_t offset, uint64_t value) noexcept { device_.put(offset, value); }

@@ -370,6 +370,7 @@ void Commands::written(uint32_t block) noexcept {
     const uint64_t size = d_.config.block_size;
     if (has_slot_copy(b)) {
         b.dirty = true;
+        d_.recount(block);
         d_.host.tier_written(KVCPU_TIER_FAST, b.slot * size, size);
     } else {
         d_.host.tier_written(KVCPU_TIER_SLOW, block * size, size);

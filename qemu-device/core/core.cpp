@@ -218,6 +218,7 @@ void Core::reset(kvcpu_reset_kind kind) noexcept {
     d_.registers.reset();
     d_.registers[Reg::SHARED_CAP] = d_.slot_count / 2;
     last_result_ = 0;
+    found_ = {};
     reset_parts();
     reset_blocks(kind);
     placement_.score.set_weights({});
@@ -275,6 +276,9 @@ void Core::reset_blocks(kvcpu_reset_kind kind) noexcept {
             d_.free_slots.erase(b.slot);
         }
         mover_.scrub(block);
+    }
+    for (uint32_t block = 0; block < d_.block_count(); ++block) {
+        d_.recount(block);
     }
 }
 

@@ -62,6 +62,7 @@ class Core {
     [[nodiscard]] uint64_t read_geometry(Reg reg) const noexcept;
     [[nodiscard]] uint64_t read_block(Reg reg) const noexcept;
     [[nodiscard]] uint64_t read_context(Reg reg) const noexcept;
+    [[nodiscard]] uint64_t read_history(Reg reg) const noexcept;
     [[nodiscard]] bool is_acceptable(Reg reg, uint64_t value) const noexcept;
     void write_register(Reg reg, uint64_t value) noexcept;
     void hint_bytes(kvcpu_opcode opcode, uint16_t flags, uint64_t address, uint64_t length,
@@ -85,6 +86,7 @@ class Core {
     Commands commands_;
     Turns turns_;
     uint64_t last_result_ = 0;
+    History::Position found_;
     uint64_t armed_ns_ = KVCPU_TIMER_OFF;
     bool entered_ = false;
 };

@@ -60,6 +60,9 @@ uint64_t Core::read_target(const Target &target) const noexcept {
 }
 
 uint64_t Core::read_register(Reg reg) const noexcept {
+    if (Occupancy::has(reg)) {
+        return d_.occupancy.value(reg);
+    }
     switch (reg) {
         case Reg::POLICY:
             return d_.policy;
@@ -86,6 +89,14 @@ uint64_t Core::read_register(Reg reg) const noexcept {
         case Reg::CONTEXT_SQ:
         case Reg::CONTEXT_CQ:
             return read_context(reg);
+        case Reg::HISTORY_BEFORE:
+        case Reg::HISTORY_STATE:
+        case Reg::HISTORY_SEQUENCE:
+        case Reg::HISTORY_TIME:
+        case Reg::HISTORY_WHAT:
+        case Reg::HISTORY_FIRST:
+        case Reg::HISTORY_VALUE:
+            return read_history(reg);
         case Reg::CMD_RESULT:
             return last_result_;
         case Reg::CPL_PENDING:
@@ -201,6 +212,27 @@ uint64_t Core::read_context(Reg reg) const noexcept {
     }
 }
 
+uint64_t Core::read_history(Reg reg) const noexcept {
+    const kvcpu_event &record = found_.record;
+    switch (reg) {
+        case Reg::HISTORY_BEFORE:
+            return found_.before;
+        case Reg::HISTORY_STATE:
+            return found_.state;
+        case Reg::HISTORY_SEQUENCE:
+            return record.sequence;
+        case Reg::HISTORY_TIME:
+            return record.time_ns;
+        case Reg::HISTORY_WHAT:
+            return record.kind | uint64_t{record.detail} << 16 | uint64_t{record.context} << 32 |
+                   uint64_t{record.status} << 48;
+        case Reg::HISTORY_FIRST:
+            return record.first;
+        default:
+            return record.value;
+    }
+}
+
 /* -- Writing --------------------------------------------------------------- */
 
 bool Core::is_acceptable(Reg reg, uint64_t value) const noexcept {
@@ -295,6 +327,10 @@ void Core::write_register(Reg reg, uint64_t value) noexcept {
             break;
         case Reg::CLOCK_STOP:
             d_.clock.stop_at(value, d_.now);
+            break;
+        case Reg::HISTORY_BEFORE:
+            found_ = d_.log.history().seek(static_cast<uint32_t>(d_.registers[Reg::BLOCK_SELECT]),
+                                           value);
             break;
         case Reg::CMD_CONTROL:
             last_result_ = commands_.execute(Command::from(d_.registers)).encode();

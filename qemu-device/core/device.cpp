@@ -16,6 +16,7 @@ Device::Device(const kvcpu_config &cfg, const kvcpu_host_ops &ops, void *opaque,
       policy(static_cast<kvcpu_policy>(cfg.policy)),
       slot_count(static_cast<uint32_t>(cfg.fast_size / cfg.block_size)),
       blocks(cfg.slow_size / cfg.block_size),
+      occupancy(blocks.size()),
       contexts(cfg.max_contexts),
       free_blocks(block_count()),
       free_slots(slot_count),
@@ -35,6 +36,7 @@ void Device::change(uint32_t block, kvcpu_block_occurrence occurrence,
     leaving += is_leaving - was_leaving;
     context_of(block).slots_going += is_leaving - was_leaving;
     at(block).state = to;
+    recount(block);
     update_free(block);
     if (maps > 0) {
         residency.show(block);

@@ -15,6 +15,7 @@
 #include "kvcpu_core.h"
 #include "kvcpu_hw_rings.h"
 #include "number_set.h"
+#include "occupancy.h"
 #include "registers.h"
 #include "residency.h"
 #include "tiers.h"
@@ -80,6 +81,7 @@ struct Device {
         return block.state == KVCPU_BS_LEAVING || block.giving;
     }
 
+    void recount(uint32_t block) noexcept { occupancy.recount(block, at(block)); }
     void count(kvcpu_counter counter, uint64_t amount = 1) noexcept {
         counters.add(counter, amount);
     }
@@ -101,6 +103,7 @@ struct Device {
     kvcpu_policy policy;
     const uint32_t slot_count;
     std::vector<Block> blocks;
+    Occupancy occupancy;
     std::vector<Context> contexts;
     NumberSet free_blocks;  // ALLOC may hand them out
     NumberSet free_slots;   // hold, await and still scrub no block

@@ -9,6 +9,7 @@ namespace kvcpu {
 void EventLog::restart(uint64_t now) noexcept {
     origin_ns_ = now;
     next_ = 0;
+    history_.clear();
     append(now, {.kind = KVCPU_EV_LOG_RESTART});
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "history.h"
 #include "host.h"
 #include "kvcpu_hw.h"
 #include "kvcpu_hw_log.h"
@@ -37,14 +38,17 @@ class EventLog {
             .first = record.first,
             .value = record.value,
         };
+        history_.append(event);
         host_.event(event);
     }
     [[nodiscard]] uint64_t records() const noexcept { return next_; }
+    [[nodiscard]] const History &history() const noexcept { return history_; }
 
   private:
     const Host &host_;
     uint64_t origin_ns_ = 0;
     uint64_t next_ = 0;
+    History history_;
 };
 
 }  // namespace kvcpu

@@ -282,7 +282,7 @@ void Hints::apply_evictable(const HintRequest &request, uint32_t block) noexcept
     const Block &b = d_.at(block);
     const bool in_place = b.state == KVCPU_BS_FAST || b.state == KVCPU_BS_WRITING_BACK;
     if ((request.flags & KVCPU_F_NOW) != 0 && in_place && b.claims == 0 && b.wanted == 0) {
-        mover_.evict(block, KVCPU_VC_EVICTABLE);
+        mover_.evict_now(block);
     } else {
         mover_.clean(block);
     }

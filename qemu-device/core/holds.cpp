@@ -66,6 +66,7 @@ Result Holds::grant(uint16_t context, uint32_t block, bool for_writing) noexcept
     if (for_writing) {
         b.write_held = true;
         b.dirty = has_slot_copy(b);
+        d_.recount(block);
         if (!b.written) {
             b.written = true;
             pins_.first_written(block);

@@ -45,12 +45,28 @@ void Mover::record_move(kvcpu_event_kind kind, const Engine &engine) noexcept {
 
 /* -- Leaving the fast tier ------------------------------------------------- */
 
-bool Mover::evict(uint32_t block, kvcpu_victim_class as, kvcpu_revoke_reason why) noexcept {
+/* What `why BLOCK` answers with. */
+void Mover::record_choice(uint32_t block, kvcpu_victim_class as, const Cause &cause) noexcept {
+    const Block &b = d_.at(block);
+    const uint64_t age = std::min<uint64_t>(d_.context_of(block).clock - b.used_at, UINT32_MAX);
+    const auto detail = uint64_t{as} << KVCPU_CHO_CLASS_SHIFT | uint64_t{cause.cause}
+                                                                    << KVCPU_CHO_CAUSE_SHIFT;
+    d_.record(
+        {.kind = KVCPU_EV_CHOSEN,
+         .detail = static_cast<uint16_t>(detail),
+         .context = b.owner,
+         .status = static_cast<uint16_t>(d_.policy),
+         .first = block,
+         .value = uint64_t{cause.wanted_by} << KVCPU_CHW_FOR_SHIFT | age << KVCPU_CHW_AGE_SHIFT});
+}
+
+bool Mover::evict_for(uint32_t block, kvcpu_victim_class as, const Cause &cause) noexcept {
     Block &b = d_.at(block);
+    record_choice(block, as, cause);
     b.leaving_as = as;
     if (b.held) {
         d_.ask_for_slot(block);
-        revoke(block, why);
+        revoke(block, cause.revoke);
         return false;
     }
     if (!b.dirty) {
@@ -160,7 +176,7 @@ void Mover::released(uint32_t block) noexcept {
     const bool in_place = b.state == KVCPU_BS_FAST || b.state == KVCPU_BS_WRITING_BACK;
     if (was_asked && why == KVCPU_RV_HOME && b.hint == Hint::evictable && in_place &&
         b.claims == 0 && b.wanted == 0) {
-        evict(block, KVCPU_VC_EVICTABLE);
+        evict_now(block);
     } else if (b.sealed || (was_asked && why == KVCPU_RV_CLEAN)) {
         clean(block);
     }

@@ -24,13 +24,13 @@ class Mover final : public Evictions {
     /* As after power-on, or after a reset: nothing moves, nothing is queued. */
     void clear() noexcept;
 
-    /*
-     * Sends a block that is in FAST or WRITING_BACK home; at once if it is clean. One that is held
-     * is asked back instead, and false returned.
-     */
-    bool evict(uint32_t block, kvcpu_victim_class as, kvcpu_revoke_reason why) noexcept;
+    /* Sends a block home, as a policy decided in a STEP; as evict_for(). */
     bool evict(uint32_t block, kvcpu_victim_class as) noexcept override {
-        return evict(block, as, KVCPU_RV_HOME);
+        return evict_for(block, as, {.cause = KVCPU_EC_DEMOTED, .revoke = KVCPU_RV_HOME});
+    }
+    /* The same for EVICTABLE with F_NOW. */
+    void evict_now(uint32_t block) noexcept {
+        evict_for(block, KVCPU_VC_EVICTABLE, {.cause = KVCPU_EC_NOW, .revoke = KVCPU_RV_HOME});
     }
     /* Writes a dirty block home when the link has nothing better to do; the block stays. */
     void clean(uint32_t block) noexcept;
@@ -81,6 +81,19 @@ class Mover final : public Evictions {
     static constexpr uint32_t scrub_jobs = 2;
     static constexpr uint32_t job_lists = 3;
 
+    /* Why a block is told to leave, and how it is asked back where it is held. */
+    struct Cause {
+        kvcpu_eviction_cause cause;
+        kvcpu_revoke_reason revoke;
+        uint32_t wanted_by = no_block;
+    };
+
+    /*
+     * Sends a block that is in FAST or WRITING_BACK home; at once if it is clean. One that is held
+     * is asked back instead, and false returned.
+     */
+    bool evict_for(uint32_t block, kvcpu_victim_class as, const Cause &cause) noexcept;
+    void record_choice(uint32_t block, kvcpu_victim_class as, const Cause &cause) noexcept;
     void leave_slot(uint32_t block, kvcpu_block_occurrence occurrence) noexcept;
     /* room.cpp */
     [[nodiscard]] Victim find_victim(uint32_t wanted_by, Room room) noexcept;

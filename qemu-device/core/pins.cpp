@@ -120,6 +120,7 @@ void Pins::grant(uint16_t context, Range range) noexcept {
         rescue(block);
         d_.change(block, KVCPU_BO_CLAIM, b.state);
         ++b.claims;
+        d_.recount(block);
         if (b.hint == Hint::prefetchable || b.hint == Hint::released) {
             b.hint = Hint::none;
         }
@@ -137,6 +138,7 @@ void Pins::grant(uint16_t context, Range range) noexcept {
 void Pins::unpin(uint16_t context, Range range) noexcept {
     for (uint32_t block = range.end(); block-- > range.first;) {
         --d_.at(block).claims;
+        d_.recount(block);
         placement_.end_use(block);
     }
     d_.count(KVCPU_CNT_UNPINS);

@@ -11,6 +11,17 @@ namespace {
 /* Of its blocks, in the order of last use, so many are looked at for the one to give. */
 constexpr unsigned own_looked_at = 64;
 
+kvcpu_eviction_cause cause_of(Room room) {
+    switch (room) {
+        case Room::pin:
+            return KVCPU_EC_PIN;
+        case Room::hint:
+            return KVCPU_EC_HINT;
+        default:
+            return KVCPU_EC_SCORE;
+    }
+}
+
 }  // namespace
 
 /* The one of the lowest class; of one class, that which was used longest ago. */
@@ -45,7 +56,7 @@ bool Mover::exchange(uint32_t wanted_by, Room room) noexcept {
         }
         d_.count(KVCPU_CNT_QUOTA_EVICTIONS);
         displace(victim);
-        evict(victim.block, victim.as, KVCPU_RV_SLOT);
+        evict_for(victim.block, victim.as, {KVCPU_EC_QUOTA, KVCPU_RV_SLOT, wanted_by});
     }
     return !placement_.quotas.is_at_maximum(context);
 }
@@ -127,7 +138,7 @@ bool Mover::make_slot_free(uint32_t wanted_by, Room room) noexcept {
             return false;
         }
         displace(victim);
-        evict(victim.block, victim.as, KVCPU_RV_SLOT);
+        evict_for(victim.block, victim.as, {cause_of(room), KVCPU_RV_SLOT, wanted_by});
     }
     return d_.free_slots.count() > 0;
 }

@@ -146,6 +146,24 @@
     X(CONTEXT_QUOTA, 0x11a8, RO, KVCPU_RESET_CONFIG, "KVCPU_QTA_* fields")                      \
     X(CONTEXT_SQ, 0x11b0, RO, KVCPU_RESET_CONFIG, "KVCPU_CXR_* fields of its submission ring")  \
     X(CONTEXT_CQ, 0x11b8, RO, KVCPU_RESET_CONFIG, "KVCPU_CXR_* fields of its completion ring")  \
+    /* what was where, and what became of a block */                                            \
+    X(OCCUPANCY_FREE, 0x1200, RO, KVCPU_RESET_CONFIG, "blocks in FREE")                         \
+    X(OCCUPANCY_SCRUBBING, 0x1208, RO, KVCPU_RESET_CONFIG, "blocks in SCRUBBING")               \
+    X(OCCUPANCY_HOME, 0x1210, RO, KVCPU_RESET_CONFIG, "blocks in HOME")                         \
+    X(OCCUPANCY_FETCHING, 0x1218, RO, KVCPU_RESET_CONFIG, "blocks in FETCHING")                 \
+    X(OCCUPANCY_CLEAN, 0x1220, RO, KVCPU_RESET_CONFIG,                                          \
+      "blocks in FAST or WRITING_BACK: neither pinned nor dirty")                               \
+    X(OCCUPANCY_DIRTY, 0x1228, RO, KVCPU_RESET_CONFIG, "the same: dirty, not pinned")           \
+    X(OCCUPANCY_PINNED, 0x1230, RO, KVCPU_RESET_CONFIG, "the same: pinned")                     \
+    X(OCCUPANCY_LEAVING, 0x1238, RO, KVCPU_RESET_CONFIG, "blocks in LEAVING")                   \
+    X(HISTORY_BEFORE, 0x1280, RW, 0,                                                            \
+      "seeks the selected block's record before this; then: where to go on")                    \
+    X(HISTORY_STATE, 0x1288, RO, 0, "KVCPU_HS_*: what the search came to")                      \
+    X(HISTORY_SEQUENCE, 0x1290, RO, 0, "record: word 0")                                        \
+    X(HISTORY_TIME, 0x1298, RO, 0, "record: word 1")                                            \
+    X(HISTORY_WHAT, 0x12a0, RO, 0, "record: word 2")                                            \
+    X(HISTORY_FIRST, 0x12a8, RO, 0, "record: word 3")                                           \
+    X(HISTORY_VALUE, 0x12b0, RO, 0, "record: word 4")                                           \
     /* command window */                                                                        \
     X(CMD_FIRST, 0x2000, RW, 0, "word 0: first block")                                          \
     X(CMD_COUNT, 0x2008, RW, 0, "word 1: blocks")                                               \
@@ -182,10 +200,12 @@ enum kvcpu_register { KVCPU_REGISTERS(KVCPU_REGISTER_OFFSET_) };
 #define KVCPU_CAP_HOLDS 0x40ULL /* needs the event queue */
 #define KVCPU_CAP_QUOTAS 0x80ULL
 #define KVCPU_CAP_CACHED_BLOCKS 0x100ULL
+#define KVCPU_CAP_OCCUPANCY 0x200ULL
+#define KVCPU_CAP_HISTORY 0x400ULL
 #define KVCPU_CAPS_VALUE                                                               \
     (KVCPU_CAP_REFERENCE_HINTS | KVCPU_CAP_COMMAND_WINDOW | KVCPU_CAP_EVENT_LOG |      \
      KVCPU_CAP_RINGS | KVCPU_CAP_EVENT_QUEUE | KVCPU_CAP_RESIDENCY | KVCPU_CAP_HOLDS | \
-     KVCPU_CAP_QUOTAS | KVCPU_CAP_CACHED_BLOCKS)
+     KVCPU_CAP_QUOTAS | KVCPU_CAP_CACHED_BLOCKS | KVCPU_CAP_OCCUPANCY | KVCPU_CAP_HISTORY)
 
 /* CONTROL */
 #define KVCPU_CONTROL_RESET 0x1ULL       /* as an FLR: registers, directory, contexts */

@@ -50,7 +50,8 @@
     X(REVOKE, 32, "detail: KVCPU_RV_*; word 3: block")                                  \
     X(FENCE, 33, "a FENCE that waited has ended")                                       \
     X(QUOTA, 34, "word 3: minimum; word 4: maximum")                                    \
-    X(DROPPED, 35, "word 3: cached block that was dropped")
+    X(DROPPED, 35, "word 3: cached block that was dropped")                             \
+    X(CHOSEN, 36, "told to leave its slot: KVCPU_CHO_*; word 3: block; status: policy")
 
 #define KVCPU_EVENT_NUMBER_(name, number, what) KVCPU_EV_##name = (number),
 enum kvcpu_event_kind { KVCPU_EVENTS(KVCPU_EVENT_NUMBER_) KVCPU_EVENT_COUNT };
@@ -60,5 +61,46 @@ enum kvcpu_event_kind { KVCPU_EVENTS(KVCPU_EVENT_NUMBER_) KVCPU_EVENT_COUNT };
 #define KVCPU_MOVE_DEMAND 0
 #define KVCPU_MOVE_PREFETCH 1
 #define KVCPU_MOVE_CLEAN 2 /* write-back that nobody waits for */
+
+/* -- Why a block was told to leave: X(name, number, what) ------------------ */
+
+#define KVCPU_EVICTION_CAUSES(X)                                  \
+    X(PIN, 0, "a PIN waits for a block that needs the slot")      \
+    X(HINT, 1, "a hinted block is to be fetched")                 \
+    X(SCORE, 2, "a block is to be fetched because of its score")  \
+    X(NOW, 3, "EVICTABLE asked for it to leave at once")          \
+    X(DEMOTED, 4, "the policy sends it home, whoever needs room") \
+    X(QUOTA, 5, "its context is at its maximum of slots, and wants one")
+
+#define KVCPU_EVICTION_CAUSE_NUMBER_(name, number, what) KVCPU_EC_##name = (number),
+enum kvcpu_eviction_cause { KVCPU_EVICTION_CAUSES(KVCPU_EVICTION_CAUSE_NUMBER_) };
+#undef KVCPU_EVICTION_CAUSE_NUMBER_
+
+/* Detail of CHOSEN. */
+#define KVCPU_CHO_CLASS_SHIFT 0
+#define KVCPU_CHO_CLASS_MASK 0xffULL
+#define KVCPU_CHO_CAUSE_SHIFT 8
+#define KVCPU_CHO_CAUSE_MASK 0xffULL
+/* Word 4 of CHOSEN: the block that needs the slot, all ones for none; steps since its last use. */
+#define KVCPU_CHW_FOR_SHIFT 0
+#define KVCPU_CHW_FOR_MASK 0xffffffffULL
+#define KVCPU_CHW_AGE_SHIFT 32
+#define KVCPU_CHW_AGE_MASK 0xffffffffULL
+
+/* -- The history: the latest records, searched a block at a time ----------- */
+
+#define KVCPU_HISTORY_RECORDS 65536
+/* Records that one write of HISTORY_BEFORE looks at. */
+#define KVCPU_HISTORY_BUDGET 4096
+
+/* HISTORY_STATE */
+#define KVCPU_HISTORY_STATES(X)                              \
+    X(END, 0, "no older record is kept")                     \
+    X(FOUND, 1, "the other HISTORY registers hold a record") \
+    X(GO_ON, 2, "none yet: write what HISTORY_BEFORE now reads")
+
+#define KVCPU_HISTORY_STATE_NUMBER_(name, number, what) KVCPU_HS_##name = (number),
+enum kvcpu_history_state { KVCPU_HISTORY_STATES(KVCPU_HISTORY_STATE_NUMBER_) };
+#undef KVCPU_HISTORY_STATE_NUMBER_
 
 #endif /* KVCPU_HW_LOG_H */

@@ -30,6 +30,8 @@
 #define RING_STATE(name, number, what) NUMBERED("ring states", name, number, what)
 #define NOTICE(name, number, what) NUMBERED("notices", name, number, what)
 #define REVOKE_REASON(name, number, what) NUMBERED("revoke reasons", name, number, what)
+#define CAUSE(name, number, what) NUMBERED("eviction causes", name, number, what)
+#define HISTORY_STATE(name, number, what) NUMBERED("history states", name, number, what)
 #define HINT(name, number, what) NUMBERED("hints", name, number, what)
 
 #define LIMIT(name) printf("limits|" #name "|%llu\n", (unsigned long long)KVCPU_##name);
@@ -161,6 +163,8 @@ static void dump_limits(void)
     LIMIT(VECTORS_MIN)
     LIMIT(VECTORS_MAX)
     LIMIT(DOORBELL_LATENCY_MAX_NS)
+    LIMIT(HISTORY_RECORDS)
+    LIMIT(HISTORY_BUDGET)
 }
 
 /* A register's reset value as the specification writes it. */
@@ -197,6 +201,8 @@ int main(void)
     KVCPU_RING_STATES(RING_STATE)
     KVCPU_NOTICES(NOTICE)
     KVCPU_REVOKE_REASONS(REVOKE_REASON)
+    KVCPU_EVICTION_CAUSES(CAUSE)
+    KVCPU_HISTORY_STATES(HISTORY_STATE)
     dump_layouts();
     dump_ring_layouts();
     dump_flags();

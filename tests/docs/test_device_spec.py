@@ -43,6 +43,8 @@ TABLES = {
     "ring state|number": "ring states",
     "notice|number": "notices",
     "revoke reason|number": "revoke reasons",
+    "cause|number": "eviction causes",
+    "history state|number": "history states",
     "admin command|opcode": "admin commands",
 }
 # Those of which the specification has several tables.

@@ -3,9 +3,11 @@
  * Our interface: INFO, SUBMIT, WAIT, poll, BLOCK, COUNTERS, what each does and what each refuses.
  * Wants CAP_SYS_ADMIN. TAP.
  */
+#include "kvcpu_hw_log.h"
 #include "vm_test.h"
 
 #include <poll.h>
+#include <stddef.h>
 #include <sys/mman.h>
 
 static struct kvcpu_info device;
@@ -24,6 +26,13 @@ static void test_sizes(int fd)
     is(longer.known.blocks, device.blocks, "is answered");
     longer.unknown = 1;
     fails(ioctl(fd, longer_info, &longer), E2BIG, "a longer INFO whose end is not");
+    memset(&longer, 0xff, sizeof(longer));
+    fails(ioctl(fd, _IOC(_IOC_READ | _IOC_WRITE, 'K', 0x40, KVCPU_INFO_SIZE_1),
+                &longer),
+          0, "an INFO of version 1");
+    is(longer.known.blocks, device.blocks, "is answered");
+    is(longer.known.occupancy[0], ~0ULL, "as far as it goes");
+    memset(&longer, 0, sizeof(longer));
     fails(ioctl(fd, _IOWR('K', 0x40, uint64_t), &longer), ENOTTY, "an INFO shorter than version 1");
     fails(ioctl(fd, _IOW('K', 0x40, struct kvcpu_info), &longer), ENOTTY, "of another direction");
     fails(ioctl(fd, _IOWR('K', 0x45, uint64_t), &longer), ENOTTY, "number 0x45");
@@ -32,6 +41,7 @@ static void test_sizes(int fd)
     fails(ioctl(fd, KVCPU_IOC_WAIT, WILD), EFAULT, "WAIT with a bad pointer");
     fails(ioctl(fd, KVCPU_IOC_BLOCK, WILD), EFAULT, "BLOCK with a bad pointer");
     fails(ioctl(fd, KVCPU_IOC_COUNTERS, WILD), EFAULT, "COUNTERS with a bad pointer");
+    fails(ioctl(fd, KVCPU_IOC_HISTORY, WILD), EFAULT, "HISTORY with a bad pointer");
 }
 
 /* What the driver should make of the device's capabilities. */
@@ -39,6 +49,7 @@ static uint64_t features_of(uint64_t caps)
 {
     uint64_t features = KVCPU_FEATURE_SUBMIT | KVCPU_FEATURE_INSPECT | KVCPU_FEATURE_ADVICE;
 
+    features |= caps & KVCPU_CAP_HISTORY ? KVCPU_FEATURE_HISTORY : 0;
     if ((caps & KVCPU_CAP_RINGS) == 0) {
         return features;
     }
@@ -69,10 +80,8 @@ static void test_info(int fd)
 
 static uint64_t test_alloc(int fd)
 {
-    struct kvcpu_command command = {.opcode = KVCPU_OP_ALLOC,
-                                    .count = 4,
-                                    .arg = 1000,
-                                    .meta = 0x0000001005030007ULL};
+    struct kvcpu_command command = {
+        .opcode = KVCPU_OP_ALLOC, .count = 4, .arg = 1000, .meta = 0x0000001005030007ULL};
     struct kvcpu_block block;
     uint64_t blocks_free = info_of(fd).blocks_free;
 
@@ -109,7 +118,8 @@ static void test_copy(int fd, uint64_t first)
     is(run_copy(fd, KVCPU_OP_READ, first, in, 0, size), KVCPU_SC_SUCCESS, "READ of it");
     ok(memcmp(in, out, size) == 0, "gives what was written");
     memset(out + 100, 0x5a, 33);
-    is(run_copy(fd, KVCPU_OP_WRITE, first, out + 100, 100, 33), KVCPU_SC_SUCCESS, "WRITE of a part");
+    is(run_copy(fd, KVCPU_OP_WRITE, first, out + 100, 100, 33), KVCPU_SC_SUCCESS,
+       "WRITE of a part");
     memset(in, 0, size);
     is(run_copy(fd, KVCPU_OP_READ, first, in + 99, 99, 40), KVCPU_SC_SUCCESS, "READ around it");
     ok(memcmp(in + 99, out + 99, 40) == 0, "gives both old and new bytes");
@@ -129,7 +139,8 @@ static void test_pin(int fd, uint64_t first)
 
     is(wait_for(fd, &completion, 1, 0, 0), 0, "no completion yet");
     before = info_of(fd).time_ns;
-    is(run_pin(fd, first, 1, LONG_NS, 0xfeedULL << 40), KVCPU_SC_PENDING, "PIN of a block at home waits");
+    is(run_pin(fd, first, 1, LONG_NS, 0xfeedULL << 40), KVCPU_SC_PENDING,
+       "PIN of a block at home waits");
     is(wait_for(fd, &completion, 1, 1, LONG_NS), 1, "WAIT gets its completion");
     is(completion.user_data, 0xfeedULL << 40, "with its user_data");
     is(status_of(completion.result), KVCPU_SC_SUCCESS, "SUCCESS");
@@ -159,8 +170,8 @@ static void test_hints(int fd, uint64_t first)
     fails(attribute_write("policy", "hepc"), 0, "policy hepc");
     is(run(fd, &command), KVCPU_SC_SUCCESS, "STEP");
     for (size_t i = 0; i < sizeof(ranged) / sizeof(ranged[0]); i++) {
-        command = (struct kvcpu_command){
-            .opcode = ranged[i], .first = first + 2, .count = 1, .arg = 50};
+        command =
+            (struct kvcpu_command){.opcode = ranged[i], .first = first + 2, .count = 1, .arg = 50};
         printf("# hint %#x\n", ranged[i]);
         is(run(fd, &command), KVCPU_SC_SUCCESS, "a hint succeeds");
         is(outcome_of(command.result), KVCPU_HO_ACCEPTED, "and is accepted");
@@ -365,6 +376,46 @@ static void test_counters(int fd, uint64_t first)
     fails(ioctl(fd, KVCPU_IOC_COUNTERS, &request), EFAULT, "COUNTERS to a bad address");
 }
 
+static void test_history(int fd, uint64_t first)
+{
+    struct kvcpu_record records[3];
+    struct kvcpu_history history = {
+        .block = first, .before = ~0ULL, .records = (uintptr_t)records, .capacity = 1};
+    struct kvcpu_info info;
+
+    run_range(fd, KVCPU_OP_HOT, first, 2, 0);
+    run_range(fd, KVCPU_OP_TOUCH, first, 1, 0);
+    fails(ioctl(fd, KVCPU_IOC_HISTORY, &history), 0, "HISTORY of one record");
+    is(history.count, 1, "gives it");
+    is(records[0].what & 0xffffffff, KVCPU_EV_HINT | KVCPU_OP_TOUCH << 16, "the latest");
+    is(history.before, records[0].sequence, "and says where to go on");
+    history.capacity = 3;
+    fails(ioctl(fd, KVCPU_IOC_HISTORY, &history), 0, "HISTORY goes on");
+    is(history.count, 3, "with three");
+    is(records[0].what & 0xffffffff, KVCPU_EV_HINT | KVCPU_OP_HOT << 16, "from the one before");
+    is(records[0].first, first, "a range");
+    is(records[0].value, 2, "of two");
+    ok(records[1].sequence < records[0].sequence, "back in time");
+    history.before = 0;
+    fails(ioctl(fd, KVCPU_IOC_HISTORY, &history), 0, "HISTORY of before the log");
+    is(history.count, 0, "is empty");
+    history.block = device.blocks;
+    fails(ioctl(fd, KVCPU_IOC_HISTORY, &history), EINVAL, "HISTORY of no block");
+    history.block = first;
+    history.capacity = KVCPU_HISTORY_MAX + 1;
+    fails(ioctl(fd, KVCPU_IOC_HISTORY, &history), EINVAL, "HISTORY of too many records");
+    history.capacity = 0;
+    fails(ioctl(fd, KVCPU_IOC_HISTORY, &history), EINVAL, "HISTORY of none");
+    history.capacity = 1;
+    history.before = ~0ULL;
+    history.records = (uintptr_t)WILD;
+    fails(ioctl(fd, KVCPU_IOC_HISTORY, &history), EFAULT, "HISTORY to a bad address");
+    info = info_of(fd);
+    is(info.occupancy[0] + info.occupancy[1] + info.occupancy[2] + info.occupancy[3] +
+           info.occupancy[4] + info.occupancy[5] + info.occupancy[6] + info.occupancy[7],
+       device.blocks, "every block is somewhere");
+}
+
 int main(void)
 {
     int fd = open_device();
@@ -385,6 +436,7 @@ int main(void)
     test_wait(fd);
     test_poll(fd, first);
     test_counters(fd, first);
+    test_history(fd, first);
     refused = counter(fd, KVCPU_CNT_BAD_OFFSET) + counter(fd, KVCPU_CNT_BAD_SIZE) +
               counter(fd, KVCPU_CNT_BAD_ALIGNMENT) + counter(fd, KVCPU_CNT_BAD_DIRECTION) +
               counter(fd, KVCPU_CNT_BAD_VALUE);

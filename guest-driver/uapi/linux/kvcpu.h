@@ -123,6 +123,7 @@ struct kv_cpu_telemetry {
 #define KVCPU_FEATURE_VIEW	0x20ULL	/* the linear view can be mapped */
 #define KVCPU_FEATURE_QUOTAS	0x40ULL	/* KVCPU_IOC_QUOTA, and slots in struct kvcpu_setup */
 #define KVCPU_FEATURE_ADVICE	0x80ULL	/* posix_fadvise, madvise(MADV_WILLNEED) */
+#define KVCPU_FEATURE_HISTORY	0x100ULL	/* KVCPU_IOC_HISTORY, kvcpu_info.occupancy */
 
 /**
  * struct kvcpu_info - what the device and the driver are (KVCPU_IOC_INFO)
@@ -155,6 +156,8 @@ struct kv_cpu_telemetry {
  * @slots_max: its maximum
  * @slots_used: slots its blocks are in
  * @blocks_owned: blocks it owns
+ * @occupancy: blocks by where they are, in the order of the registers OCCUPANCY_*; zero without
+ *	KVCPU_FEATURE_HISTORY
  */
 struct kvcpu_info {
 	__u32 uapi_version;
@@ -185,6 +188,7 @@ struct kvcpu_info {
 	__u32 slots_max;
 	__u32 slots_used;
 	__u32 blocks_owned;
+	__u64 occupancy[8];
 };
 
 /* sizeof(struct kvcpu_info) of version 1. */
@@ -503,6 +507,43 @@ struct kvcpu_quota {
 	__u32 slots_max;
 };
 
+/**
+ * struct kvcpu_record - a record of the device's event log
+ * @sequence: number since the log's restart
+ * @time_ns: since the log's restart
+ * @what: kind (bits 15:0), detail (31:16), context (47:32), status (63:48)
+ * @first: first block
+ * @value: blocks, slot, or what else the kind says
+ */
+struct kvcpu_record {
+	__u64 sequence;
+	__u64 time_ns;
+	__u64 what;
+	__u64 first;
+	__u64 value;
+};
+
+/**
+ * struct kvcpu_history - what became of a block, newest first (KVCPU_IOC_HISTORY)
+ * @block: its number; the caller needs CAP_SYS_ADMIN
+ * @before: records with a lower sequence number alone; all ones: from the newest. Output: what
+ *	to go on with
+ * @records: user address of an array of struct kvcpu_record
+ * @capacity: its length, at most KVCPU_HISTORY_MAX
+ * @count: output: records written; fewer than @capacity: no older ones are kept
+ *
+ * Returns 0, or EINVAL (no such block, @capacity), EPERM, EOPNOTSUPP (the device keeps none).
+ */
+struct kvcpu_history {
+	__u64 block;
+	__u64 before;
+	__u64 records;
+	__u32 capacity;
+	__u32 count;
+};
+
+#define KVCPU_HISTORY_MAX 64
+
 #define KVCPU_IOC_INFO		_IOWR(KVCPU_IOC_MAGIC, 0x40, struct kvcpu_info)
 #define KVCPU_IOC_SUBMIT	_IOWR(KVCPU_IOC_MAGIC, 0x41, struct kvcpu_submit)
 #define KVCPU_IOC_WAIT		_IOWR(KVCPU_IOC_MAGIC, 0x42, struct kvcpu_wait)
@@ -515,5 +556,6 @@ struct kvcpu_quota {
 #define KVCPU_IOC_BUFFER_ADD	_IOWR(KVCPU_IOC_MAGIC, 0x49, struct kvcpu_buffer)
 #define KVCPU_IOC_BUFFER_REMOVE	_IOW(KVCPU_IOC_MAGIC, 0x4a, struct kvcpu_buffer_remove)
 #define KVCPU_IOC_QUOTA		_IOW(KVCPU_IOC_MAGIC, 0x4b, struct kvcpu_quota)
+#define KVCPU_IOC_HISTORY	_IOWR(KVCPU_IOC_MAGIC, 0x60, struct kvcpu_history)
 
 #endif /* _UAPI_LINUX_KVCPU_H */

@@ -75,6 +75,12 @@ class Transport {
     /* Calls of the kernel made so far, by this and by its rings. */
     [[nodiscard]] virtual uint64_t system_calls() const noexcept { return 0; }
 
+    /*
+     * What became of a block, newest first: records of the device's event log (docs/device-spec.md,
+     * section 23.1), as many as the device keeps, at most `most`. Throws std::system_error.
+     */
+    virtual std::vector<kvcpu_record> history(uint64_t block, std::size_t most) = 0;
+
     /* Administration of the whole device. Throws std::system_error. */
     virtual void set_weights(const kv_cpu_weights &weights) = 0;
     virtual void set_policy(const std::string &name) = 0;

@@ -25,6 +25,7 @@ int main(int argc, char **argv) {
     kvcpu_test::add_holds_suite();
     kvcpu_test::add_events_suite();
     kvcpu_test::add_quotas_suite();
+    kvcpu_test::add_history_suite();
     kvcpu_test::add_torture_suite();
     kvcpu_test::add_ring_torture_suite();
 

@@ -26,6 +26,7 @@ void add_admin_suite();
 void add_holds_suite();
 void add_events_suite();
 void add_quotas_suite();
+void add_history_suite();
 void add_torture_suite();
 void add_ring_torture_suite();
 

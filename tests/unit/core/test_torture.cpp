@@ -15,6 +15,8 @@ namespace {
 
 constexpr uint32_t block_total = 64;
 constexpr unsigned context_total = 4;
+constexpr uint64_t occupancy_kinds =
+    (KVCPU_REG_OCCUPANCY_LEAVING - KVCPU_REG_OCCUPANCY_FREE) / 8 + 1;
 
 struct Expected {
     unsigned owner = 0; /* 0: nobody; this test allocates in contexts 1 and up */
@@ -249,6 +251,35 @@ class Torture {
         const uint64_t taken =
             device_.read(KVCPU_REG_FAST_SLOTS) - device_.read(KVCPU_REG_FAST_FREE);
         CU_ASSERT(slots.size() <= taken && taken <= slots.size() + held);
+        check_occupancy();
+    }
+
+    /* What is counted as blocks change is what a look at all of them comes to. */
+    void check_occupancy() {
+        std::array<uint64_t, occupancy_kinds> counted{};
+        for (uint32_t b = 0; b < block_total; ++b) {
+            ++counted.at(occupancy_kind(b));
+        }
+        for (uint64_t kind = 0; kind < occupancy_kinds; ++kind) {
+            CU_ASSERT_EQUAL(device_.read(KVCPU_REG_OCCUPANCY_FREE + 8 * kind), counted.at(kind));
+        }
+    }
+
+    uint64_t occupancy_kind(uint32_t block) {
+        constexpr std::array by_state = {KVCPU_REG_OCCUPANCY_FREE,   KVCPU_REG_OCCUPANCY_SCRUBBING,
+                                         KVCPU_REG_OCCUPANCY_HOME,   KVCPU_REG_OCCUPANCY_FETCHING,
+                                         KVCPU_REG_OCCUPANCY_CLEAN,  KVCPU_REG_OCCUPANCY_CLEAN,
+                                         KVCPU_REG_OCCUPANCY_LEAVING};
+        kvcpu_register where = by_state.at(device_.state(block));
+        const uint64_t place = device_.block_register(KVCPU_REG_BLOCK_PLACE, block);
+        if (where == KVCPU_REG_OCCUPANCY_CLEAN) {
+            if ((place >> KVCPU_BPL_CLAIMS_SHIFT & KVCPU_BPL_CLAIMS_MASK) > 0) {
+                where = KVCPU_REG_OCCUPANCY_PINNED;
+            } else if ((device_.flags(block) & KVCPU_BF_DIRTY) != 0) {
+                where = KVCPU_REG_OCCUPANCY_DIRTY;
+            }
+        }
+        return (where - KVCPU_REG_OCCUPANCY_FREE) / 8;
     }
 
     void finish() {

@@ -88,6 +88,9 @@ class Passing : public kvcpu::Transport {
     }
     kvcpu_block block(uint64_t number) override { return inner_->block(number); }
     std::vector<uint64_t> counters() override { return inner_->counters(); }
+    std::vector<kvcpu_record> history(uint64_t block, std::size_t most) override {
+        return inner_->history(block, most);
+    }
     void set_weights(const kv_cpu_weights &weights) override { inner_->set_weights(weights); }
     void set_policy(const std::string &name) override { inner_->set_policy(name); }
     void restart_event_log() override { inner_->restart_event_log(); }
