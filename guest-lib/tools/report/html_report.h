@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#ifndef KVCPU_REPORT_HTML_REPORT_H
+#define KVCPU_REPORT_HTML_REPORT_H
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace kvcpu::report {
+
+using Json = nlohmann::ordered_json;
+
+/*
+ * Reads runs from files: each a document with `runs` as `demo --json` writes it, or JSON lines of
+ * single runs as a sweep does. The result is one document; parameters and versions are those of
+ * the first file that has them. Throws std::runtime_error that names file and line.
+ */
+Json read_runs(const std::vector<std::string> &paths);
+
+/*
+ * One self-contained page: styles, plotting library, script and data inside, no request to
+ * anywhere. Throws std::runtime_error if a run lacks what the page cannot do without.
+ */
+std::string html_page(const Json &document);
+
+}  // namespace kvcpu::report
+
+#endif  // KVCPU_REPORT_HTML_REPORT_H
