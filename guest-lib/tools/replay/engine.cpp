@@ -40,8 +40,13 @@ Engine::Engine(Transport &transport, const Model &model, const std::vector<Reque
 
 Figures Engine::run(const std::function<void(std::size_t)> &progress) {
     base_ns_ = transport_.info().time_ns;
+    Timeline timeline(transport_, requests_.empty() ? 0 : arrival_ns(requests_.size() - 1));
     std::size_t reported = 0;
     while (figures_.requests < requests_.size()) {
+        if (timeline.is_due(clock_ns_)) {
+            synchronize();
+            timeline.sample(figures_, clock_ns_);
+        }
         take_arrivals();
         schedule();
         if (prefill_tokens_ == 0 && decoding_ == 0) {
@@ -55,6 +60,8 @@ Figures Engine::run(const std::function<void(std::size_t)> &progress) {
         }
     }
     drain();
+    timeline.finish(figures_);
+    figures_.timeline = timeline.json();
     return figures_;
 }
 

@@ -13,6 +13,7 @@
 #include "kvcpu/batch.h"
 #include "kvcpu/transport.h"
 #include "store.h"
+#include "timeline.h"
 #include "trace.h"
 
 namespace kvcpu::replay {
@@ -48,6 +49,7 @@ struct Figures {
     uint64_t verification_failures = 0;
     std::vector<uint64_t> stall_ns;  // load complete - admission, of every request
     std::vector<uint64_t> ttft_ns;   // first token - arrival
+    nlohmann::ordered_json timeline;
 };
 
 /*

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -35,6 +36,7 @@ struct Options {
     uint64_t seed = 1;
     std::string policy;
     std::string hints = "none";
+    std::string without;
     std::string device = "/dev/kvcpu0";
     bool loopback = false;
     bool cached = false;
@@ -66,6 +68,17 @@ void define(CLI::App &app, Options &options) {
         ->check([](const std::string &text) {
             try {
                 kvcpu::replay::HintKinds::parse(text);
+                return std::string();
+            } catch (const std::invalid_argument &error) {
+                return std::string(error.what());
+            }
+        });
+    app.add_option("--without", options.without,
+                   "ablation: of --hints, leave out step,hot,prefetch,evictable,release,share")
+        ->check([](const std::string &text) {
+            try {
+                kvcpu::replay::Session session;
+                kvcpu::replay::withhold(session, text);
                 return std::string();
             } catch (const std::invalid_argument &error) {
                 return std::string(error.what());
@@ -128,6 +141,10 @@ Json replay(const Options &options, const std::vector<Request> &requests, const 
     kvcpu::replay::Session session;
     session.policy = options.policy;
     session.hints = kvcpu::replay::HintKinds::parse(options.hints);
+    kvcpu::replay::withhold(session, options.without);
+    session.trace = std::filesystem::path(options.trace).filename().string();
+    session.machine = options.loopback ? "simulator" : "device";
+    session.everything = options.loopback && options.slow_blocks == 0;
     session.scale = options.scale;
     session.seed = options.seed;
     session.weights = options.weights;

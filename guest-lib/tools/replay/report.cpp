@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 #include <stdexcept>
 
@@ -27,15 +28,30 @@ uint64_t mean(const std::vector<uint64_t> &values) {
     return values.empty() ? 0 : total(values) / values.size();
 }
 
-/* Nearest rank, of all requests. */
-uint64_t percentile_99(std::vector<uint64_t> values) {
+/* Quantiles 0 to 100 % by nearest rank; none of nothing. */
+std::vector<uint64_t> quantiles(std::vector<uint64_t> values) {
+    std::vector<uint64_t> result;
     if (values.empty()) {
-        return 0;
+        return result;
     }
-    const std::size_t rank = (values.size() * 99 + 99) / 100 - 1;
-    std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(rank),
-                     values.end());
-    return values[rank];
+    std::sort(values.begin(), values.end());
+    for (std::size_t percent = 0; percent <= 100; ++percent) {
+        const std::size_t rank = (values.size() * percent + 99) / 100;
+        result.push_back(values[rank == 0 ? 0 : rank - 1]);
+    }
+    return result;
+}
+
+/* Of all requests. */
+uint64_t percentile_99(const std::vector<uint64_t> &values) {
+    return values.empty() ? 0 : quantiles(values)[99];
+}
+
+std::vector<uint64_t> those_that_wait(const std::vector<uint64_t> &stalls) {
+    std::vector<uint64_t> waits;
+    std::copy_if(stalls.begin(), stalls.end(), std::back_inserter(waits),
+                 [](uint64_t ns) { return ns > 0; });
+    return waits;
 }
 
 Json counters_json(const std::vector<uint64_t> &counters) {
@@ -58,8 +74,14 @@ Json run_json(const RunSettings &settings, const Figures &figures,
     Json run;
     run["policy"] = settings.policy;
     run["hints"] = settings.hints.names();
+    run["without"] = settings.without;
+    run["bound"] = settings.bound;
+    run["oracle"] = settings.oracle;
+    run["machine"] = settings.machine;
+    run["trace"] = settings.trace;
     run["fast_blocks"] = settings.fast_blocks;
     run["slow_blocks"] = settings.slow_blocks;
+    run["everything"] = settings.everything;
     run["scale"] = settings.scale;
     run["seed"] = settings.seed;
     run["requests"] = figures.requests;
@@ -83,6 +105,10 @@ Json run_json(const RunSettings &settings, const Figures &figures,
     run["steps"] = figures.steps;
     run["blocks_written"] = figures.blocks_written;
     run["blocks_verified"] = figures.blocks_verified;
+    run["stall_quantiles_ns"] = quantiles(figures.stall_ns);
+    run["stall_waiting_quantiles_ns"] = quantiles(those_that_wait(figures.stall_ns));
+    run["ttft_quantiles_ns"] = quantiles(figures.ttft_ns);
+    run["timeline"] = figures.timeline;
     run["counters"] = counters_json(counters);
     return run;
 }

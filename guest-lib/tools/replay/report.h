@@ -20,6 +20,12 @@ struct RunSettings {
     uint64_t slow_blocks = 0;
     double scale = 0.4;
     uint64_t seed = 1;
+    std::vector<std::string> without;  // kinds of hints that were withheld
+    std::string trace;                 // its file's name
+    std::string machine;               // "device" or "simulator"
+    bool bound = false;                // knows the future, which no device can
+    bool oracle = false;               // is told what no runtime can know
+    bool everything = false;           // the slow tier holds all that is ever asked for
 };
 
 /* An element of `runs`; the schema is in docs/experiments.md. Counters: after minus before. */

@@ -3,6 +3,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <sstream>
 #include <stdexcept>
 
 namespace kvcpu::replay {
@@ -40,6 +42,33 @@ bool is_policy(const std::string &name) {
 #undef SAME
 }
 
+void withhold(Session &session, const std::string &list) {
+    std::istringstream words(list);
+    for (std::string word; std::getline(words, word, ',');) {
+        if (word == "prefetch" || word == "prefetchable") {
+            session.hints.prefetchable = false;
+            word = "prefetchable";
+        } else if (word == "step") {
+            session.hints.step = false;
+        } else if (word == "evictable") {
+            session.hints.evictable = false;
+        } else if (word == "share") {
+            session.hints.share = false;
+        } else if (word == "release") {
+            session.model.ends = {};
+        } else if (word == "none") {
+            continue;
+        } else if (word != "hot") { /* which the serving model never says */
+            throw std::invalid_argument("--without: '" + word + "' is no kind of hint; there are " +
+                                        "step, hot, prefetch, evictable, release, share");
+        }
+        if (std::find(session.without.begin(), session.without.end(), word) ==
+            session.without.end()) {
+            session.without.push_back(word);
+        }
+    }
+}
+
 nlohmann::ordered_json replay(Transport &transport, const std::vector<Request> &requests,
                               const Session &session,
                               const std::function<void(std::size_t)> &progress,
@@ -71,7 +100,14 @@ nlohmann::ordered_json replay(Transport &transport, const std::vector<Request> &
                      .fast_blocks = info.fast_slots,
                      .slow_blocks = info.blocks,
                      .scale = session.scale,
-                     .seed = session.seed},
+                     .seed = session.seed,
+                     .without = session.without,
+                     .trace = session.trace,
+                     .machine = session.machine,
+                     .bound = !session.bound.empty(),
+                     .oracle = !session.bound.empty() || session.model.foreseen > 0 ||
+                               session.model.ends.foresight != nullptr,
+                     .everything = session.everything},
                     figures, counters);
 }
 

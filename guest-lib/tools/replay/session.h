@@ -22,11 +22,21 @@ struct Session {
     HintKinds hints;
     double scale = 0.4;
     uint64_t seed = 1;
+    std::vector<std::string> without;   // what withhold() took out of `hints`
+    std::string trace;                  // the name of its file
+    std::string machine = "simulator";  // or "device": one of its own, through the driver
+    bool everything = false;            // the slow tier is as large as it ever needs to be
     kv_cpu_weights weights = {KVCPU_WEIGHT_R_DEFAULT,     KVCPU_WEIGHT_F_DEFAULT,
                               KVCPU_WEIGHT_S_DEFAULT,     KVCPU_WEIGHT_D_DEFAULT,
                               KVCPU_EVICT_THRESH_DEFAULT, KVCPU_PREFETCH_THRESH_DEFAULT};
     Model model;
 };
+
+/*
+ * Ablation: takes kinds of hints away, given as a list with commas. Throws std::invalid_argument
+ * that names the word, and what there is. "none", and the empty list, take nothing.
+ */
+void withhold(Session &session, const std::string &list);
 
 /*
  * One replay, on any transport: the same settings give the same counts on each. Returns an element

@@ -15,7 +15,7 @@ using Json = nlohmann::ordered_json;
  * single runs as a sweep does. The result is one document; parameters and versions are those of
  * the first file that has them. Throws std::runtime_error that names file and line.
  */
-Json read_runs(const std::vector<std::string> &paths);
+Json read_files(const std::vector<std::string> &paths);
 
 /*
  * One self-contained page: styles, plotting library, script and data inside, no request to

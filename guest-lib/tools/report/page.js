@@ -7,10 +7,10 @@ const runs = documentData.runs;
 
 // One colour a policy in every plot; told apart in greys, too, by their order of lightness.
 const COLOURS = {
-  'lru': '#8a8f98', 'arc': '#2f7ed8', 'hepc': '#d9822b', 'next-use': '#1f9d6b',
+  'lru': '#8a8f98', 'arc': '#2f7ed8', 'hepc': '#d9822b', 'next-use-alone': '#0aa2c0', 'next-use': '#1f9d6b', 'next-use+ends': '#c2372e',
   'min': '#b07cd6', 'min+queue': '#8e4ec6', 'min+perfect': '#d6409f',
 };
-const SPARE_COLOURS = ['#c2372e', '#0aa2c0', '#7a6f00', '#5b5bd6'];
+const SPARE_COLOURS = ['#7a6f00', '#5b5bd6', '#a0522d', '#2f4f4f'];
 const LABELS = {
   fast: 'fast', slow: 'slow', recomputed: 'recomputed', stall_ns_total: 'stall_ns_total, s',
   stall_ns_mean: 'stall_ns_mean, ms', stall_ns_p99: 'stall_ns_p99, ms', ttft_ns_mean: 'ttft_ns_mean, ms',
@@ -20,7 +20,8 @@ const SMALLER_IS_BETTER = ['stall_ns_total', 'stall_ns_mean', 'stall_ns_p99', 't
 const charts = [];
 
 const isBound = (run) => Boolean(run.bound);
-const nameOf = (run) => run.policy + (run.oracle && !isBound(run) ? ' (oracle hints)' : '');
+// What ran in the virtual machine, through driver and device, is not what the simulator did.
+const nameOf = (run) => run.policy + (run.oracle && !isBound(run) ? ' (oracle hints)' : '') + (run.machine === 'device' ? ' (VM)' : '');
 const isAblated = (run) => (run.without || []).length > 0;
 const unique = (values) => [...new Set(values)];
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -28,7 +29,7 @@ const css = (name) => getComputedStyle(document.documentElement).getPropertyValu
 const number = (value, digits = 0) => value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 function colourOf(name) {
-  const known = COLOURS[name.replace(' (oracle hints)', '')];
+  const known = COLOURS[name.replace(/ \(.*/, '')];
   if (known) return known;
   const names = unique(runs.map(nameOf)).filter((other) => !COLOURS[other]);
   return SPARE_COLOURS[names.indexOf(name) % SPARE_COLOURS.length];
@@ -162,7 +163,7 @@ function numbers(series, axes) {
 function dataOf(type, series, axes) {
   const datasets = series.map((one) => ({
     label: one.name,
-    data: type === 'bar' ? one.points.map(([, y]) => y) : one.points.map(([x, y]) => ({ x, y })),
+    data: type === 'bar' ? axes.xs.map((x) => one.points.find(([at]) => at === x)?.[1] ?? null) : one.points.map(([x, y]) => ({ x, y })),
     borderColor: one.colour,
     backgroundColor: one.colour + (axes.stacked ? 'cc' : type === 'bar' ? 'cc' : ''),
     borderDash: one.dashed ? [5, 4] : [],
@@ -170,13 +171,15 @@ function dataOf(type, series, axes) {
     pointRadius: axes.points ? 3 : 0,
     fill: Boolean(axes.stacked),
     stepped: axes.stepped || false,
+    hidden: one.hidden || false,
   }));
-  return type === 'bar' ? { labels: series[0].points.map(([x]) => x), datasets } : { datasets };
+  return type === 'bar' ? { labels: axes.xs, datasets } : { datasets };
 }
 
 function optionsOf(type, axes) {
   /* A size's ticks are the sizes there are. */
   const sizes = axes.log ? { afterBuildTicks: (axis) => { axis.ticks = axes.xs.map((value) => ({ value })); } } : {};
+  const labels = axes.log ? { callback: (value) => number(value) } : {};
   const scale = (title, more) => ({
     title: { display: true, text: title, color: css('--faint') },
     ticks: { color: css('--faint'), maxRotation: 0 }, grid: { color: css('--rule') }, ...more,
@@ -186,7 +189,10 @@ function optionsOf(type, axes) {
     interaction: { mode: axes.stacked ? 'index' : 'nearest', intersect: false },
     plugins: { legend: { labels: { color: css('--ink'), boxWidth: 14, boxHeight: 2 } } },
     scales: {
-      x: scale(axes.x, type === 'bar' ? {} : { type: axes.log ? 'logarithmic' : 'linear', min: axes.xMin, max: axes.xMax, ...sizes }),
+      x: scale(axes.x, type === 'bar' ? {} : {
+        type: axes.log ? 'logarithmic' : 'linear', min: axes.xMin, max: axes.xMax, ...sizes,
+        ticks: { color: css('--faint'), maxRotation: 0, ...labels },
+      }),
       y: scale(axes.y, { stacked: Boolean(axes.stacked), beginAtZero: true, max: axes.yMax }),
     },
   };
@@ -205,6 +211,7 @@ function linesOver(list, x, value) {
 function relativeToLru(key) {
   return (run) => {
     const lru = runs.find((other) => other.policy === 'lru' && !isAblated(other) && other.seed === run.seed &&
+      (other.machine || '') === (run.machine || '') &&
       CHOICES.every(({ key: choice }) => choiceValue(other, choice) === choiceValue(run, choice)));
     return lru && lru[key] > 0 ? run[key] / lru[key] : NaN;
   };

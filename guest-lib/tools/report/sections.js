@@ -43,7 +43,7 @@ function sizes() {
 
 /* Quantiles of the first seed of each policy, as a distribution: x time, y share. */
 function distribution(id, key) {
-  const series = [...groups(selected(), nameOf)].filter(([, members]) => members[0][key]).map(([name, members]) => ({
+  const series = [...groups(selected(), nameOf)].filter(([, members]) => members[0][key]?.length).map(([name, members]) => ({
     name, colour: colourOf(name), dashed: isBound(members[0]),
     points: members[0][key].map((ns, index, all) => [ns / 1e6, (100 * index) / (all.length - 1)]),
   }));
@@ -52,9 +52,23 @@ function distribution(id, key) {
 
 const firstSeeds = () => [...groups(selected(), nameOf)].map(([name, members]) => [name, members[0]]).filter(([, run]) => run.timeline);
 
+/* Of many lines over time, those that are shown at first: the baseline, what is proposed, its bound. */
+const isShownFirst = (run) => ['lru', 'next-use', 'min+queue'].includes(run.policy) || firstSeeds().length <= 4;
+
+function hits() {
+  const series = firstSeeds().filter(([, run]) => run.timeline.fast).map(([name, run]) => {
+    const { fast, slow, recomputed, interval_ns: interval } = run.timeline;
+    return {
+      name, colour: colourOf(name), dashed: isBound(run), hidden: !isShownFirst(run),
+      points: fast.map((count, index) => [(index * interval) / 1e9, count / (count + slow[index] + recomputed[index])]).filter(([, y]) => Number.isFinite(y)),
+    };
+  });
+  plot('hits', 'line', series, { x: 's', y: 'fraction', digits: 4 });
+}
+
 function traffic() {
   const series = firstSeeds().flatMap(([name, run]) => ['blocks_in', 'blocks_out'].map((key) => ({
-    name: `${name} ${key === 'blocks_in' ? 'in' : 'out'}`, colour: colourOf(name), dashed: key === 'blocks_out',
+    name: `${name} ${key === 'blocks_in' ? 'in' : 'out'}`, colour: colourOf(name), dashed: key === 'blocks_out', hidden: !isShownFirst(run),
     points: run.timeline[key].map((count, index) => [(index * run.timeline.interval_ns) / 1e9, count]),
   })));
   plot('traffic', 'line', series, { x: 's', y: 'blocks per interval' });
@@ -64,7 +78,7 @@ const RESIDENCY_COLOURS = ['#1f9d6b', '#d9822b', '#2f7ed8', '#8e4ec6', '#c2372e'
 
 function residency() {
   const candidates = firstSeeds().filter(([, run]) => run.timeline.residency);
-  const [name, run] = candidates.find(([policy]) => policy === chosen.residency) || candidates[candidates.length - 1] || [];
+  const [name, run] = candidates.find(([policy]) => policy === chosen.residency) || candidates.find(([, one]) => one.policy === 'next-use') || candidates[0] || [];
   const place = document.getElementById('residency-policy');
   place.replaceChildren();
   if (candidates.length > 1) {
@@ -77,11 +91,18 @@ function residency() {
     });
     place.append('Under ', select);
   }
-  const series = run ? Object.entries(run.timeline.residency).map(([kind, counts], index) => ({
-    name: kind, colour: RESIDENCY_COLOURS[index % RESIDENCY_COLOURS.length],
-    points: counts.map((count, at) => [(at * run.timeline.interval_ns) / 1e9, count]),
-  })) : [];
-  plot('residency', 'line', series, { x: 's', y: 'blocks', stacked: true });
+  residencyPlot('residency', run, (kind) => !['home', 'scrubbing', 'free'].includes(kind));
+  residencyPlot('residency-slow', run, (kind) => kind !== 'free');
+}
+
+function residencyPlot(id, run, isWanted) {
+  const kinds = run ? Object.keys(run.timeline.residency) : [];
+  const shown = kinds.filter((kind) => isWanted(kind) && run.timeline.residency[kind].some((count) => count > 0));
+  const series = shown.map((kind) => ({
+    name: kind, colour: RESIDENCY_COLOURS[kinds.indexOf(kind) % RESIDENCY_COLOURS.length],
+    points: run.timeline.residency[kind].map((count, at) => [((at + 1) * run.timeline.interval_ns) / 1e9, count]),
+  }));
+  plot(id, 'line', series, { x: 's', y: 'blocks', stacked: true });
 }
 
 function ablation() {
@@ -95,17 +116,25 @@ function ablation() {
       }))]),
     };
   });
-  plot('ablation', 'bar', series, { x: '', y: 'stall / with all hints', digits: 3, empty: 'No run here leaves out a kind of hint: kvcpu-sim sweep --without makes some.' });
+  plot('ablation', 'bar', series, { x: '', y: 'stall / with all hints', digits: 3, empty: 'No run here leaves out a kind of hint: --ablation makes some.' });
 }
 
 function losses() {
   const rows = [];
-  for (const run of runs.filter((one) => !isBound(one) && one.hints.length > 0)) {
+  for (const run of runs.filter((one) => !isBound(one) && !isAblated(one) && one.hints.length > 0)) {
     for (const key of [...SMALLER_IS_BETTER, 'blocks_in', 'blocks_out']) {
       const ratio = relativeToLru(key)(run);
       if (ratio > 1.01) {
-        rows.push({ colour: colourOf(nameOf(run)), ratio, cells: [nameOf(run), run.without?.length ? `without ${run.without.join(', ')}` : '', number(run.fast_blocks), slowOf(run), String(run.scale), String(run.seed), key, number(ratio, 3)] });
+        rows.push({ colour: colourOf(nameOf(run)), ratio, cells: [nameOf(run), 'all', number(run.fast_blocks), slowOf(run), String(run.scale), String(run.seed), `${key} / lru`, number(ratio, 3)] });
       }
+    }
+  }
+  for (const run of runs.filter((one) => !isBound(one) && isAblated(one))) {
+    const whole = runs.find((other) => nameOf(other) === nameOf(run) && !isAblated(other) && other.seed === run.seed &&
+      CHOICES.every(({ key }) => choiceValue(other, key) === choiceValue(run, key)));
+    const ratio = whole && run.stall_ns_total > 0 ? whole.stall_ns_total / run.stall_ns_total : NaN;
+    if (ratio > 1.01) {
+      rows.push({ colour: colourOf(nameOf(run)), ratio, cells: [nameOf(run), `with ${run.without.join(', ')}`, number(run.fast_blocks), slowOf(run), String(run.scale), String(run.seed), 'stall_ns_total, with / without', number(ratio, 3)] });
     }
   }
   rows.sort((a, b) => b.ratio - a.ratio);
@@ -116,7 +145,7 @@ function losses() {
     replace('losses', nothing);
     return;
   }
-  replace('losses', table(['policy', 'ablation', 'fast_blocks', 'slow_blocks', 'scale', 'seed', 'figure', '/ lru'], rows));
+  replace('losses', table(['policy', 'hints', 'fast_blocks', 'slow_blocks', 'scale', 'seed', 'figure', 'ratio'], rows));
 }
 
 function facts() {
@@ -141,7 +170,9 @@ function draw() {
   summary();
   sizes();
   distribution('stall-distribution', 'stall_quantiles_ns');
+  distribution('waiting-distribution', 'stall_waiting_quantiles_ns');
   distribution('ttft-distribution', 'ttft_quantiles_ns');
+  hits();
   traffic();
   residency();
   ablation();

@@ -2,7 +2,9 @@
 #include "compare.h"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <map>
@@ -13,6 +15,9 @@
 namespace kvcpu::sim {
 
 namespace {
+
+/* Where progress goes to a file. */
+constexpr std::size_t progress_every = 10;
 
 /* Sums over seeds; what is printed are means. */
 struct Line {
@@ -31,7 +36,6 @@ struct Line {
 
     void add(const Json &run) {
         const auto value = [&run](const char *key) { return run[key].get<double>(); };
-        name = run["policy"];
         seeds += 1;
         uses += value("block_uses");
         fast += value("fast");
@@ -46,7 +50,24 @@ struct Line {
     }
 };
 
-using Place = std::tuple<uint64_t, uint64_t, double>;
+/* What figures must have in common to be compared: trace, tiers, scale. */
+using Place = std::tuple<std::string, uint64_t, uint64_t, double>;
+
+std::string variant_of(const Json &run) {
+    std::string name;
+    for (const Json &kind : run["without"]) {
+        name += (name.empty() ? "" : ",") + kind.get<std::string>();
+    }
+    return name;
+}
+
+Line &line_of(std::vector<Line> &lines, const std::string &name) {
+    auto line = lines.begin();
+    while (line != lines.end() && line->name != name) {
+        ++line;
+    }
+    return line == lines.end() ? lines.emplace_back(Line{.name = name}) : *line;
+}
 
 void print_lines(const std::vector<Line> &lines, std::FILE *to) {
     fmt::print(to, "{:<16}{:>8}{:>8}{:>8}{:>11}{:>8}{:>8}{:>10}{:>10}{:>10}{:>10}\n", "policy",
@@ -72,11 +93,49 @@ void print_lines(const std::vector<Line> &lines, std::FILE *to) {
     }
 }
 
+/* A policy without some kinds of its hints. */
+struct Ablation {
+    std::string policy;
+    std::string without;
+    Line line;
+};
+
+Ablation &ablation_of(std::vector<Ablation> &ablations, const std::string &policy,
+                      const std::string &without) {
+    for (Ablation &one : ablations) {
+        if (one.policy == policy && one.without == without) {
+            return one;
+        }
+    }
+    return ablations.emplace_back(Ablation{policy, without, {}});
+}
+
+/* Each beside the same policy with all its hints. */
+void print_ablations(const std::vector<Ablation> &ablations, const std::vector<Line> &whole,
+                     std::FILE *to) {
+    fmt::print(to, "\n{:<16}{:<28}{:>8}{:>11}{:>8}{:>8}{:>10}{:>8}{:>10}\n", "ablation", "without",
+               "fast", "stall s", "/ all", "p99 ms", "ttft ms", "/ all", "in");
+    for (const auto &[policy, without, line] : ablations) {
+        const auto all = std::find_if(whole.begin(), whole.end(),
+                                      [&](const Line &one) { return one.name == policy; });
+        const auto ratio = [&](double Line::*figure) {
+            return all == whole.end() || (*all).*figure == 0
+                       ? std::string("-")
+                       : fmt::format("{:.3f}",
+                                     line.*figure / line.seeds / ((*all).*figure / all->seeds));
+        };
+        const double n = line.seeds;
+        fmt::print(to, "{:<16}{:<28}{:>8.4f}{:>11.2f}{:>8}{:>8.1f}{:>10.0f}{:>8}{:>10.0f}\n",
+                   policy, without, line.fast / line.uses, line.stall_total / n / 1e9,
+                   ratio(&Line::stall_total), line.stall_p99 / n / 1e6, line.ttft_mean / n / 1e6,
+                   ratio(&Line::ttft_mean), line.in / n);
+    }
+}
+
 }  // namespace
 
-std::vector<Json> run_all(const std::vector<Point> &points,
-                          const std::vector<replay::Request> &requests, unsigned jobs,
-                          const std::function<void(const Json &)> &done) {
+std::vector<Json> run_all(const std::vector<Point> &points, const Traces &traces, unsigned jobs,
+                          const std::function<void(const Point &, const Json &)> &done) {
     std::vector<Json> results(points.size());
     std::atomic<std::size_t> next = 0;
     std::mutex one_at_a_time;
@@ -84,9 +143,9 @@ std::vector<Json> run_all(const std::vector<Point> &points,
     const auto work = [&] {
         for (std::size_t i = next++; i < points.size(); i = next++) {
             try {
-                results[i] = run(points[i], requests);
+                results[i] = run(points[i], traces.at(points[i].trace));
                 const std::scoped_lock lock(one_at_a_time);
-                done(results[i]);
+                done(points[i], results[i]);
             } catch (...) {
                 const std::scoped_lock lock(one_at_a_time);
                 failure = failure ? failure : std::current_exception();
@@ -106,26 +165,36 @@ std::vector<Json> run_all(const std::vector<Point> &points,
     return results;
 }
 
+void show_progress(std::size_t done, std::size_t all) {
+    const bool is_last = done == all;
+    if (::isatty(STDERR_FILENO) != 0) {
+        fmt::print(stderr, "\r{} of {} points{}", done, all, is_last ? "\n" : "");
+    } else if (is_last || done % progress_every == 0) {
+        fmt::print(stderr, "{} of {} points\n", done, all);
+    }
+}
+
 void print_table(const std::vector<Json> &runs, std::FILE *to) {
     std::map<Place, std::vector<Line>> tables;
+    std::map<Place, std::vector<Ablation>> ablations;
     for (const Json &run : runs) {
-        std::vector<Line> &lines =
-            tables[{run["fast_blocks"], run["slow_blocks"], run["scale"].get<double>()}];
-        const std::string name = run["policy"];
-        auto line = lines.begin();
-        while (line != lines.end() && line->name != name) {
-            ++line;
+        const Place place{run["trace"], run["fast_blocks"], run["slow_blocks"],
+                          run["scale"].get<double>()};
+        const std::string without = variant_of(run);
+        if (without.empty()) {
+            line_of(tables[place], run["policy"]).add(run);
+        } else {
+            ablation_of(ablations[place], run["policy"], without).line.add(run);
         }
-        if (line == lines.end()) {
-            line = lines.insert(lines.end(), Line{});
-        }
-        line->add(run);
     }
     for (const auto &[place, lines] : tables) {
-        const auto &[fast, slow, scale] = place;
-        fmt::print(to, "\nfast {} blocks, slow {} blocks, scale {}, {:.0f} seeds\n", fast, slow,
-                   scale, lines.front().seeds);
+        const auto &[trace, fast, slow, scale] = place;
+        fmt::print(to, "\n{}: fast {} blocks, slow {} blocks, scale {}, {:.0f} seeds\n", trace,
+                   fast, slow, scale, lines.front().seeds);
         print_lines(lines, to);
+        if (ablations.contains(place)) {
+            print_ablations(ablations[place], lines, to);
+        }
     }
 }
 

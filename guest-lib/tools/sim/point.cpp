@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "point.h"
 
+#include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -47,6 +49,30 @@ const Player &player(const std::string &name) {
     throw std::invalid_argument("'" + name + "' is neither policy nor bound; there are" + names);
 }
 
+std::vector<std::string> kinds_of(const Player &player) {
+    if (player.policy.empty()) {
+        return {};
+    }
+    std::vector<std::string> kinds = replay::HintKinds::parse(player.hints).names();
+    if (player.told_of_ends) {
+        kinds.emplace_back("release");
+    }
+    return kinds;
+}
+
+std::string withheld(const Player &player, const std::string &list) {
+    replay::Session session;
+    replay::withhold(session, list);
+    std::string result;
+    for (const std::string &kind : kinds_of(player)) {
+        if (std::find(session.without.begin(), session.without.end(), kind) !=
+            session.without.end()) {
+            result += (result.empty() ? "" : ",") + kind;
+        }
+    }
+    return result;
+}
+
 Json run(const Point &point, const std::vector<replay::Request> &requests) {
     const Json plan =
         replay::plan_json(requests, point.fast_blocks, point.slow_blocks, point.scale, point.seed);
@@ -81,10 +107,14 @@ Json run(const Point &point, const std::vector<replay::Request> &requests) {
     if (point.player.told_of_ends) {
         session.model.ends = {.recall = 0.8, .false_alarms = 0.1, .foresight = &foresight};
     }
+    replay::withhold(session, point.without);
+    session.trace = std::filesystem::path(point.trace).filename().string();
+    session.everything = point.slow_blocks == 0;
     Json result = replay::replay(
         *transport, requests, session, [](std::size_t) {},
         [&](const replay::Engine &started) { engine = &started; });
     result["policy"] = point.player.name;
+    result["oracle"] = bound || point.player.told_of_ends;
     return result;
 }
 

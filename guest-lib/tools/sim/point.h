@@ -28,13 +28,24 @@ const std::vector<Player> &players();
 /* Throws std::invalid_argument that names it, and what there is. */
 const Player &player(const std::string &name);
 
+/* The kinds of hints that a policy is given; none of a bound, which is no policy. */
+std::vector<std::string> kinds_of(const Player &player);
+/*
+ * Of a list of kinds with commas, those that the player is given, in the order of kinds_of(): two
+ * lists that take the same from it are one. Throws std::invalid_argument for what is no kind.
+ */
+std::string withheld(const Player &player, const std::string &list);
+
 /* One simulation. */
 struct Point {
+    std::string trace;         // its path
+    std::size_t requests = 0;  // of the trace, the first ones alone; 0: all
     Player player;
     uint64_t fast_blocks = 3000;
     uint64_t slow_blocks = 0;  // 0: as many as are ever asked for
     double scale = 0.4;
     uint64_t seed = 1;
+    std::string without;  // kinds of hints withheld: withheld() of the player
     bool content = false;
 };
 

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+#include "report_command.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+
+#include "compare.h"
+#include "html_report.h"
+#include "report.h"
+#include "results.h"
+#include "sweep.h"
+
+namespace kvcpu::sim {
+
+namespace {
+
+/* Sizes about those of the plan: of the study, for a trace of its size. */
+void suit(Options &options, const Json &plan) {
+    const uint64_t fast = plan["fast_blocks"];
+    const uint64_t everything = plan["slow_blocks"];
+    const uint64_t largest = plan["largest_request_blocks"];
+    if (options.fast_blocks.empty()) {
+        options.fast_blocks = {std::max(fast / 3, largest), fast,
+                               std::min(fast * 10 / 3, everything)};
+    }
+    if (options.slow_blocks.empty()) {
+        const uint64_t bounded = std::max(everything / 10, 2 * fast);
+        options.slow_blocks = {"everything", std::to_string(bounded)};
+    }
+    if (options.seeds.empty()) {
+        options.seeds = {1};
+    }
+}
+
+/* Everything, and each policy without each kind of hint at the middle size. */
+std::vector<Point> points_for(const Options &options) {
+    std::vector<Point> points = points_of(options);
+    Options middle = options;
+    middle.fast_blocks = {options.fast_blocks[options.fast_blocks.size() / 2]};
+    middle.slow_blocks.resize(1);
+    middle.scales.resize(1);
+    middle.ablation = true;
+    for (const Point &point : points_of(middle)) {
+        if (!point.without.empty()) {
+            points.push_back(point);
+        }
+    }
+    return points;
+}
+
+Json parameters_of(const Options &options, const Json &plan) {
+    Json parameters;
+    for (const char *name : {"block_size", "dma_channels", "dma_latency_ns", "dma_bandwidth"}) {
+        parameters[name] = plan[name];
+    }
+    parameters["trace"] = std::filesystem::path(options.traces.front()).filename().string();
+    parameters["requests"] = plan["requests"];
+    return parameters;
+}
+
+void add_simulated(Json &document, Options &options, const ReportCommand &how) {
+    const Traces traces(options.traces, options.requests);
+    const double scale = options.scales.empty() ? 0.4 : options.scales.front();
+    const Json plan = replay::plan_json(traces.at(options.traces.front()), 0, 0, scale, 1);
+    suit(options, plan);
+    complete(options, Extent::many);
+    if (document["parameters"].empty()) {
+        document["parameters"] = parameters_of(options, plan);
+    }
+    document["versions"]["kvcpu-sim"] = Names::program();
+    for (Json &run : run_kept(points_for(options), traces, options.jobs, how.results, how.quiet)) {
+        document["runs"].push_back(std::move(run));
+    }
+}
+
+/* In one piece, or not at all. */
+void write_file(const std::string &path, const std::string &text) {
+    const std::string partial = fmt::format("{}.{}.partial", path, ::getpid());
+    std::ofstream file(partial, std::ios::binary);
+    file << text;
+    file.close();
+    if (!file) {
+        std::filesystem::remove(partial);
+        throw std::runtime_error(path + ": cannot be written");
+    }
+    std::filesystem::rename(partial, path);
+}
+
+}  // namespace
+
+void report(Options options, const ReportCommand &how) {
+    if (how.in.empty() && options.traces.empty()) {
+        throw std::invalid_argument("report: give runs with --in, or a trace to simulate");
+    }
+    Json document = report::read_files(how.in);
+    if (!options.traces.empty()) {
+        add_simulated(document, options, how);
+    }
+    write_file(how.out, report::html_page(document));
+    if (!how.quiet) {
+        fmt::print(stderr, "{}: {} runs\n", how.out, document["runs"].size());
+    }
+}
+
+}  // namespace kvcpu::sim
