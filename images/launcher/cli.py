@@ -180,7 +180,11 @@ def _add_demo(commands: argparse._SubParsersAction) -> None:
                         help="blocks in the slow tier (default: as many as the trace needs)")
     parser.add_argument("--scale", type=float, metavar="X", help="arrival times are divided by it; more is more load")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the arrivals (%(default)s)")
+    parser.add_argument("--without", default="none", metavar="KINDS",
+                        help="ablation: withhold kinds of hints, of step,hot,prefetch,evictable,release,share")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures, parameters and versions")
+    parser.add_argument("--report", type=Path, default=demo.DEFAULT_REPORT, metavar="FILE",
+                        help="where the page with everything in pictures goes; `none`: nowhere (build/demo.html)")
     parser.add_argument("--kernel", choices=SELECTORS, default=DEFAULT_SELECTOR, help="guest kernel (%(default)s)")
     parser.add_argument("--timeout", type=_positive, default=3600, metavar="S",
                         help="seconds of the host's clock after which a guest counts as hung (%(default)s)")

@@ -17,6 +17,8 @@ from .guest import Guest, Outcome
 from .machine import Machine, Time
 
 DEFAULT_POLICIES = ("lru", "hepc", "next-use")
+DEFAULT_REPORT = tree.BUILD / "demo.html"
+_NO_REPORT = "none"
 # What a runtime says to a policy that listens. `lru` does not, so it is told nothing: the baseline.
 _HINTS = {"lru": "none"}
 _ALL_HINTS = "all"
@@ -57,8 +59,9 @@ def demo(options: argparse.Namespace) -> int:
         if name not in tree.policies():
             raise LauncherError(Exit.BAD_POLICY, f"--policy {name}: no such policy; there are: "
                                 f"{', '.join(tree.policies())}")
-    if options.json is not None and not options.json.resolve().parent.is_dir():
-        raise LauncherError(Exit.USAGE, f"--json {options.json}: its folder does not exist")
+    for name, path in (("--json", options.json), ("--report", options.report)):
+        if path is not None and not path.resolve().parent.is_dir() and path != DEFAULT_REPORT:
+            raise LauncherError(Exit.USAGE, f"{name} {path}: its folder does not exist")
     if not options.trace.is_file():
         raise LauncherError(Exit.BAD_TRACE, f"--trace {options.trace}: there is no such file")
     packages.ensure()
@@ -68,11 +71,16 @@ def demo(options: argparse.Namespace) -> int:
     image = build.image(options.kernel, built)
     _announce(options, plan)
     outcomes = _run_all(options, policies, plan, built, image)
-    runs = [_result(policy, outcome) for policy, outcome in outcomes.items()]
+    runs = [_result(options, policy, outcome) for policy, outcome in outcomes.items()]
     print(_table(runs))
+    document = _document(options, plan, built, image, outcomes, runs)
     if options.json is not None:
-        _write_json(options.json, _document(options, plan, built, image, outcomes, runs))
-    return _verdict(outcomes, runs)
+        _write_json(options.json, document)
+        progress.say(f"figures: {options.json}")
+    status = _verdict(outcomes, runs)
+    if options.report != Path(_NO_REPORT):
+        _write_report(options, document)
+    return status
 
 
 def _plan(replay: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -109,6 +117,7 @@ def _announce(options: argparse.Namespace, plan: dict[str, Any]) -> None:
 
 def _command(policy: str, options: argparse.Namespace) -> list[str]:
     return ["kvcpu-replay", _GUEST_TRACE, *_trace_arguments(options), "--hints", _HINTS.get(policy, _ALL_HINTS),
+            "--without", options.without if policy not in _HINTS else "none",
             "--evict-thresh", str(_EVICT_THRESH), "--prefetch-thresh", str(_PREFETCH_THRESH),
             "--json", "-", "--progress"]
 
@@ -151,7 +160,7 @@ def _start(options: argparse.Namespace, policy: str, plan: dict[str, Any], built
     return Replay(policy, guest)
 
 
-def _result(policy: str, outcome: Outcome) -> dict[str, Any]:
+def _result(options: argparse.Namespace, policy: str, outcome: Outcome) -> dict[str, Any]:
     """What the replay reported; its own complaint where it reported nothing."""
     try:
         run = json.loads(outcome.stdout)
@@ -161,6 +170,8 @@ def _result(policy: str, outcome: Outcome) -> dict[str, Any]:
         raise LauncherError(code, f"the replay under {policy} ended with status {outcome.status} and without "
                             f"figures:\n{said}", outcome.console) from error
     run["event_log_sha256"] = outcome.event_log_sha256[0]
+    run["trace"] = options.trace.name
+    run["everything"] = not options.slow_blocks
     return run
 
 
@@ -207,7 +218,19 @@ def _write_json(path: Path, document: dict[str, Any]) -> None:
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     partial.replace(path)
-    progress.say(f"figures: {path}")
+
+
+def _write_report(options: argparse.Namespace, document: dict[str, Any]) -> None:
+    """The page: these runs, and beside them what the simulator says of other sizes, policies and hints."""
+    simulator = build.tool("kvcpu-sim")
+    runs = progress.log_folder() / "demo-runs.json"
+    _write_json(runs, document)
+    argv = [simulator, "report", "--in", runs, "--out", options.report, "--trace", options.trace,
+            *_trace_arguments(options)]
+    if options.slow_blocks:
+        argv += ["--slow-blocks", f"everything,{options.slow_blocks}"]
+    process.run_logged([str(part) for part in argv], "report, with other sizes simulated", "report")
+    progress.say(f"report: {options.report}")
 
 
 def _verdict(outcomes: dict[str, Outcome], runs: list[dict[str, Any]]) -> int:

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 
 from . import process, progress
 from .errors import Exit, LauncherError
@@ -13,7 +14,7 @@ from .errors import Exit, LauncherError
 PACKAGES: dict[str, tuple[str, ...]] = {
     "launcher": ("python3", "ca-certificates", "debian-archive-keyring", "dpkg-dev"),
     "native build": ("gcc", "g++", "meson", "ninja-build", "pkg-config", "libcunit1-dev",
-                     "libcli11-dev", "libfmt-dev", "nlohmann-json3-dev"),
+                     "libcli11-dev", "libfmt-dev", "nlohmann-json3-dev", "libjs-chart.js"),
     "QEMU build": ("make", "flex", "bison", "patch", "python3-venv", "libglib2.0-dev", "libpixman-1-dev",
                    "libfdt-dev", "zlib1g-dev", "bzip2", "xz-utils"),
     "kernel module build": ("make", "gcc-12", "libelf1", "libssl3", "binutils", "perl"),
@@ -21,6 +22,10 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "guest image": ("busybox-static",),
     "checks": ("sparse", "gcovr", "git", "clang-format", "clang-tidy", "shellcheck", "flake8", "spin"),
     "fuzzing": ("clang", "libclang-rt-dev"),
+}
+# For one suite of tests alone, which says SKIP without them: installed when that suite is asked for by name.
+OPTIONAL: dict[str, tuple[str, ...]] = {
+    "report": ("chromium",),
 }
 
 
@@ -41,9 +46,9 @@ def installed_versions(names: list[str]) -> dict[str, str]:
     return versions
 
 
-def missing() -> list[str]:
-    """The packages of the list that are not installed."""
-    names = all_packages()
+def missing(suites: Sequence[str] = ()) -> list[str]:
+    """The packages of the list, and of some suites, that are not installed."""
+    names = sorted({*all_packages(), *(name for suite in suites for name in OPTIONAL.get(suite, ()))})
     present = installed_versions(names)
     return [name for name in names if name not in present]
 
@@ -65,9 +70,9 @@ def _as_root() -> list[str] | None:
     return ["sudo", "-n"] if probe.returncode == 0 else None
 
 
-def ensure() -> None:
-    """Install what is missing, or stop with the line that would."""
-    names = missing()
+def ensure(suites: Sequence[str] = ()) -> None:
+    """Install what is missing, for some suites of tests also what they alone need; or stop with the line that would."""
+    names = missing(suites)
     if not names:
         return
     root = _as_root()
@@ -82,6 +87,6 @@ def ensure() -> None:
     process.run_logged([*environment, "update"], "system package lists", "packages", code=Exit.NETWORK)
     process.run_logged([*environment, "install", "--no-install-recommends", "-y", *names],
                        f"install {len(names)} packages", "packages", code=Exit.PACKAGES)
-    still = missing()
+    still = missing(suites)
     if still:
         raise LauncherError(Exit.PACKAGES, f"apt-get succeeded, and yet these are missing: {' '.join(still)}")

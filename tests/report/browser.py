@@ -30,25 +30,24 @@ class Browser:
         self._session: str | None = None
         self._seen: list[str] = []
         self._unread = b""
-        self._folder = tempfile.TemporaryDirectory(prefix="kvcpu-browser-")
+        self._folder = tempfile.mkdtemp(prefix="kvcpu-browser-")
         commands, self._to = os.pipe()
         self._from, answers = os.pipe()
 
         def take_three_and_four() -> None:
             # By way of high numbers, lest one of them be 3 or 4 already.
-            high = [os.dup(commands) + 0, os.dup(answers) + 0]
-            os.dup2(high[0], 60)
-            os.dup2(high[1], 61)
+            os.dup2(commands, 60)
+            os.dup2(answers, 61)
             os.dup2(60, 3)
             os.dup2(61, 4)
 
         self._process = subprocess.Popen(
             [chromium(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
              "--disable-background-networking", "--no-first-run", "--hide-scrollbars",
-             f"--user-data-dir={self._folder.name}", "--remote-debugging-pipe"],
+             f"--user-data-dir={self._folder}", "--remote-debugging-pipe"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             preexec_fn=take_three_and_four, close_fds=False,
-            env={**os.environ, "HOME": self._folder.name})
+            env={**os.environ, "HOME": self._folder})
         os.close(commands)
         os.close(answers)
 
@@ -69,7 +68,7 @@ class Browser:
         os.close(self._to)
         os.close(self._from)
         # Its helpers may still be writing there.
-        shutil.rmtree(self._folder.name, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
         """A command's result."""

@@ -383,7 +383,7 @@ static void test_history(int fd, uint64_t first)
         .block = first, .before = ~0ULL, .records = (uintptr_t)records, .capacity = 1};
     struct kvcpu_info info;
 
-    run_range(fd, KVCPU_OP_HOT, first, 2, 0);
+    run_range(fd, KVCPU_OP_RELEASE, first, 2, 0);
     run_range(fd, KVCPU_OP_TOUCH, first, 1, 0);
     fails(ioctl(fd, KVCPU_IOC_HISTORY, &history), 0, "HISTORY of one record");
     is(history.count, 1, "gives it");
@@ -392,7 +392,7 @@ static void test_history(int fd, uint64_t first)
     history.capacity = 3;
     fails(ioctl(fd, KVCPU_IOC_HISTORY, &history), 0, "HISTORY goes on");
     is(history.count, 3, "with three");
-    is(records[0].what & 0xffffffff, KVCPU_EV_HINT | KVCPU_OP_HOT << 16, "from the one before");
+    is(records[0].what & 0xffffffff, KVCPU_EV_HINT | KVCPU_OP_RELEASE << 16, "from the one before");
     is(records[0].first, first, "a range");
     is(records[0].value, 2, "of two");
     ok(records[1].sequence < records[0].sequence, "back in time");

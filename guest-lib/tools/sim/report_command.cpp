@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <stdexcept>
 
 #include "compare.h"
@@ -37,19 +38,26 @@ void suit(Options &options, const Json &plan) {
     }
 }
 
-/* Everything, and each policy without each kind of hint at the middle size. */
-std::vector<Point> points_for(const Options &options) {
-    std::vector<Point> points = points_of(options);
+/* The points to be simulated, beside those that were asked for by size. */
+std::vector<Point> points_for(const Options &options, bool slow_chosen) {
+    Options all = options;
     Options middle = options;
     middle.fast_blocks = {options.fast_blocks[options.fast_blocks.size() / 2]};
+    if (slow_chosen) {
+        /* Other slow tiers beside one fast tier alone: enough to see what they cost. */
+        all.slow_blocks.resize(1);
+    }
+    std::vector<Point> points = points_of(all);
+    const auto add = [&](const std::vector<Point> &more, const auto &is_wanted) {
+        std::copy_if(more.begin(), more.end(), std::back_inserter(points), is_wanted);
+    };
+    if (slow_chosen) {
+        add(points_of(middle), [](const Point &point) { return point.slow_blocks != 0; });
+    }
     middle.slow_blocks.resize(1);
     middle.scales.resize(1);
     middle.ablation = true;
-    for (const Point &point : points_of(middle)) {
-        if (!point.without.empty()) {
-            points.push_back(point);
-        }
-    }
+    add(points_of(middle), [](const Point &point) { return !point.without.empty(); });
     return points;
 }
 
@@ -63,17 +71,25 @@ Json parameters_of(const Options &options, const Json &plan) {
     return parameters;
 }
 
+/* The fast tier of the runs that were given, if there are any: sizes are chosen about it. */
+uint64_t known_fast(const Json &document) {
+    return document["runs"].empty() ? 0 : document["runs"][0].value("fast_blocks", uint64_t{0});
+}
+
 void add_simulated(Json &document, Options &options, const ReportCommand &how) {
     const Traces traces(options.traces, options.requests);
     const double scale = options.scales.empty() ? 0.4 : options.scales.front();
-    const Json plan = replay::plan_json(traces.at(options.traces.front()), 0, 0, scale, 1);
+    const Json plan =
+        replay::plan_json(traces.at(options.traces.front()), known_fast(document), 0, scale, 1);
+    const bool slow_chosen = options.slow_blocks.empty();
     suit(options, plan);
     complete(options, Extent::many);
     if (document["parameters"].empty()) {
         document["parameters"] = parameters_of(options, plan);
     }
     document["versions"]["kvcpu-sim"] = Names::program();
-    for (Json &run : run_kept(points_for(options), traces, options.jobs, how.results, how.quiet)) {
+    for (Json &run :
+         run_kept(points_for(options, slow_chosen), traces, options.jobs, how.results, how.quiet)) {
         document["runs"].push_back(std::move(run));
     }
 }

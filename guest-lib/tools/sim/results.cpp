@@ -152,7 +152,7 @@ void Results::read(const std::string &path, std::unordered_map<std::string, Json
 
 std::unordered_map<std::string, Json> Results::known() {
     std::unordered_map<std::string, Json> runs;
-    if (path_ == "-" || !std::filesystem::exists(path_)) {
+    if (!is_folder_ && !std::filesystem::is_regular_file(path_)) {
         return runs;
     }
     if (!is_folder_) {
@@ -168,7 +168,7 @@ std::unordered_map<std::string, Json> Results::known() {
 }
 
 void Results::mend() {
-    if (path_ == "-" || is_folder_ || !std::filesystem::exists(path_)) {
+    if (is_folder_ || !std::filesystem::is_regular_file(path_)) {
         return;
     }
     const OpenFile file(path_, O_RDWR);

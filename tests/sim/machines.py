@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""Programs that a test needs and a machine may lack, and programs that a test starts and ends."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+PATIENCE_S = 60
+
+
+def need(packages: dict[str, str]) -> None:
+    """Ends the test as skipped where a program is missing; its package by its name."""
+    # Daemons are where only root looks.
+    path = "/usr/sbin:/usr/bin:/sbin:/bin"
+    missing = sorted({package for program, package in packages.items() if shutil.which(program, path=path) is None})
+    if missing:
+        print(f"SKIP: not installed: {' '.join(missing)} (apt-get install --no-install-recommends {' '.join(missing)})")
+        sys.exit(77)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Daemons:
+    """Programs that run until the end of a test, with their output in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._processes: list[subprocess.Popen] = []
+
+    def start(self, *command: object, **options: object) -> subprocess.Popen:
+        """Starts one in the foreground of its own session."""
+        log = self._folder / f"{Path(str(command[0])).name}.out"
+        with log.open("wb") as output:
+            process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output,
+                                       stderr=subprocess.STDOUT, **options)
+        self._processes.append(process)
+        return process
+
+    def stop(self) -> None:
+        """Ends them, the last first."""
+        for process in reversed(self._processes):
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def wait_for(self, what: str, is_there: Callable[[], bool]) -> None:
+        """Until it is; or fails with what the programs said."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not is_there():
+            if time.monotonic() > deadline:
+                said = "\n".join(f"{log.name}: {log.read_text(errors='replace')[-2000:]}"
+                                 for log in sorted(self._folder.glob("*.out")))
+                raise AssertionError(f"{what} does not come\n{said}")
+            time.sleep(0.1)
