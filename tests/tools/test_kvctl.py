@@ -134,7 +134,7 @@ class Refusals(ToolTest):
     def test_help(self):
         said = self.output("--help")
         for command in ("info", "step", "hot", "evict", "prefetch", "share", "seal", "release", "weights", "policy",
-                        "telemetry", "directory"):
+                        "telemetry", "directory", "why", "top"):
             self.assertRegex(said, rf"(?m)^  {command} ")
         self.assertIn("Exit status:", said)
         self.assertIn("FIRST", self.output("seal", "--help"))

@@ -101,6 +101,20 @@ check "seal of others' blocks is ignored" kvctl_is 0 seal 0
 check "it says so" said '^reason +FOREIGN'
 check "self-test" kvctl_is 0 self-test
 
+# Why a block is where it is, and what moves.
+check "why, in a script" script_is 0 'alloc 4' 'fill 0 4 --byte 7' 'pin 0 2' 'unpin 0 2' 'hint evictable 1 1 --now' 'why 1' 'why 0' 'why 3'
+check "a block that was sent away" said '^why: told to leave the fast tier by hepc: EVICTABLE asked'
+check "one that was fetched" said '^why: fetched into the fast tier because a PIN waited'
+check "one that nobody asked for" said '^why: in the slow tier since it was allocated'
+check "its history" said ' CHOSEN +by hepc as EVICTABLE, '
+check "is the administrator's" nobody_is 1 kvctl why 0
+check "top, once" kvctl_is 0 top --once
+check "traffic since the reset" said '^traffic +in_demand [1-9]'
+check "hints since the reset" said '^hints +accepted [1-9]'
+check "top, two intervals" kvctl_is 0 --json top -n 2 -i 0.1
+check "a line each" [ "$(grep -c '^{.*"interval_ns":1[0-9]*' "$scratch/out")" = 2 ]
+check "without escapes" [ "$(tr -d '\033' <"$scratch/out" | wc -c)" = "$(wc -c <"$scratch/out")" ]
+
 # Others' blocks are the administrator's to look at; the node is root's.
 mkfifo "$scratch/fifo"
 kvctl script <"$scratch/fifo" >/dev/null 2>&1 &

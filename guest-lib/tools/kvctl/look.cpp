@@ -30,7 +30,7 @@ std::string policy_names(uint64_t bits) {
 }
 
 std::string present_policy(const kvcpu_info &info) {
-    return policy_names(uint64_t{1} << info.policy);
+    return policy_text(info.policy);
 }
 
 void show_info(Session &session) {
@@ -104,9 +104,12 @@ constexpr std::array class_names = {KVCPU_VICTIM_CLASSES(NAME)};
 #undef NAME
 
 /* In the order of their bits. */
-constexpr std::array flag_names = {"allocated", "written", "dirty", "sealed", "prefix", "queued"};
+constexpr std::array flag_names = {"allocated", "written", "dirty",      "sealed",   "prefix",
+                                   "queued",    "held",    "write_held", "revoking", "cached"};
 
 #define FIELD(word, name) (((word) >> KVCPU_##name##_SHIFT) & KVCPU_##name##_MASK)
+
+}  // namespace
 
 Json block_json(const kvcpu_block &block) {
     const uint64_t slot = FIELD(block.place, BPL_SLOT);
@@ -140,6 +143,8 @@ Json block_json(const kvcpu_block &block) {
     return object;
 }
 
+namespace {
+
 /* A block that nobody has and that is where all begin: not worth a line. */
 bool is_plain(const kvcpu_block &block) {
     return FIELD(block.state, BST_STATE) == KVCPU_BS_FREE;
@@ -156,7 +161,7 @@ void check_range(const Range &range, uint64_t blocks) {
 }
 
 void show_block(Session &session, uint64_t number) {
-    check_range({number, 1}, session.transport().info().blocks);
+    check_block(session, number);
     session.print(block_json(session.transport().block(number)));
 }
 
@@ -195,6 +200,14 @@ void show_directory(Session &session, Range range) {
 }
 
 }  // namespace
+
+std::string policy_text(uint32_t policy) {
+    return policy_names(uint64_t{1} << policy);
+}
+
+void check_block(Session &session, uint64_t number) {
+    check_range({number, 1}, session.transport().info().blocks);
+}
 
 void add_looks(CLI::App &app, Session &session) {
     app.add_subcommand("info", "what the device is")->callback([&session] { show_info(session); });

@@ -28,6 +28,8 @@ const char *const footer =
 void add_commands(CLI::App &app, Session &session) {
     app.require_subcommand(1);
     kvcpu::kvctl::add_looks(app, session);
+    kvcpu::kvctl::add_history(app, session);
+    kvcpu::kvctl::add_top(app, session);
     kvcpu::kvctl::add_administration(app, session);
     kvcpu::kvctl::add_reference_hints(app, session);
     kvcpu::kvctl::add_own_commands(app, session);
