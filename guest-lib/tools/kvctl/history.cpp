@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -242,9 +243,7 @@ void why(Session &session, uint64_t number, std::size_t most) {
         static_cast<kvcpu_block_state>(entry.state >> KVCPU_BST_STATE_SHIFT & KVCPU_BST_STATE_MASK);
     const std::vector<kvcpu_record> records = session.transport().history(number, most);
     Json history = Json::array();
-    for (auto record = records.rbegin(); record != records.rend(); ++record) {
-        history.push_back(record_json(*record));
-    }
+    std::transform(records.rbegin(), records.rend(), std::back_inserter(history), record_json);
     if (session.json) {
         session.print({{"block", block}, {"why", verdict(records, state)}, {"history", history}});
         return;

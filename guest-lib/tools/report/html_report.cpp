@@ -25,10 +25,25 @@ namespace {
 
 /* What every section of the page looks at. */
 constexpr std::array needed = {
-    "policy",         "hints",         "fast_blocks",   "slow_blocks",           "scale",
-    "seed",           "requests",      "block_uses",    "fast",                  "slow",
-    "recomputed",     "stall_ns_total", "stall_ns_mean", "stall_ns_p99",          "ttft_ns_mean",
-    "ttft_ns_p99",    "blocks_in",     "blocks_out",    "verification_failures",
+    "policy",
+    "hints",
+    "fast_blocks",
+    "slow_blocks",
+    "scale",
+    "seed",
+    "requests",
+    "block_uses",
+    "fast",
+    "slow",
+    "recomputed",
+    "stall_ns_total",
+    "stall_ns_mean",
+    "stall_ns_p99",
+    "ttft_ns_mean",
+    "ttft_ns_p99",
+    "blocks_in",
+    "blocks_out",
+    "verification_failures",
 };
 
 std::string_view asset(const char *begin, const char *end) {
