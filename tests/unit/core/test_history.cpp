@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What became of a block, and why, as a driver reads it back.
+#include <algorithm>
+#include <iterator>
+
 #include "suites.h"
 #include "test_device.h"
 
@@ -45,9 +48,8 @@ std::vector<Record> history_of(TestDevice &device, uint64_t block, unsigned *loo
 
 std::vector<unsigned> kinds_of(const std::vector<Record> &records) {
     std::vector<unsigned> kinds;
-    for (auto record = records.rbegin(); record != records.rend(); ++record) {
-        kinds.push_back(record->kind);
-    }
+    std::transform(records.rbegin(), records.rend(), std::back_inserter(kinds),
+                   [](const Record &record) { return record.kind; });
     return kinds;
 }
 
