@@ -115,9 +115,11 @@ void print_ablations(const std::vector<Ablation> &ablations, const std::vector<L
                      std::FILE *to) {
     fmt::print(to, "\n{:<16}{:<28}{:>8}{:>11}{:>8}{:>8}{:>10}{:>8}{:>10}\n", "ablation", "without",
                "fast", "stall s", "/ all", "p99 ms", "ttft ms", "/ all", "in");
-    for (const auto &[policy, without, line] : ablations) {
-        const auto all = std::find_if(whole.begin(), whole.end(),
-                                      [&](const Line &one) { return one.name == policy; });
+    for (const Ablation &one : ablations) {
+        const Line &line = one.line;
+        const auto all = std::find_if(whole.begin(), whole.end(), [&one](const Line &other) {
+            return other.name == one.policy;
+        });
         const auto ratio = [&](double Line::*figure) {
             return all == whole.end() || (*all).*figure == 0
                        ? std::string("-")
@@ -126,7 +128,7 @@ void print_ablations(const std::vector<Ablation> &ablations, const std::vector<L
         };
         const double n = line.seeds;
         fmt::print(to, "{:<16}{:<28}{:>8.4f}{:>11.2f}{:>8}{:>8.1f}{:>10.0f}{:>8}{:>10.0f}\n",
-                   policy, without, line.fast / line.uses, line.stall_total / n / 1e9,
+                   one.policy, one.without, line.fast / line.uses, line.stall_total / n / 1e9,
                    ratio(&Line::stall_total), line.stall_p99 / n / 1e6, line.ttft_mean / n / 1e6,
                    ratio(&Line::ttft_mean), line.in / n);
     }
