@@ -50,9 +50,12 @@ void LoopbackView::wait_until_still(uint64_t block) noexcept {
     }
 }
 
-/* Maps a block's bytes where they are; with KVCPU_SLOT_NONE at home. */
+/* Maps a block's bytes where they are; with KVCPU_NO_SLOT at home. */
 void LoopbackView::place(const Window &window, uint64_t index, uint32_t slot,
                          bool writable) noexcept {
+    if (device_.fast().file() < 0) {
+        return; /* blocks hold no bytes */
+    }
     const uint64_t size = device_.get(KVCPU_REG_BLOCK_SIZE);
     const bool is_fast = slot != KVCPU_NO_SLOT;
     const uint64_t offset = (is_fast ? slot : window.first + index) * size;
@@ -94,7 +97,7 @@ void LoopbackView::close(Window &window) noexcept {
 
 std::span<std::byte> LoopbackView::map(uint64_t first, uint64_t count, bool writable) {
     const uint64_t blocks = device_.get(KVCPU_REG_BLOCKS);
-    if (count == 0 || first >= blocks || count > blocks - first || device_.fast().file() < 0) {
+    if (count == 0 || first >= blocks || count > blocks - first) {
         throw std::system_error(EINVAL, std::generic_category(), "the linear view");
     }
     const std::size_t bytes = count * device_.get(KVCPU_REG_BLOCK_SIZE);

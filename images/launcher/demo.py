@@ -189,6 +189,8 @@ def _table(runs: list[dict[str, Any]]) -> str:
     for name in ("blocks_in", "blocks_out"):
         rows.append([name, *(f"{run[name]:,}" for run in runs)])
     rows.append(["hint_outcomes", *("/".join(str(count) for count in run["hint_outcomes"].values()) for run in runs)])
+    for name in ("hints_given", "hint_system_calls"):
+        rows.append([name, *(f"{run[name]:,}" for run in runs)])
     rows.append(["verification_failures", *(str(run["verification_failures"]) for run in runs)])
     rows.append(["event_log_sha256", *(run["event_log_sha256"][:16] for run in runs)])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

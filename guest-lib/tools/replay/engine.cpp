@@ -13,7 +13,7 @@ namespace kvcpu::replay {
 namespace {
 
 constexpr uint64_t pin_deadline_ns = KVCPU_PIN_DEADLINE_MAX_NS;
-constexpr std::size_t verify_blocks_at_once = 64;
+constexpr std::size_t blocks_at_once = 64;
 constexpr std::size_t progress_every = 100;
 constexpr uint64_t drain_interval_ns = 100'000'000;
 /* Identities of output blocks, which have no hash id. */
@@ -36,7 +36,8 @@ Engine::Engine(Transport &transport, const Model &model, const std::vector<Reque
       fast_blocks_(transport.info().fast_slots),
       store_(transport, transport.info().blocks, model.cached),
       hinter_(hints, requests, store_, model.prefill_tokens_per_step, model.ends, seed),
-      buffer_(verify_blocks_at_once * block_size_) {}
+      buffer_(blocks_at_once * block_size_),
+      channel_(transport, buffer_, block_size_) {}
 
 Figures Engine::run(const std::function<void(std::size_t)> &progress) {
     base_ns_ = transport_.info().time_ns;
@@ -62,6 +63,8 @@ Figures Engine::run(const std::function<void(std::size_t)> &progress) {
     drain();
     timeline.finish(figures_);
     figures_.timeline = timeline.json();
+    figures_.hints_given = channel_.hints();
+    figures_.hint_system_calls = channel_.hint_system_calls();
     return figures_;
 }
 
@@ -88,24 +91,6 @@ uint64_t Engine::identity(const Active &active, std::size_t index) const {
 }
 
 /* -- The device ------------------------------------------------------------ */
-
-void Engine::submit(Batch &batch) {
-    if (batch.empty()) {
-        return;
-    }
-    if (const std::error_code error = batch.submit(transport_)) {
-        throw std::system_error(error, "SUBMIT");
-    }
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-        const Result result = batch.result(i);
-        if (!result.ok()) {
-            const kvcpu_command &command = batch.command(i);
-            throw std::runtime_error("command 0x" + std::to_string(command.opcode) + " on block " +
-                                     std::to_string(command.first) + ": " +
-                                     describe(result.status));
-        }
-    }
-}
 
 void Engine::synchronize() {
     take_completions(0, base_ns_ + clock_ns_);
@@ -170,7 +155,7 @@ void Engine::schedule() {
         synchronize();
         Batch hints;
         hinter_.step(hints, ++figures_.steps, queue(), room());
-        submit(hints);
+        channel_.submit(hints);
     } else {
         ++figures_.steps;
     }
@@ -226,7 +211,7 @@ void Engine::load(Active &active) {
 
     Batch shares;
     hinter_.held(shares, found);
-    submit(shares);
+    channel_.submit(shares);
     take_prompt(active);
     active.is_private.resize(prompt);
     reserved_ += active.request->output_blocks();
@@ -266,7 +251,7 @@ void Engine::pin(Active &active, std::size_t first, std::size_t end) {
     for (const Run &run : runs_of(blocks)) {
         batch.pin(run.first, run.count, pin_deadline_ns, active.number);
     }
-    submit(batch);
+    channel_.submit(batch);
     for (std::size_t i = 0; i < batch.size(); ++i) {
         const Result result = batch.result(i);
         if (result.status == KVCPU_SC_PENDING) {
@@ -318,7 +303,7 @@ void Engine::pass_time(uint64_t until_ns) {
             synchronize();
             Batch hints;
             hinter_.announce(hints, queue(), room());
-            submit(hints);
+            channel_.submit(hints);
         }
     }
     clock_ns_ = until_ns;
@@ -374,39 +359,35 @@ void Engine::write_until(Active &active, std::size_t end) {
         return;
     }
     synchronize();
-    const std::span<std::byte> bytes = std::span(buffer_).first(block_size_);
-    for (; active.written < end; ++active.written) {
-        const uint32_t block = active.blocks[active.written];
-        if (model_.content) {
-            Pattern(identity(active, active.written), seed_).write(bytes);
-        }
+    while (active.written < end) {
         Batch batch;
-        batch.write(block, 0, bytes);
-        if (!active.is_private[active.written]) {
-            batch.hint(KVCPU_OP_SEAL, block, 1, identity(active, active.written) + 1);
+        const std::size_t some = std::min(blocks_at_once, end - active.written);
+        for (std::size_t i = 0; i < some; ++i, ++active.written) {
+            const uint32_t block = active.blocks[active.written];
+            const auto bytes = std::span(buffer_).subspan(i * block_size_, block_size_);
+            if (model_.content) {
+                Pattern(identity(active, active.written), seed_).write(bytes);
+            }
+            batch.write(block, 0, bytes);
+            if (!active.is_private[active.written]) {
+                batch.hint(KVCPU_OP_SEAL, block, 1, identity(active, active.written) + 1);
+            }
         }
-        submit(batch);
-        ++figures_.blocks_written;
+        channel_.submit(batch);
+        figures_.blocks_written += some;
     }
 }
 
 void Engine::verify(Active &active) {
     synchronize();
     active.to_verify = false;
-    for (std::size_t first = 0; first < active.found; first += verify_blocks_at_once) {
-        const std::size_t count = std::min(verify_blocks_at_once, active.found - first);
-        Batch batch;
-        for (std::size_t i = 0; i < count; ++i) {
-            batch.read(active.blocks[first + i], 0,
-                       std::span(buffer_).subspan(i * block_size_, block_size_));
-        }
-        submit(batch);
-        for (std::size_t i = 0; model_.content && i < count; ++i) {
+    for (std::size_t first = 0; first < active.found; first += blocks_at_once) {
+        const std::size_t count = std::min(blocks_at_once, active.found - first);
+        const auto blocks = std::span(active.blocks).subspan(first, count);
+        channel_.look(blocks, model_.content, [&](std::size_t i, std::span<const std::byte> bytes) {
             const Pattern expected(active.request->hash_ids[first + i], seed_);
-            const bool right =
-                expected.matches(std::span(buffer_).subspan(i * block_size_, block_size_));
-            figures_.verification_failures += right ? 0 : 1;
-        }
+            figures_.verification_failures += expected.matches(bytes) ? 0 : 1;
+        });
         figures_.blocks_verified += model_.content ? count : 0;
     }
 }
@@ -451,7 +432,7 @@ void Engine::finish(Active &active) {
     hinter_.done_with(batch, output);
     hinter_.computed(active.number);
     hinter_.ended(batch, active.number, active.blocks);
-    submit(batch);
+    channel_.submit(batch);
     for (std::size_t i = active.blocks.size(); i-- > 0;) {
         store_.let_go(active.blocks[i]);
         if (active.is_private[i]) {

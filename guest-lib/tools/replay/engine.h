@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "channel.h"
 #include "hinter.h"
 #include "kvcpu/batch.h"
 #include "kvcpu/transport.h"
@@ -47,6 +48,8 @@ struct Figures {
     uint64_t blocks_written = 0;
     uint64_t blocks_verified = 0;
     uint64_t verification_failures = 0;
+    uint64_t hints_given = 0;
+    uint64_t hint_system_calls = 0;  // made to give them
     std::vector<uint64_t> stall_ns;  // load complete - admission, of every request
     std::vector<uint64_t> ttft_ns;   // first token - arrival
     nlohmann::ordered_json timeline;
@@ -101,7 +104,6 @@ class Engine {
     void synchronize();
     void take_completions(std::size_t minimum, uint64_t until_ns);
     void complete(const kvcpu_completion &completion);
-    void submit(Batch &batch);
 
     void take_arrivals();
     void schedule();
@@ -138,6 +140,7 @@ class Engine {
     Store store_;
     Hinter hinter_;
     std::vector<std::byte> buffer_;
+    Channel channel_;
 
     uint64_t base_ns_ = 0;    // the device's time when the engine's clock was 0
     uint64_t clock_ns_ = 0;   // the engine's

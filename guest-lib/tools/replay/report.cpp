@@ -100,6 +100,8 @@ Json run_json(const RunSettings &settings, const Figures &figures,
                             {"deferred", counters[KVCPU_CNT_HINTS_DEFERRED]},
                             {"clipped", counters[KVCPU_CNT_HINTS_CLIPPED]},
                             {"ignored", counters[KVCPU_CNT_HINTS_IGNORED]}};
+    run["hints_given"] = figures.hints_given;
+    run["hint_system_calls"] = figures.hint_system_calls;
     run["verification_failures"] = figures.verification_failures;
     run["event_log_sha256"] = nullptr; /* the host of the virtual machine knows it */
     run["steps"] = figures.steps;
@@ -128,7 +130,8 @@ void print_run(const Json &run) {
          {"stall_ns_total", "stall_ns_mean", "stall_ns_p99", "ttft_ns_mean", "ttft_ns_p99"}) {
         fmt::print("{:<22} {:.3f} ms\n", name, milliseconds(name));
     }
-    for (const char *name : {"blocks_in", "blocks_out", "hint_outcomes", "verification_failures"}) {
+    for (const char *name : {"blocks_in", "blocks_out", "hint_outcomes", "hints_given",
+                             "hint_system_calls", "verification_failures"}) {
         fmt::print("{:<22} {}\n", name, run[name].dump());
     }
 }

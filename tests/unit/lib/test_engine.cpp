@@ -7,6 +7,7 @@
 #include <string>
 
 #include "engine.h"
+#include "kvcpu/queue_link.h"
 #include "loopback.h"
 #include "suites.h"
 
@@ -339,10 +340,60 @@ void two_runs_are_the_same() {
     CU_ASSERT(slow > 0);
 }
 
+/* Has rings, and counts hints that come another way. */
+class Ringed final : public Passing {
+  public:
+    using Passing::Passing;
+    std::unique_ptr<kvcpu::QueueLink> open_queue(const kvcpu::QueueConfig &config) override {
+        return inner().open_queue(config);
+    }
+    std::error_code submit(std::span<kvcpu_command> commands, bool go_on,
+                           std::size_t &done) noexcept override {
+        for (const kvcpu_command &command : commands) {
+            hints_by_call += command.opcode >= KVCPU_OP_STEP && command.opcode < KVCPU_OP_OPEN;
+        }
+        return Passing::submit(commands, go_on, done);
+    }
+
+    uint64_t hints_by_call = 0;
+};
+
+/* The rings change what a hint costs, and nothing else. */
+void rings_give_the_figures_of_calls() {
+    std::vector<Arrival> trace;
+    for (uint64_t i = 0; i < 60; ++i) {
+        trace.push_back({static_cast<double>(i) / 10, 1024, 30, {i % 5, 10 + i % 7}});
+    }
+    Setting setting;
+    setting.fast_blocks = 8;
+    uint64_t slow = 0;
+    for (const char *policy : {"lru", "arc", "hepc", "next-use"}) {
+        setting.policy = policy;
+        setting.hints = "all";
+        Ringed ringed(device_for(setting));
+        Passing plain(device_for(setting)); /* no rings */
+        const Figures by_ring = replay(ringed, trace, setting);
+        const Figures by_call = replay(plain, trace, setting);
+        CU_ASSERT_EQUAL(ringed.hints_by_call, 0);
+        CU_ASSERT(by_ring.hints_given > 0);
+        CU_ASSERT_EQUAL(by_ring.hints_given, by_call.hints_given);
+        CU_ASSERT_EQUAL(by_ring.fast, by_call.fast);
+        CU_ASSERT_EQUAL(by_ring.slow, by_call.slow);
+        slow += by_ring.slow;
+        CU_ASSERT_EQUAL(by_ring.recomputed, by_call.recomputed);
+        CU_ASSERT(by_ring.stall_ns == by_call.stall_ns);
+        CU_ASSERT(by_ring.ttft_ns == by_call.ttft_ns);
+        CU_ASSERT_EQUAL(by_ring.blocks_verified, by_call.blocks_verified);
+        CU_ASSERT_EQUAL(by_ring.verification_failures, 0);
+    }
+    CU_ASSERT(slow > 0);
+}
+
 }  // namespace
 
 void add_engine_suite() {
     Suite("engine")
+        .test("rings give the figures of calls", rings_give_the_figures_of_calls)
         .test("one request takes one step", one_request_takes_one_step)
         .test("long prompts are computed in chunks", long_prompts_are_computed_in_chunks)
         .test("what is fast is not computed again", what_is_fast_is_not_computed_again)
