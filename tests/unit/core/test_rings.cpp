@@ -44,36 +44,34 @@ void the_worked_example() {
 void open_checks_what_it_is_given() {
     TestDevice device;
     Ring ring(device, 1);
-    const auto open = [&device](uint64_t sq, uint64_t cq, uint64_t sizes, uint64_t arg,
-                                uint64_t meta = 0) {
+    const auto open = [&device](uint64_t sq, uint64_t cq, uint64_t sizes, uint64_t arg) {
         device.write(KVCPU_REG_CMD_ADDR, sq);
-        device.write(KVCPU_REG_CMD_META, meta);
+        device.write(KVCPU_REG_CMD_META, 1); /* it has no part in this */
         return device.command(KVCPU_OP_OPEN, cq, sizes, arg).status;
     };
     constexpr uint64_t sizes = 8 | 8 << 16;
     const struct {
-        uint64_t sq, cq, sizes, arg, meta;
+        uint64_t sq, cq, sizes, arg;
         unsigned status;
     } cases[] = {
-        {0x10000, 0x20000, 3 | 8 << 16, Ring::polling, 0, KVCPU_SC_BAD_FIELD},
-        {0x10000, 0x20000, 8 | 1 << 16, Ring::polling, 0, KVCPU_SC_BAD_FIELD},
-        {0x10000, 0x20000, 8 | 8192 << 16, Ring::polling, 0, KVCPU_SC_BAD_FIELD},
-        {0x10000, 0x20000, sizes | uint64_t{1} << 40, Ring::polling, 0, KVCPU_SC_BAD_FIELD},
-        {0x10040, 0x20000, sizes, Ring::polling, 0, KVCPU_SC_BAD_FIELD},
-        {0x10000, 0x20020, sizes, Ring::polling, 0, KVCPU_SC_BAD_FIELD},
-        {0x10000, 0x20000, sizes, Ring::polling, 1, KVCPU_SC_BAD_FIELD},
-        {0x10000, 0x20000, sizes, uint64_t{18} << 16, 0, KVCPU_SC_BAD_FIELD}, /* no such vector */
-        {0x10000, 0x20000, sizes, 4097 | uint64_t{9} << 32, 0, KVCPU_SC_BAD_FIELD},
-        {0x10000, 0x20000, sizes, 2, 0, KVCPU_SC_BAD_FIELD}, /* would never be raised */
-        {0x10000, 0x20000, sizes, uint64_t{1} << 32, 0, KVCPU_SC_BAD_FIELD},
-        {0x10000, 0x20000, sizes, 2 | uint64_t{1000000001} << 32, 0, KVCPU_SC_BAD_FIELD},
-        {own_bars, 0x20000, sizes, Ring::polling, 0, KVCPU_SC_OWN_ADDRESS},
-        {0x10000, own_bars, sizes, Ring::polling, 0, KVCPU_SC_OWN_ADDRESS},
-        {0x10000000, 0x20000, sizes, Ring::polling, 0, KVCPU_SC_DMA_FAULT},
-        {0x10000, 0x10000000, sizes, Ring::polling, 0, KVCPU_SC_DMA_FAULT},
+        {0x10000, 0x20000, 3 | 8 << 16, Ring::polling, KVCPU_SC_BAD_FIELD},
+        {0x10000, 0x20000, 8 | 1 << 16, Ring::polling, KVCPU_SC_BAD_FIELD},
+        {0x10000, 0x20000, 8 | 8192 << 16, Ring::polling, KVCPU_SC_BAD_FIELD},
+        {0x10000, 0x20000, sizes | uint64_t{1} << 40, Ring::polling, KVCPU_SC_BAD_FIELD},
+        {0x10040, 0x20000, sizes, Ring::polling, KVCPU_SC_BAD_FIELD},
+        {0x10000, 0x20020, sizes, Ring::polling, KVCPU_SC_BAD_FIELD},
+        {0x10000, 0x20000, sizes, uint64_t{18} << 16, KVCPU_SC_BAD_FIELD}, /* no such vector */
+        {0x10000, 0x20000, sizes, 4097 | uint64_t{9} << 32, KVCPU_SC_BAD_FIELD},
+        {0x10000, 0x20000, sizes, 2, KVCPU_SC_BAD_FIELD}, /* would never be raised */
+        {0x10000, 0x20000, sizes, uint64_t{1} << 32, KVCPU_SC_BAD_FIELD},
+        {0x10000, 0x20000, sizes, 2 | uint64_t{1000000001} << 32, KVCPU_SC_BAD_FIELD},
+        {own_bars, 0x20000, sizes, Ring::polling, KVCPU_SC_OWN_ADDRESS},
+        {0x10000, own_bars, sizes, Ring::polling, KVCPU_SC_OWN_ADDRESS},
+        {0x10000000, 0x20000, sizes, Ring::polling, KVCPU_SC_DMA_FAULT},
+        {0x10000, 0x10000000, sizes, Ring::polling, KVCPU_SC_DMA_FAULT},
     };
     for (const auto &c : cases) {
-        CU_ASSERT_EQUAL(open(c.sq, c.cq, c.sizes, c.arg, c.meta), c.status);
+        CU_ASSERT_EQUAL(open(c.sq, c.cq, c.sizes, c.arg), c.status);
         CU_ASSERT_EQUAL(ring.context_register(KVCPU_REG_CONTEXT_STATE), KVCPU_RS_NO_RING);
     }
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_DMA_FAULTS), 4);
