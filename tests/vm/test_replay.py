@@ -42,6 +42,9 @@ class Replay(replays.ReplayTest):
         self.assertEqual(run["policy"], policy)
         self.assertEqual(run["requests"], replays.REQUESTS)
         self.assertEqual(run["verification_failures"], 0)
+        # Hints go through the ring. A batch that is more than a turn of it would be waited for.
+        self.assertGreater(run["hints_given"], 0)
+        self.assertEqual(run["hint_system_calls"], 0)
         # It was put to the test: blocks were verified after they had moved, and were dropped and used anew.
         self.assertGreater(run["blocks_verified"], replays.REQUESTS)
         for name in ("FETCHES_DEMAND", "WRITE_BACKS", "PINS_WAITED", "SCRUBS"):

@@ -78,11 +78,16 @@ class SubmissionRing {
             return false;
         }
         uint64_t *const place = entries_ + (tail_++ & (size_ - 1)) * KVCPU_ENTRY_WORDS;
-        /* Unrolled so that an entry made where it is added is never in memory but here. */
-#pragma GCC unroll 8
-        for (std::size_t word = 0; word < KVCPU_ENTRY_WORDS; ++word) {
-            place[word] = entry.words[word];
-        }
+        /* No loop, so that an entry made where it is added is nowhere in memory but here. */
+        const auto &words = entry.words;
+        place[KVCPU_EW_FIRST] = words[KVCPU_EW_FIRST];
+        place[KVCPU_EW_COUNT] = words[KVCPU_EW_COUNT];
+        place[KVCPU_EW_ARG] = words[KVCPU_EW_ARG];
+        place[KVCPU_EW_ADDR] = words[KVCPU_EW_ADDR];
+        place[KVCPU_EW_EXTENT] = words[KVCPU_EW_EXTENT];
+        place[KVCPU_EW_META] = words[KVCPU_EW_META];
+        place[KVCPU_EW_TAG] = words[KVCPU_EW_TAG];
+        place[KVCPU_EW_CONTROL] = words[KVCPU_EW_CONTROL];
         return true;
     }
 

@@ -45,6 +45,8 @@ void a_run_has_the_names_of_the_schema() {
                              "blocks_in",
                              "blocks_out",
                              "hint_outcomes",
+                             "hints_given",
+                             "hint_system_calls",
                              "verification_failures",
                              "event_log_sha256"}) {
         CU_ASSERT(run.contains(name));
@@ -69,6 +71,8 @@ void a_run_has_its_figures() {
     figures.slow = 20;
     figures.recomputed = 30;
     figures.verification_failures = 4;
+    figures.hints_given = 5;
+    figures.hint_system_calls = 6;
     for (uint64_t i = 200; i > 0; --i) {
         figures.stall_ns.push_back(i);
         figures.ttft_ns.push_back(1000 * i);
@@ -92,6 +96,8 @@ void a_run_has_its_figures() {
     CU_ASSERT(run["stall_ns_p99"] == 198); /* two in a hundred are above */
     CU_ASSERT(run["ttft_ns_mean"] == 100500 && run["ttft_ns_p99"] == 198000);
     CU_ASSERT(run["blocks_in"] == 11 && run["blocks_out"] == 7);
+    CU_ASSERT_EQUAL(run["hints_given"], 5);
+    CU_ASSERT_EQUAL(run["hint_system_calls"], 6);
     CU_ASSERT(run["hint_outcomes"].dump() ==
               R"({"accepted":1,"deferred":2,"clipped":3,"ignored":4})");
     CU_ASSERT(run["verification_failures"] == 4);
