@@ -34,8 +34,8 @@ def main() -> int:
     failed = 0
     try:
         module = driver.external_module(debugkernel.kernel(), _FOLDER, _MODULE)
-        guest = guests.guest(debugkernel.SELECTOR, ["insmod", f"/root/{_MODULE}"], "flaws", devices=[],
-                             files={f"/root/{_MODULE}": module})
+        guest = guests.guest(debugkernel.SELECTOR, ["insmod", f"/usr/share/kvcpu-test/{_MODULE}"], "flaws", devices=[],
+                             files={f"/usr/share/kvcpu-test/{_MODULE}": module})
         with guest:
             outcome = guest.wait()
     except LauncherError as error:

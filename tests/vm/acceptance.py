@@ -23,7 +23,8 @@ _RUNS: dict[str, tuple[list[str], str, list[int], list[str]]] = {
     "kill": ([f"{_SMALL},dma-latency-ns=100000"], "vm_kill", [1000], []),
     # Entries of a hostile process, beside a replay that verifies every block.
     "hostile": (["--device=fast-size=512K,slow-size=16M", "--trace=200"], "vm_hostile", [10_000_000],
-                ["1", "kvcpu-replay", "/root/trace.jsonl", "--scale", "8", "--hints", "all"]),
+                ["1", "kvcpu-replay", "/usr/share/kvcpu-test/trace.jsonl", "--shared", "--scale", "8",
+                 "--hints", "all"]),
 }
 
 

@@ -95,7 +95,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--file", action="append", default=[], type=Path, metavar="FILE",
                         help="another program to put into the guest; repeatable")
     parser.add_argument("--trace", type=int, default=0, metavar="REQUESTS",
-                        help="a trace of so many requests in the guest, /root/trace.jsonl")
+                        help="a trace of so many requests in the guest, /usr/share/kvcpu-test/trace.jsonl")
     parser.add_argument("program", type=Path)
     parser.add_argument("argument", nargs="*")
     return parser.parse_args()
@@ -107,8 +107,8 @@ def prepare(options: argparse.Namespace) -> Guest:
     files = {f"/usr/bin/{path.name}": path for path in [options.program, *options.file]}
     with tempfile.TemporaryDirectory(prefix="kvcpu-vm-") as folder:
         if options.trace:
-            files["/root/trace.jsonl"] = Path(folder) / "trace.jsonl"
-            traces.write(files["/root/trace.jsonl"], options.trace, seconds=60, seed=1)
+            files["/usr/share/kvcpu-test/trace.jsonl"] = Path(folder) / "trace.jsonl"
+            traces.write(files["/usr/share/kvcpu-test/trace.jsonl"], options.trace, seconds=60, seed=1)
         return guests.guest(options.kernel, [f"/usr/bin/{program}", *options.argument], options.name or program,
                             devices=options.device or [""], iommu=options.iommu, files=files,
                             timeout_s=options.timeout)

@@ -48,6 +48,7 @@ struct Options {
     std::string json;
     bool plan = false;
     bool progress = false;
+    bool shared = false;
 };
 
 void define(CLI::App &app, Options &options) {
@@ -104,6 +105,8 @@ void define(CLI::App &app, Options &options) {
         ->capture_default_str();
     app.add_option("--json", options.json, "write the figures to this file (-: to stdout)");
     app.add_flag("--plan", options.plan, "run nothing: print sizes that suit the trace, as JSON");
+    app.add_flag("--shared", options.shared,
+                 "others use the device, too: do not stop its clock (counts then depend on speed)");
     app.add_flag("--progress", options.progress, "requests finished so far, on stderr");
     app.footer(
         "Exit status: 0 done; 1 failed; 89 bad trace; 90 no such policy; 91 sizes do not fit; "
@@ -149,6 +152,7 @@ Json replay(const Options &options, const std::vector<Request> &requests, const 
     session.seed = options.seed;
     session.weights = options.weights;
     session.model.cached = options.cached;
+    session.shared = options.shared;
     return kvcpu::replay::replay(*transport, requests, session, [&](std::size_t finished) {
         if (options.progress) {
             fmt::print(stderr, "progress {} {}\n", finished, requests.size());

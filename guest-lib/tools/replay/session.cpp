@@ -74,7 +74,9 @@ nlohmann::ordered_json replay(Transport &transport, const std::vector<Request> &
                               const std::function<void(std::size_t)> &progress,
                               const std::function<void(const Engine &)> &started) {
     /* Then the counts depend on no machine's speed, and are those of a loopback. */
-    transport.stop_clock_between_waits();
+    if (!session.shared) {
+        transport.stop_clock_between_waits();
+    }
     if (!session.policy.empty()) {
         transport.set_policy(session.policy);
     }

@@ -30,6 +30,8 @@ struct Session {
                               KVCPU_WEIGHT_S_DEFAULT,     KVCPU_WEIGHT_D_DEFAULT,
                               KVCPU_EVICT_THRESH_DEFAULT, KVCPU_PREFETCH_THRESH_DEFAULT};
     Model model;
+    /* Others use the device, too: its clock runs while this process computes. */
+    bool shared = false;
 };
 
 /*
