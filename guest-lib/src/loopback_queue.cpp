@@ -182,7 +182,7 @@ std::error_code LoopbackLink::add_buffer(std::span<std::byte> bytes, uint32_t &i
     if (place == tables_.end()) {
         return error_of(std::errc::no_space_on_device);
     }
-    const uint64_t start = reinterpret_cast<uintptr_t>(bytes.data());
+    const auto start = reinterpret_cast<uintptr_t>(bytes.data());
     const uint64_t offset = start % page;
     try {
         place->resize((offset + bytes.size() + page - 1) / page);

@@ -33,7 +33,7 @@ class Exit(enum.IntEnum):
     BAD_SIZES = 91, "the sizes asked for do not fit"
     BAD_RESULT = 92, "a replay finished, and its result is wrong (data lost, or not JSON)"
     CACHE = 93, "the cache folder cannot be used"
-    GUEST_COMPLAINED = 94, "the command succeeded, and the guest kernel reported a mistake (BUG, WARNING, KASAN, a leak)"
+    GUEST_COMPLAINED = 94, "the command succeeded, and the guest kernel reported a mistake (BUG, WARNING, KASAN, leak)"
     INTERRUPTED = 130, "interrupted"
     PIPE = 141, "nobody reads the output any more"
 

@@ -59,6 +59,11 @@ class CellLists {
             }
         }
     }
+    void prefetch(uint32_t block) const noexcept {
+        __builtin_prefetch(&listed_in_[block], 1);
+        lists_.prefetch(block);
+    }
+    void prefetch_more(uint32_t block) const noexcept { lists_.prefetch_neighbours(block); }
     [[nodiscard]] uint32_t first() const noexcept {
         for (unsigned word = 0; word < occupied_.size(); ++word) {
             if (occupied_[word] != 0) {

@@ -37,6 +37,7 @@ class DropOrder {
             in_[block] = rank;
         }
     }
+    void prefetch(uint32_t block) const noexcept { lists_.prefetch(block); }
     [[nodiscard]] uint32_t first() const noexcept {
         for (const Rank rank : {Rank::released, Rank::other, Rank::wanted}) {
             if (first(rank) != no_block) {

@@ -68,6 +68,7 @@ class Placement {
     void prefetch(uint32_t block) const noexcept {
         __builtin_prefetch(&places_[block], 1);
         wheel_.prefetch(block);
+        drops_.prefetch(block);
         policy().prefetch(block);
     }
     void prefetch_more(uint32_t block) const noexcept {

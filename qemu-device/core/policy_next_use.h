@@ -30,6 +30,16 @@ class NextUsePolicy final : public Policy {
     void forget(uint32_t block) noexcept override;
     void sealed(uint32_t block, uint64_t content) noexcept override;
     [[nodiscard]] uint32_t drop_next() const noexcept override;
+    void prefetch(uint32_t block) const noexcept override {
+        reuse_.prefetch(block);
+        evictable_.prefetch(block);
+        droppable_.prefetch(block);
+    }
+    void prefetch_more(uint32_t block) const noexcept override {
+        reuse_.prefetch_more(block);
+        evictable_.prefetch_more(block);
+        droppable_.prefetch_more(block);
+    }
     [[nodiscard]] Victim victim(const Want &want) const noexcept override;
 
     void begin_step(uint16_t context, uint64_t before) noexcept override;

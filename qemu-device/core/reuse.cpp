@@ -113,7 +113,7 @@ void Reuse::clear() noexcept {
     by_age_.clear();
     cells_.fill({});
     looked_at_.fill(0);
-    now_ = uses_ = 0;
+    now_ = uses_ = nothing_due_before_ = 0;
     aging_cell_ = cells;
     learn();
 }
@@ -198,6 +198,9 @@ bool Reuse::advance(uint64_t now_ns) noexcept {
 }
 
 uint32_t Reuse::age_one() noexcept {
+    if (now_ < nothing_due_before_) {
+        return Rings::none;
+    }
     /* Cells of an age follow each other here, so that an age that is not due is passed at once. */
     for (; aging_cell_ < classes * (buckets - 1); ++aging_cell_) {
         const unsigned bucket = aging_cell_ / classes;
@@ -217,6 +220,11 @@ uint32_t Reuse::age_one() noexcept {
         if (in_class == classes - 1) {
             looked_at_[bucket] = now_;
         }
+    }
+    nothing_due_before_ = UINT64_MAX;
+    for (unsigned bucket = 0; bucket + 1 < buckets; ++bucket) {
+        nothing_due_before_ =
+            std::min(nothing_due_before_, looked_at_[bucket] + aging_interval(bucket));
     }
     return Rings::none;
 }
@@ -280,7 +288,7 @@ void Reuse::learn_class(unsigned in_class, const ByAge &pool) noexcept {
         Passages kind = passages_near(pool.data(), bucket);
         kind.hits += one;
         kind.all += one * unlikely;
-        Passages cell = passages_near(&cells_[in_class * buckets], bucket);
+        Passages cell = passages_near(&cells_[size_t{in_class} * buckets], bucket);
         cell.hits += one * prior_hits;
         cell.all += (kind.all * prior_hits << count_bits) / kind.hits;
         const Wide hazard = (cell.hits << hazard_bits) / (cell.all + 1) / bucket_width(bucket);

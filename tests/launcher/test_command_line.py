@@ -99,7 +99,7 @@ class Host(LauncherTest):
     """A host that lacks something."""
 
     def test_missing_packages_and_nobody_to_install_them(self) -> None:
-        self.patch(packages, "missing", lambda: ["sparse", "flex"])
+        self.patch(packages, "missing", lambda _suites=(): ["sparse", "flex"])
         self.patch(packages, "_as_root", lambda: None)
         code, said = main("setup")
         self.assertEqual(code, Exit.PACKAGES)

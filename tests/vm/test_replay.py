@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import replays  # noqa: E402
 import tap  # noqa: E402
 from launcher.errors import Exit  # noqa: E402
-from launcher import build, process
+from launcher import build, process  # noqa: E402
 from launcher.guest import Outcome  # noqa: E402
 
 SERIES = os.environ["KVCPU_SERIES"]

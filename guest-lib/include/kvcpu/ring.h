@@ -103,17 +103,13 @@ class SubmissionRing {
     }
 
     /* Entries announced, and those that the device is done with: counts since the ring began. */
-    [[nodiscard]] uint64_t announced() const noexcept {
-        return announced_;
-    }
+    [[nodiscard]] uint64_t announced() const noexcept { return announced_; }
     [[nodiscard]] uint64_t taken() noexcept {
         look_for_room();
         return head_;
     }
 
-    void restart() noexcept {
-        head_ = tail_ = announced_ = 0;
-    }
+    void restart() noexcept { head_ = tail_ = announced_ = 0; }
 
   private:
     QueueLink &link_;
