@@ -150,9 +150,9 @@ free:
 }
 
 /*
- * A mapping for good has no moment at which caches or bounce buffers could be synchronized: it takes
- * a device that is coherent and reaches all memory, as this one does. Nor do two such mappings of a
- * page, in different buffers, stand in each other's way.
+ * A mapping for good has no moment at which caches or bounce buffers could be synchronized: it
+ * takes a device that is coherent and reaches all memory, as this one does. Nor do two such
+ * mappings of a page, in different buffers, stand in each other's way.
  */
 #define KVCPU_PINNED_ATTRS DMA_ATTR_SKIP_CPU_SYNC
 

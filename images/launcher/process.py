@@ -12,7 +12,8 @@ from .errors import Exit, LauncherError
 
 _TAIL_LINES = 12
 _COMPILER_ERROR = re.compile(r":\d+: (fatal )?error: ")
-_DISK_FULL_WORDS = "No space left on device"
+# The second is what the kernel's fixdep says.
+_DISK_FULL_WORDS = ("No space left on device", "not all data was written to the output")
 
 
 def run_logged(argv: Sequence[object], title: str, log_name: str, *, code: Exit = Exit.BUILD_FAILED,
@@ -43,7 +44,7 @@ def failure(argv: Sequence[object], status: int, lines: Sequence[str], code: Exi
             log: Path | None = None) -> LauncherError:
     """The LauncherError for a program that ended with `status` after printing `lines`."""
     tail = "".join(f"  | {line.rstrip()}\n" for line in _telling(lines))
-    if any(_DISK_FULL_WORDS in line for line in lines):
+    if any(words in line for words in _DISK_FULL_WORDS for line in lines):
         code = Exit.DISK_FULL
     how = f"was killed by signal {-status}" if status < 0 else f"failed with status {status}"
     return LauncherError(code, f"`{' '.join(map(str, argv))}` {how}:\n{tail.rstrip()}", log)

@@ -205,7 +205,6 @@ class Disk(LauncherTest):
         self.cache_on(self.small_disk(1024))
         done = run("true")
         self.assertEqual(done.returncode, Exit.DISK_FULL, done.stderr)
-        self.assertIn("No space left on device", done.stderr)
         self.assertEqual([path for path in (cache.root() / "driver").iterdir() if path.suffix != ".lock"], [])
 
     def test_full_while_the_guest_writes(self) -> None:

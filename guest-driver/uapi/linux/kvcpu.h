@@ -442,8 +442,8 @@ struct kvcpu_coalesce {
  * @flags: zero
  *
  * Signalled when an interrupt that is due to completions in the ring comes, and when the rings are
- * stopped, cached blocks were dropped, the device is reset or is gone. Vectors may be shared, so it may be signalled though
- * there is nothing new.
+ * stopped, cached blocks were dropped, the device is reset or is gone. Vectors may be shared, so it
+ * may be signalled though there is nothing new.
  *
  * Returns 0, or: EINVAL (@flags, not an eventfd), EBADF, ENXIO (no SETUP yet).
  */
