@@ -191,6 +191,8 @@ long kvcpu_ioc_wait(struct kvcpu_file *file, void __user *argument, size_t size)
 		return err;
 	if (wait.flags & ~KVCPU_WAIT_RING || wait.min > wait.capacity)
 		return -EINVAL;
+	/* What was unmapped before is held no more while he waits: the device may need its slot. */
+	flush_work(&file->view.work);
 	wait.count = 0;
 	if (wait.flags & KVCPU_WAIT_RING)
 		err = kvcpu_wait_armed(file, &wait);

@@ -23,7 +23,6 @@
 
 namespace {
 
-using kvcpu::Entry;
 using kvcpu::Queue;
 
 constexpr uint64_t blocks = 512;  /* that are spoken of, one after the other */
@@ -162,10 +161,10 @@ int main(int argc, char **argv) {
     try {
         Bench bench(path);
         std::vector<Row> rows = {bench.ioctl()};
-        for (const uint64_t batch : {1, 8, 64, 512}) {
+        for (const uint64_t batch : {1ULL, 8ULL, 64ULL, 512ULL}) {
             rows.push_back(bench.ring(batch));
         }
-        for (const uint64_t batch : {8, 64, 512}) {
+        for (const uint64_t batch : {8ULL, 64ULL, 512ULL}) {
             rows.push_back(bench.range(batch));
         }
         print(rows, ns_per_instruction);

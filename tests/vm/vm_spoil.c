@@ -7,7 +7,8 @@
 
 #include <sys/mman.h>
 
-#define SLOW_TIER SYSFS "device/resource4"
+/* Mapped as the driver has it. */
+#define SLOW_TIER SYSFS "device/resource4_wc"
 #define WORD 16
 
 int main(void)

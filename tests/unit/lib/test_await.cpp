@@ -73,7 +73,7 @@ Task counts(Queue &queue, uint64_t number, std::vector<uint64_t> &order) {
     const Completion done = co_await Operation(queue, Entry::step(number));
     CU_ASSERT_EQUAL(done.result.status, KVCPU_SC_SUCCESS);
     order.push_back(number);
-    co_await Operation(queue, Entry::fence());
+    (void)co_await Operation(queue, Entry::fence());
     order.push_back(number);
 }
 
@@ -175,7 +175,7 @@ void a_restart_tells_who_waits() {
 }
 
 Task throws(Queue &queue) {
-    co_await Operation(queue, Entry::step(1));
+    (void)co_await Operation(queue, Entry::step(1));
     throw std::runtime_error("of the coroutine");
 }
 

@@ -75,6 +75,7 @@ void so_many_buffers_and_no_more() {
     QueueOnLoopback on;
     std::vector<std::byte> memory(1);
     std::vector<Queue::Buffer> buffers;
+    buffers.reserve(KVCPU_BUFFERS_MAX + 1);
     for (int i = 0; i < KVCPU_BUFFERS_MAX; ++i) {
         buffers.push_back(on.queue.add_buffer(memory));
     }
