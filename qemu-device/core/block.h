@@ -87,9 +87,14 @@ struct Hold {
 }
 
 /* In a slot, and nothing keeps it there; a hold does not, but has to be asked back first. */
-[[nodiscard]] inline bool may_leave(const Block &block) noexcept {
+[[nodiscard]] inline bool can_leave(const Block &block) noexcept {
     return (block.state == KVCPU_BS_FAST || block.state == KVCPU_BS_WRITING_BACK) &&
-           block.claims == 0 && block.wanted == 0 && !block.revoking && !block.parked;
+           block.claims == 0 && block.wanted == 0 && !block.revoking;
+}
+
+/* No quota keeps it, either: it is in the orders of policies. */
+[[nodiscard]] inline bool may_leave(const Block &block) noexcept {
+    return can_leave(block) && !block.parked;
 }
 
 /* Cached, and nothing keeps it: not even a former owner who has yet to learn of its loss. */

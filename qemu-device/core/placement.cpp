@@ -45,7 +45,7 @@ void Placement::touch(uint32_t block) noexcept {
     Block &b = d_.at(block);
     b.stamp = ++d_.stamps;
     drops_.remove(block);
-    quotas.touched(block);
+    quotas.forget(block);
     b.used_at = d_.context_of(block).clock;
 }
 
@@ -82,7 +82,7 @@ void Placement::credit_prefetch(uint32_t block) noexcept {
 
 void Placement::set_hint(uint32_t block, Hint hint, uint64_t target) noexcept {
     Block &b = d_.at(block);
-    quotas.touched(block);
+    quotas.forget(block);
     b.hint = hint;
     b.target = target;
     b.asked = ++d_.asks;

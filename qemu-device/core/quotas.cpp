@@ -8,22 +8,13 @@ Quotas::Quotas(Device &device)
       own_(device.slot_count, static_cast<uint32_t>(device.contexts.size())),
       victims_(device.slot_count, static_cast<uint32_t>(device.contexts.size())),
       fetches_(device.block_count(), static_cast<uint32_t>(device.contexts.size())),
-      in_slot_(device.slot_count, no_block) {
-    clear();
-}
+      in_slot_(device.slot_count, no_block) {}
 
 void Quotas::clear() noexcept {
     in_use_ = false;
     own_.clear();
     victims_.clear();
     fetches_.clear();
-    for (Context &context : d_.contexts) {
-        context.slots_min = 0;
-        context.slots_max = no_maximum;
-    }
-    for (Block &block : d_.blocks) {
-        block.parked = false;
-    }
 }
 
 bool Quotas::allows(uint16_t context, uint32_t min) const noexcept {
@@ -56,9 +47,7 @@ void Quotas::update(uint32_t block) noexcept {
     if (b.slot == no_slot) {
         return;
     }
-    const bool can_leave = (b.state == KVCPU_BS_FAST || b.state == KVCPU_BS_WRITING_BACK) &&
-                           b.claims == 0 && b.wanted == 0 && !b.revoking;
-    if (!can_leave) {
+    if (!can_leave(b)) {
         own_.remove(b.slot);
     } else if (!own_.contains(b.slot)) {
         in_slot_[b.slot] = block;

@@ -24,6 +24,7 @@ class Quotas {
   public:
     explicit Quotas(Device &device);
 
+    /* Contexts and blocks begin anew with it, without quota and not parked. */
     void clear() noexcept;
     /* Some context has one, or had since the last reset. */
     [[nodiscard]] bool in_use() const noexcept { return in_use_; }
@@ -31,18 +32,13 @@ class Quotas {
     [[nodiscard]] bool allows(uint16_t context, uint32_t min) const noexcept;
     void set(uint16_t context, uint32_t min, uint32_t max) noexcept;
 
-    /* Anything of the block may have changed; its rank will. */
+    /* Anything of the block may have changed. */
     void changed(uint32_t block) noexcept {
         if (in_use_) {
             update(block);
         }
     }
-    void touched(uint32_t block) noexcept {
-        if (in_use_) {
-            take_out(block);
-        }
-    }
-    /* Before its slot or its owner changes. */
+    /* Before its rank, slot or owner changes; changed() follows. */
     void forget(uint32_t block) noexcept {
         if (in_use_) {
             take_out(block);
