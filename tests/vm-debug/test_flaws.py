@@ -39,7 +39,8 @@ def main() -> int:
         with guest:
             outcome = guest.wait()
     except LauncherError as error:
-        print("".join(f"# {line}\n" for line in str(error).splitlines()) + f"Bail out! {error.message.splitlines()[0]}")
+        print(error, file=sys.stderr)
+        print(f"Bail out! {error.message.splitlines()[0]}")
         return int(error.code)
     print(f"1..{len(_FLAWS)}\n# console: {outcome.console}")
     for number, (flaw, report) in enumerate(_FLAWS, 1):

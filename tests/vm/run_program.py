@@ -124,8 +124,8 @@ def main() -> int:
         with guest:
             tap.judge(guest.wait(), options.excuse)
     except LauncherError as error:
-        for line in str(error).splitlines():
-            print(f"# {line}")
+        # What a TAP harness shows of a program that bails out is its stderr.
+        print(error, file=sys.stderr)
         print(f"Bail out! {error.message.splitlines()[0]}", flush=True)
         return int(error.code)
     return 1 if tap.failed else 0

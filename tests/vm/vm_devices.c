@@ -4,15 +4,12 @@
  * goes and comes back without the others. Wants three, the second with blocks of 64 KiB and 4 contexts,
  * the third with the policy hepc. TAP.
  */
-#include "vm_test.h"
+#include "vm_pci.h"
 
-#include <libgen.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
 #define DEVICES 3
-#define DRIVER "/sys/bus/pci/drivers/kvcpu/"
 
 static const char *const nodes[DEVICES] = {"/dev/kvcpu0", "/dev/kvcpu1", "/dev/kvcpu2"};
 
@@ -155,25 +152,21 @@ static void let_work(void)
 
 static void test_unbind(const int *fd)
 {
-    char path[PATH_MAX], name[64];
+    struct pci_function second = pci_function_of(1);
     pthread_t threads[2];
     struct kvcpu_info info;
 
-    if (!realpath(attribute_of(1, "device"), path)) {
-        bail_out("cannot resolve %s", attribute_of(1, "device"));
-    }
-    snprintf(name, sizeof(name), "%s", basename(path));
     if (pthread_create(&threads[0], NULL, work, (void *)nodes[0]) ||
         pthread_create(&threads[1], NULL, work, (void *)nodes[2])) {
         bail_out("pthread_create");
     }
     for (int i = 0; i < 5; i++) {
         let_work();
-        fails(attribute_write(DRIVER "unbind", name), 0, "the second is unbound");
+        fails(pci_unbind(&second), 0, "the second is unbound");
         let_work();
         fails(access(nodes[1], F_OK), ENOENT, "its node is gone");
         fails(ioctl(fd[1], KVCPU_IOC_INFO, &info), ENODEV, "its old file is dead");
-        fails(attribute_write(DRIVER "bind", name), 0, "it is bound again");
+        fails(pci_bind(&second), 0, "it is bound again");
         fails(access(nodes[1], F_OK), 0, "under its old number");
     }
     let_work();

@@ -6,41 +6,15 @@
  * usage: vm_stress [ROUNDS]
  */
 #include "vm_load.h"
-#include "vm_test.h"
+#include "vm_pci.h"
 
-#include <libgen.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
-#define DRIVER "/sys/bus/pci/drivers/kvcpu/"
-
-static char pci_name[64];
-static char pci_reset[PATH_MAX];
-
-static void find_function(void)
-{
-    char path[PATH_MAX];
-
-    if (!realpath(SYSFS "device", path)) {
-        bail_out("cannot resolve " SYSFS "device");
-    }
-    snprintf(pci_name, sizeof(pci_name), "%s", basename(path));
-    snprintf(pci_reset, sizeof(pci_reset), "/sys/bus/pci/devices/%s/reset", pci_name);
-}
-
-static int bind(void)
-{
-    return attribute_write(DRIVER "bind", pci_name);
-}
-
-static int unbind(void)
-{
-    return attribute_write(DRIVER "unbind", pci_name);
-}
+static struct pci_function function;
 
 /* -- Signals --------------------------------------------------------------- */
 
@@ -65,12 +39,14 @@ static void test_signals(void)
     struct kvcpu_completion completion;
     int fd = open_device();
     uint64_t first = allocate(fd, 1);
+    int error;
 
     sigaction(SIGALRM, &action, NULL);
-    /* Again and again: the first may come before the wait does. */
+    /* Again and again: the first may come before the wait does. And none later, as it would end a write to stdout. */
     ualarm(50000, 50000);
-    is((uint64_t)wait_for_ever(fd), EINTR, "a signal ends a WAIT");
+    error = wait_for_ever(fd);
     ualarm(0, 0);
+    is((uint64_t)error, EINTR, "a signal ends a WAIT");
     is(run_pin(fd, first, 1, LONG_NS, 5), KVCPU_SC_PENDING, "a PIN waits");
     while (wait_for(fd, NULL, 0, 0, 1000) == 0 && counter(fd, KVCPU_CNT_PINS) == 0) {
     }
@@ -198,7 +174,7 @@ static void test_reset(void)
     fails(attribute_write("hot_lease", "99"), 0, "and a lease");
     fails(attribute_write("policy", "hepc"), 0, "and a policy");
     thread = start_waiter(&fd);
-    fails(attribute_write(pci_reset, "1"), 0, "the function is reset");
+    fails(pci_reset(&function), 0, "the function is reset");
     pthread_join(thread, &error);
     is((uintptr_t)error, EIO, "who waited is woken: EIO");
     is(counter(plain, KVCPU_CNT_RESETS), resets + 1, "the device counted it");
@@ -217,7 +193,7 @@ static void test_reset_under_load(int rounds)
     start_load();
     for (int i = 0; i < rounds; i++) {
         let_work();
-        if (attribute_write(pci_reset, "1")) {
+        if (pci_reset(&function)) {
             bail_out("reset");
         }
     }
@@ -239,7 +215,7 @@ static void test_unbind(void)
 
     allocate(fd, 3);
     thread = start_waiter(&fd);
-    fails(unbind(), 0, "unbind with a file open");
+    fails(pci_unbind(&function), 0, "unbind with a file open");
     pthread_join(thread, &error);
     is((uintptr_t)error, ENODEV, "who waited is woken: ENODEV");
     fails(ioctl(fd, KVCPU_IOC_INFO, &info), ENODEV, "INFO");
@@ -249,7 +225,7 @@ static void test_unbind(void)
     is((uint64_t)poll(&poll_fd, 1, 0), 1, "poll says so");
     ok(poll_fd.revents & POLLHUP, "as POLLHUP");
     fails(open(DEVICE, O_RDWR), ENOENT, "the node is gone");
-    fails(bind(), 0, "bind again, the old file still open");
+    fails(pci_bind(&function), 0, "bind again, the old file still open");
     fresh = open_device();
     is(info_of(fresh).blocks_free, info_of(fresh).blocks, "nobody owns a block");
     fails(ioctl(fresh, KV_CPU_GET_TELEMETRY, &telemetry), 0, "GET_TELEMETRY");
@@ -266,7 +242,7 @@ static void test_rebind_under_load(int rounds)
     start_load();
     for (int i = 0; i < rounds; i++) {
         let_work();
-        if (unbind() || bind()) {
+        if (pci_unbind(&function) || pci_bind(&function)) {
             bail_out("rebind");
         }
     }
@@ -283,7 +259,7 @@ static int unload(void)
 static int load(void)
 {
     struct utsname system;
-    char path[PATH_MAX];
+    char path[256];
     int fd, result, error;
 
     uname(&system);
@@ -337,7 +313,7 @@ int main(int argc, char **argv)
     int rounds = argc > 1 ? atoi(argv[1]) : 10;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
-    find_function();
+    function = pci_function_of(0);
     test_signals();
     test_close_with_pins();
     test_load();

@@ -4,39 +4,17 @@
  * flight: reset of the function, unbind, removal, the end of bus mastering, unload. What is taken is
  * SIGBUS, and nothing stays behind. Usage: vm_teardown [ROUNDS]. Runs as root, alone. TAP.
  */
+#include "vm_pci.h"
 #include "vm_storm.h"
 
-#include <libgen.h>
-#include <limits.h>
 #include <sys/syscall.h>
 
 #define STORMS 3
-#define DRIVER "/sys/bus/pci/drivers/kvcpu/"
 #define RESCAN "/sys/bus/pci/rescan"
 
 static struct kvcpu_info device;
-static char pci_name[64];
-static char pci_path[PATH_MAX - 64];
+static struct pci_function function;
 static pid_t storms[STORMS];
-
-static void find_function(void)
-{
-    char path[PATH_MAX];
-
-    if (!realpath(SYSFS "device", path)) {
-        bail_out("cannot resolve " SYSFS "device");
-    }
-    snprintf(pci_name, sizeof(pci_name), "%s", basename(path));
-    snprintf(pci_path, sizeof(pci_path), "/sys/bus/pci/devices/%s/", pci_name);
-}
-
-static int to_function(const char *attribute, const char *text)
-{
-    char path[PATH_MAX];
-
-    snprintf(path, sizeof(path), "%s%s", pci_path, attribute);
-    return attribute_write(path, text);
-}
 
 /* -- What processes see ----------------------------------------------------------- */
 
@@ -105,17 +83,17 @@ static void test_mappings_end(int (*take_away)(void), int wanted, const char *wh
 
 static int reset_function(void)
 {
-    return to_function("reset", "1");
+    return pci_reset(&function);
 }
 
 static int unbind(void)
 {
-    return attribute_write(DRIVER "unbind", pci_name);
+    return pci_unbind(&function);
 }
 
 static int bind(void)
 {
-    return attribute_write(DRIVER "bind", pci_name);
+    return pci_bind(&function);
 }
 
 static int rebind(void)
@@ -125,18 +103,15 @@ static int rebind(void)
 
 static int remove_and_rescan(void)
 {
-    return to_function("remove", "1") || attribute_write(RESCAN, "1") ? -1 : 0;
+    return pci_write(&function, "remove", "1") || attribute_write(RESCAN, "1") ? -1 : 0;
 }
 
 static int stop_bus_mastering(void)
 {
     /* Offset 4 of the configuration space: the command register, bit 2. */
-    char path[PATH_MAX];
     uint16_t command = 0;
-    int fd;
+    int fd = pci_open(&function, "config");
 
-    snprintf(path, sizeof(path), "%sconfig", pci_path);
-    fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0 || pread(fd, &command, 2, 4) != 2) {
         return -1;
     }
@@ -220,7 +195,7 @@ int main(int argc, char **argv)
 
     device = info_of(fd);
     close(fd);
-    find_function();
+    function = pci_function_of(0);
     test_mappings_end(reset_function, EIO, "reset of the function");
     test_mappings_end(unbind, ENODEV, "unbind");
     fails(bind(), 0, "bind");
