@@ -23,7 +23,7 @@ constexpr uint64_t learn_every_uses = 1024;
 constexpr uint64_t fade_at_hits = 1 << 16;
 constexpr uint64_t fade_at_exposure = uint64_t{1} << 56;
 /* A cell's counts are smoothed over so many neighbours in age on either side. */
-constexpr int smooth_over = 3;
+constexpr unsigned smooth_over = 3;
 /* So many uses of all of its kind and age count in each cell. */
 constexpr uint64_t prior_hits = 2;
 /* Of so many blocks of any kind that reach an age, one is used in it: before anything was learned.
@@ -43,6 +43,22 @@ constexpr uint64_t bucket_end(unsigned bucket) {
 constexpr uint64_t bucket_width(unsigned bucket) {
     return bucket_end(bucket) - (bucket == 0 ? 0 : bucket_end(bucket - 1));
 }
+/* Widths are powers of two; which ones. */
+constexpr auto width_bits = [] {
+    std::array<uint8_t, Reuse::buckets> bits{};
+    for (unsigned bucket = 0; bucket < Reuse::buckets; ++bucket) {
+        bits[bucket] = static_cast<uint8_t>(std::countr_zero(bucket_width(bucket)));
+    }
+    return bits;
+}();
+static_assert([] {
+    for (unsigned bucket = 0; bucket < Reuse::buckets; ++bucket) {
+        if (!std::has_single_bit(bucket_width(bucket))) {
+            return false;
+        }
+    }
+    return true;
+}());
 constexpr unsigned bucket_of(uint64_t age) {
     if (age < first_width) {
         return 0;
@@ -115,6 +131,7 @@ void Reuse::clear() noexcept {
     looked_at_.fill(0);
     now_ = uses_ = nothing_due_before_ = 0;
     aging_cell_ = cells;
+    std::iota(order_.begin(), order_.end(), uint16_t{0});
     learn();
 }
 
@@ -251,8 +268,12 @@ void Reuse::learn() noexcept {
         hits += cells_[i].hits;
         exposure_max = std::max(exposure_max, cells_[i].exposure);
     }
+    std::array<PassagesByAge, kinds> of_kinds{};
+    for (unsigned kind = 0; kind < kinds; ++kind) {
+        of_kinds[kind] = smoothed(pools[kind].data());
+    }
     for (unsigned in_class = 0; in_class < classes; ++in_class) {
-        learn_class(in_class, pools[in_class % kinds]);
+        learn_class(in_class, of_kinds[in_class % kinds]);
     }
     /* Who was used more often may be the prefix of who was used less, which is worth nothing
        without it: it is worth no less. */
@@ -265,53 +286,78 @@ void Reuse::learn() noexcept {
     }
 }
 
-/* Ages are as long as they are old: chances of neighbours are alike where uses a tick are not. */
-Reuse::Passages Reuse::passages_near(const Cell *of_class, unsigned bucket) noexcept {
-    Passages near;
-    for (int apart = -smooth_over; apart <= smooth_over; ++apart) {
-        const unsigned at = bucket + static_cast<unsigned>(apart);
-        if (at < buckets) {
-            const auto weight = static_cast<unsigned>(smooth_over + 1 - std::abs(apart));
-            near.hits += (Wide{of_class[at].hits} * weight) << count_bits;
-            near.all += ((Wide{of_class[at].exposure} * weight) << count_bits) / bucket_width(at);
+/*
+ * Ages are as long as they are old: chances of neighbours are alike where uses a tick are not. Of a
+ * bucket's passages so many parts count, by how far it is from where they count.
+ */
+Reuse::PassagesByAge Reuse::smoothed(const Cell *of_class) noexcept {
+    PassagesByAge sums{};
+    for (unsigned bucket = 0; bucket < buckets; ++bucket) {
+        if (of_class[bucket].exposure == 0 && of_class[bucket].hits == 0) {
+            continue;
+        }
+        for (unsigned apart = 0; apart <= smooth_over; ++apart) {
+            const unsigned weight = smooth_over + 1 - apart;
+            const Wide hits = (Wide{of_class[bucket].hits} * weight) << count_bits;
+            const Wide all =
+                ((Wide{of_class[bucket].exposure} * weight) << count_bits) >> width_bits[bucket];
+            if (bucket >= apart) {
+                sums[bucket - apart].hits += hits;
+                sums[bucket - apart].all += all;
+            }
+            if (apart > 0 && bucket + apart < buckets) {
+                sums[bucket + apart].hits += hits;
+                sums[bucket + apart].all += all;
+            }
         }
     }
-    return near;
+    return sums;
 }
 
-void Reuse::learn_class(unsigned in_class, const ByAge &pool) noexcept {
+void Reuse::learn_class(unsigned in_class, const PassagesByAge &of_kind) noexcept {
     std::array<Stay, buckets> stays{}; /* those that are to follow, next one last */
+    std::array<uint64_t, buckets> densities{};
     unsigned depth = 0;
     const Wide one = Wide{1} << count_bits;
     const uint64_t unlikely = prior_passages * (is_said_to_be_over(in_class) ? doubt : 1);
+    PassagesByAge of_class = smoothed(&cells_[size_t{in_class} * buckets]);
     for (unsigned bucket = buckets; bucket-- > 0;) {
-        Passages kind = passages_near(pool.data(), bucket);
-        kind.hits += one;
-        kind.all += one * unlikely;
-        Passages cell = passages_near(&cells_[size_t{in_class} * buckets], bucket);
+        const Wide kind_hits = of_kind[bucket].hits + one;
+        const Wide kind_all = of_kind[bucket].all + one * unlikely;
+        Passages &cell = of_class[bucket];
         cell.hits += one * prior_hits;
-        cell.all += (kind.all * prior_hits << count_bits) / kind.hits;
-        const Wide hazard = (cell.hits << hazard_bits) / (cell.all + 1) / bucket_width(bucket);
+        cell.all += (kind_all * prior_hits << count_bits) / kind_hits;
+        const Wide hazard = ((cell.hits << hazard_bits) / (cell.all + 1)) >> width_bits[bucket];
         Stay stay =
             stay_in(bucket, static_cast<uint64_t>(std::min(hazard, Wide{1} << hazard_bits)));
         /* It is worth staying on as long as what follows is denser. */
-        while (depth > 0 && stays[depth - 1].density() > stay.density()) {
+        uint64_t density = stay.density();
+        while (depth > 0 && densities[depth - 1] > density) {
             stay.go_on(stays[--depth]);
+            density = stay.density();
         }
-        density_[in_class * buckets + bucket] = stay.density();
-        stays[depth++] = stay;
+        density_[in_class * buckets + bucket] = density;
+        stays[depth] = stay;
+        densities[depth++] = density;
     }
 }
 
 void Reuse::sort() noexcept {
-    std::iota(order_.begin(), order_.end(), uint16_t{0});
-    /* Of equals the oldest leave first. */
-    std::sort(order_.begin(), order_.end(), [this](unsigned a, unsigned b) {
+    /* From the order before, which is nearly this one. Of equals the oldest leave first. */
+    const auto precedes = [this](unsigned a, unsigned b) {
         if (density_[a] != density_[b]) {
             return density_[a] < density_[b];
         }
         return a % buckets != b % buckets ? a % buckets > b % buckets : a < b;
-    });
+    };
+    for (unsigned i = 1; i < cells; ++i) {
+        const uint16_t cell = order_[i];
+        unsigned at = i;
+        for (; at > 0 && precedes(cell, order_[at - 1]); --at) {
+            order_[at] = order_[at - 1];
+        }
+        order_[at] = cell;
+    }
     for (unsigned i = 0; i < cells; ++i) {
         rank_[order_[i]] = static_cast<uint16_t>(i);
     }

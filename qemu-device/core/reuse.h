@@ -113,8 +113,9 @@ class Reuse {
         Wide hits = 0;
         Wide all = 0;
     };
-    [[nodiscard]] static Passages passages_near(const Cell *of_class, unsigned bucket) noexcept;
-    void learn_class(unsigned in_class, const ByAge &pool) noexcept;
+    using PassagesByAge = std::array<Passages, buckets>;
+    [[nodiscard]] static PassagesByAge smoothed(const Cell *of_class) noexcept;
+    void learn_class(unsigned in_class, const PassagesByAge &of_kind) noexcept;
     void sort() noexcept;
 
     std::vector<Entry> of_;
