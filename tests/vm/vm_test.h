@@ -312,6 +312,12 @@ __attribute__((unused)) static struct kvcpu_block block_at(int fd, uint64_t numb
     return block;
 }
 
+/* Whether it is in a slot, or on its way in or out. */
+__attribute__((unused)) static bool is_fast(int fd, uint64_t block)
+{
+    return (block_at(fd, block).place & KVCPU_BPL_SLOT_MASK) != KVCPU_NO_SLOT;
+}
+
 /* Allocates and claims as many blocks as there are slots: a further PIN waits. */
 __attribute__((unused)) static void claim_slots(int fd, uint64_t slots)
 {

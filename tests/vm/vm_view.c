@@ -59,11 +59,6 @@ static uint64_t flags_of(int fd, uint64_t block)
     return block_at(fd, block).state >> KVCPU_BST_FLAGS_SHIFT & KVCPU_BST_FLAGS_MASK;
 }
 
-static bool is_fast(int fd, uint64_t block)
-{
-    return (block_at(fd, block).place & KVCPU_BPL_SLOT_MASK) != KVCPU_NO_SLOT;
-}
-
 /* Waits for what the driver does by itself: it gives holds back. */
 static bool holds_become(int fd, uint64_t block, uint64_t wanted)
 {
