@@ -96,10 +96,6 @@ void LoopbackView::close(Window &window) noexcept {
 }
 
 std::span<std::byte> LoopbackView::map(uint64_t first, uint64_t count, bool writable) {
-    const uint64_t blocks = device_.get(KVCPU_REG_BLOCKS);
-    if (count == 0 || first >= blocks || count > blocks - first) {
-        throw std::system_error(EINVAL, std::generic_category(), "the linear view");
-    }
     const std::size_t bytes = count * device_.get(KVCPU_REG_BLOCK_SIZE);
     void *const start =
         ::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -324,6 +324,14 @@ Queue::Buffer Queue::add_buffer(std::span<std::byte> bytes) {
     return {*link_, id, bytes};
 }
 
+Queue::Window Queue::map(uint64_t first, uint64_t count, bool writable) {
+    const uint64_t blocks = link_->memory().blocks;
+    if (count == 0 || first >= blocks || count > blocks - first) {
+        throw std::system_error(EINVAL, std::generic_category(), "the linear view");
+    }
+    return {*link_, link_->map(first, count, writable)};
+}
+
 Queue::Buffer::~Buffer() {
     if (link_ != nullptr) {
         (void)link_->remove_buffer(id_);

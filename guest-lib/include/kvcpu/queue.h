@@ -409,10 +409,6 @@ class Queue::Window {
     std::span<std::byte> bytes_;
 };
 
-inline Queue::Window Queue::map(uint64_t first, uint64_t count, bool writable) {
-    return {*link_, link_->map(first, count, writable)};
-}
-
 }  // namespace kvcpu
 
 #endif  // KVCPU_QUEUE_H

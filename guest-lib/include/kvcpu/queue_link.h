@@ -65,7 +65,8 @@ class QueueLink {
     virtual std::error_code signal(int eventfd) noexcept = 0;
     virtual std::error_code set_quota(uint32_t slots_min, uint32_t slots_max) noexcept = 0;
 
-    /* Blocks of the linear view, from now on until unmap(). Throws std::system_error. */
+    /* Blocks of the linear view, from now on until unmap(): some, and none that there is not.
+     * Throws std::system_error. */
     virtual std::span<std::byte> map(uint64_t first, uint64_t count, bool writable) = 0;
     virtual void unmap(std::span<std::byte> bytes) noexcept = 0;
 

@@ -176,7 +176,11 @@ void others_blocks_are_not_shown() {
         CU_ASSERT_EQUAL(error.status(), KVCPU_SC_NOT_OWNER);
     }
     CU_ASSERT(!on.has(blocks.first(), KVCPU_BF_HELD));
-    for (const auto &[first, count] : {std::pair<uint64_t, uint64_t>{0, 0}, {16, 1}, {15, 2}}) {
+    /* The last would be block 0, in bytes. */
+    for (const auto &[first, count] : {std::pair<uint64_t, uint64_t>{0, 0},
+                                       {16, 1},
+                                       {15, 2},
+                                       {UINT64_MAX / block_size + 1, 1}}) {
         try {
             (void)on.queue.map(first, count);
             CU_FAIL("mapped");
