@@ -1,38 +1,17 @@
 // SPDX-License-Identifier: MIT
 // The C interface: a transport behind a handle, exceptions turned into errno values.
+#include "c_api.h"
+
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-#include <new>
-#include <stdexcept>
 #include <string>
 
 #include "kvcpu/batch.h"
 #include "kvcpu/kvcpu.h"
-#include "kvcpu/transport.h"
-
-struct kvcpu_device {
-    std::unique_ptr<kvcpu::Transport> transport;
-};
 
 namespace {
 
-/* Runs `what`, which throws as set-up code does; returns as C code does. */
-template <typename What>
-int guarded(What what) noexcept {
-    try {
-        what();
-        return 0;
-    } catch (const std::system_error &error) {
-        return -error.code().value();
-    } catch (const std::bad_alloc &) {
-        return -ENOMEM;
-    } catch (const std::invalid_argument &) {
-        return -EINVAL;
-    } catch (...) {
-        return -EIO;
-    }
-}
+using kvcpu::guarded;
 
 void tell(char *message, std::size_t size, const char *text) noexcept {
     if (size == 0) {

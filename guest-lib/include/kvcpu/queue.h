@@ -139,11 +139,14 @@ class Queue {
     std::error_code restart(kvcpu_ring_state &stopped) noexcept;
 
     /* One load, no lock. Zero where the queue has no map. */
-    [[nodiscard]] Residency residency(uint64_t block) const noexcept {
+    [[nodiscard]] uint64_t residency_word(uint64_t block) const noexcept {
         const uint64_t *const map = link_->memory().residency;
-        return Residency(map == nullptr || block >= link_->memory().blocks
-                             ? 0
-                             : detail::load_acquire(map + block));
+        return map == nullptr || block >= link_->memory().blocks
+                   ? 0
+                   : detail::load_acquire(map + block);
+    }
+    [[nodiscard]] Residency residency(uint64_t block) const noexcept {
+        return Residency(residency_word(block));
     }
 
     /* -- Interrupts, each a system call ------------------------------------ */

@@ -1,40 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The C interface, compiled as C. Exit status 1 if a check fails. */
 #include <errno.h>
-#include <kvcpu/kvcpu.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define SECOND_NS 1000000000ULL
-
-static unsigned failures;
-
-#define CHECK(what)                                                                \
-    do {                                                                           \
-        if (!(what)) {                                                             \
-            failures++;                                                            \
-            printf("%s:%d: %s: not so: %s\n", __FILE__, __LINE__, __func__, #what); \
-        }                                                                          \
-    } while (false)
-
-static struct kvcpu_device *small_device(const char *policy)
-{
-    struct kvcpu_loopback config;
-    struct kvcpu_device *device = NULL;
-
-    kvcpu_loopback_defaults(&config);
-    config.fast_blocks = 4;
-    config.slow_blocks = 16;
-    config.dma_bandwidth = 1000000000;
-    config.policy = policy;
-    if (kvcpu_device_open_loopback(&config, &device, NULL, 0) != 0) {
-        printf("no loopback device\n");
-        exit(1);
-    }
-    return device;
-}
+#include "c_checks.h"
 
 static struct kvcpu_command command(uint16_t opcode, uint64_t first, uint64_t count)
 {

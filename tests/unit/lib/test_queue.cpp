@@ -2,9 +2,12 @@
 // A queue pair as a runtime uses it: entries, batches, completions, claims, rings that stop.
 #include <poll.h>
 
+#include <algorithm>
+#include <iterator>
 #include <system_error>
 
 #include "kvcpu/device.h"
+#include "kvcpu/kvcpu_queue.h"
 #include "queues.h"
 #include "suites.h"
 
@@ -46,6 +49,34 @@ void nothing_added_rings_nothing() {
     CU_ASSERT(on.queue.submit() == std::errc());
     { Queue::Batch batch(on.queue); }
     CU_ASSERT_EQUAL(on.counter(KVCPU_CNT_DOORBELLS), 0);
+}
+
+/* Numbers whose every bit has its place. */
+void entries_made_in_c_are_the_same() {
+    constexpr uint64_t first = 0x0102030405060708;
+    constexpr uint64_t count = 0x1112131415161718;
+    constexpr uint64_t arg = 0x2122232425262728;
+    constexpr uint32_t part = 0x31323334;
+    constexpr uint32_t length = 0x41424344;
+    const std::pair<Entry, kvcpu_entry> pairs[] = {
+        {Entry::alloc(count, arg, part, 0x5152), kvcpu_entry_alloc(count, arg, part, 0x5152)},
+        {Entry::dropped(), kvcpu_entry_dropped()},
+        {Entry::free(first, count), kvcpu_entry_free(first, count)},
+        {Entry::pin(first, count, arg), kvcpu_entry_pin(first, count, arg)},
+        {Entry::unpin(first, count), kvcpu_entry_unpin(first, count)},
+        {Entry::read(first, part, length, 63, arg), kvcpu_entry_read(first, part, length, 63, arg)},
+        {Entry::write(first, part, length, 7, arg), kvcpu_entry_write(first, part, length, 7, arg)},
+        {Entry::cancel(arg), kvcpu_entry_cancel(arg)},
+        {Entry::fence(), kvcpu_entry_fence()},
+        {Entry::step(arg), kvcpu_entry_step(arg)},
+        {Entry::hint(KVCPU_OP_EVICTABLE, first, count, arg, KVCPU_F_NOW),
+         kvcpu_entry_hint(KVCPU_OP_EVICTABLE, first, count, arg, KVCPU_F_NOW)},
+        {Entry::fence().answering(arg), kvcpu_entry_answering(kvcpu_entry_fence(), arg)},
+    };
+    for (const auto &[here, in_c] : pairs) {
+        CU_ASSERT(std::equal(here.words.begin(), here.words.end(), std::begin(in_c.words),
+                             std::end(in_c.words)));
+    }
 }
 
 void a_full_ring_is_an_error_code() {
@@ -343,6 +374,7 @@ void add_queue_suite() {
     Suite("queue")
         .test("a batch goes with one doorbell", a_batch_goes_with_one_doorbell)
         .test("nothing added rings nothing", nothing_added_rings_nothing)
+        .test("entries made in C are the same", entries_made_in_c_are_the_same)
         .test("a full ring is an error code", a_full_ring_is_an_error_code)
         .test("indices go round", indices_go_round)
         .test("completions carry tag, result and time", completions_carry_tag_result_and_time)
