@@ -15,7 +15,8 @@ from pathlib import Path
 
 BUILD = Path()
 PAGE = Path()
-HEADERS = ("await", "batch", "device", "entry", "kvcpu", "queue", "queue_link", "ring", "transport")
+HEADERS = ("await", "batch", "device", "entry", "kvcpu", "kvcpu_queue", "queue", "queue_link", "ring", "transport")
+HEADERS_IN_C = ("kvcpu", "kvcpu_queue")
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2"]
 
 
@@ -26,12 +27,12 @@ def run(*command: object, **options: object) -> str:
     return done.stdout
 
 
-def example(language: str) -> str:
-    """The page's one program in a language."""
+def examples(language: str, count: int) -> list[str]:
+    """The page's programs in a language."""
     blocks = re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
-    if len(blocks) != 1:
+    if len(blocks) != count:
         raise AssertionError(f"{PAGE} has {len(blocks)} examples in {language}")
-    return blocks[0]
+    return blocks
 
 
 class Install(unittest.TestCase):
@@ -59,7 +60,7 @@ class Install(unittest.TestCase):
             self.assertIn(name, there)
         self.assertTrue(any(name.endswith("/libkvcpu.a") for name in there))
         # Nothing else: no test program, no part of the build.
-        self.assertEqual(len(there), 17, sorted(there))
+        self.assertEqual(len(there), 18, sorted(there))
 
     def test_tools_run(self):
         self.assertIn("block_size", run(self.prefix / "bin/kvctl", "--loopback", "info"))
@@ -76,19 +77,25 @@ class Install(unittest.TestCase):
         return run(program)
 
     def test_the_example_in_cpp(self):
-        said = self.build_and_run(["c++", "-std=c++20"], "example.cpp", example("cpp"))
+        said = self.build_and_run(["c++", "-std=c++20"], "example.cpp", *examples("cpp", 1))
         self.assertEqual(said, "SEAL applied to 1 block\nread back: the same\n")
 
-    def test_the_example_in_c(self):
-        said = self.build_and_run(["cc", "-std=c11"], "example.c", example("c"))
+    def test_the_examples_in_c(self):
+        calls, rings = examples("c", 2)
+        said = self.build_and_run(["cc", "-std=c11"], "calls.c", calls)
         self.assertEqual(said, "PIN 7: SUCCESS: done\nread back: the same\n")
+        said = self.build_and_run(["cc", "-std=c11"], "rings.c", rings)
+        self.assertEqual(said, "request 7: SUCCESS: done\nin the fast tier: 2 of 4\n")
 
     def test_every_header_stands_alone(self):
         for name in HEADERS:
             with self.subTest(header=name):
                 self.build_and_run(["c++", "-std=c++20"], "alone.cpp",
                                    f"#include <kvcpu/{name}.h>\nint main() {{ return 0; }}\n")
-        self.build_and_run(["cc", "-std=c99"], "alone.c", "#include <kvcpu/kvcpu.h>\nint main(void) { return 0; }\n")
+        for name in HEADERS_IN_C:
+            with self.subTest(header=name, language="C"):
+                self.build_and_run(["cc", "-std=c99"], "alone.c",
+                                   f"#include <kvcpu/{name}.h>\nint main(void) {{ return 0; }}\n")
 
 
 if __name__ == "__main__":
