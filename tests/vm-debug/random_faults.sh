@@ -19,12 +19,19 @@ ok() {
 	fi
 }
 
+# A device that knows nothing of who had it before, as the programs want it.
+fresh() {
+	name=$(basename "$(readlink -f /sys/class/kv_cpu/kvcpu0/device)")
+	echo "$name" >/sys/bus/pci/drivers/kvcpu/unbind && echo "$name" >/sys/bus/pci/drivers/kvcpu/bind
+}
+
 # Of these processes alone, also of allocations that may wait, and without a report: that looks like trouble.
 echo Y >$inject/task-filter && echo N >$inject/ignore-gfp-wait && echo 0 >$inject/verbose &&
 	echo -1 >$inject/times && echo 50 >$inject/probability || exit 1
 for interval in 10 40 160 640; do
 	echo $interval >$inject/interval
 	for program in "$@"; do
+		fresh || exit 1
 		# Inherited over exec, which may be what fails: then there is nothing to run.
 		timeout -s KILL 60 sh -c "echo 1 >/proc/self/make-it-fail && exec $program >/dev/null 2>&1"
 		status=$?
@@ -34,6 +41,7 @@ for interval in 10 40 160 640; do
 done
 echo 0 >$inject/probability
 for program in "$@"; do
+	fresh || exit 1
 	result=$($program)
 	status=$?
 	[ $status = 0 ] || echo "$result" | sed 's/^/# /'

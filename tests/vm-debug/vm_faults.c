@@ -6,21 +6,16 @@
  * leaves behind shows afterwards, as a block that stays taken or, to the debug kernel, as a leak.
  * Runs as root, alone, on a kernel with fault injection. TAP.
  */
-#include "vm_test.h"
+#include "vm_pci.h"
 
-#include <libgen.h>
-#include <limits.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/utsname.h>
 
 #define DEBUGFS "/sys/kernel/debug/"
-#define DRIVER "/sys/bus/pci/drivers/kvcpu/"
 /* More than any call here allocates: one that reaches it never ends by itself. */
 #define FAULTS_MAX 3000
 
-static char pci_name[64];
-static char pci_reset[PATH_MAX];
+static struct pci_function function;
 static uint32_t block_size;
 static uint8_t *buffer;
 
@@ -83,6 +78,8 @@ static bool disarm(void)
 struct scene {
     int fd;
     uint64_t first;
+    struct kvcpu_setup setup;
+    volatile uint64_t *view;
 };
 
 struct call {
@@ -270,22 +267,149 @@ static int try_attributes(struct scene *scene)
                : 0;
 }
 
+/* -- Rings, buffers, the view ---------------------------------------------- */
+
+static int try_setup(struct scene *scene)
+{
+    scene->setup = (struct kvcpu_setup){
+        .flags = KVCPU_SETUP_RESIDENCY, .sq_entries = 64, .cq_entries = 64};
+    return code(ioctl(scene->fd, KVCPU_IOC_SETUP, &scene->setup));
+}
+
+static void with_rings(struct scene *scene)
+{
+    with_block(scene);
+    if (try_setup(scene)) {
+        bail_out("SETUP: %s", strerror(errno));
+    }
+}
+
+/* What was refused can be had afterwards. */
+static bool setup_is_possible(struct scene *scene, int error)
+{
+    return !error || !try_setup(scene);
+}
+
+static int try_maps(struct scene *scene)
+{
+    const struct kvcpu_region *regions[] = {&scene->setup.sq, &scene->setup.cq,
+                                            &scene->setup.doorbell, &scene->setup.residency};
+
+    for (size_t i = 0; i < sizeof(regions) / sizeof(*regions); i++) {
+        int protection = i == 0 || i == 2 ? PROT_WRITE : PROT_READ;
+        void *at = mmap(NULL, regions[i]->bytes, protection, MAP_SHARED, scene->fd,
+                        (off_t)regions[i]->offset);
+
+        if (at == MAP_FAILED) {
+            return errno;
+        }
+        munmap(at, regions[i]->bytes);
+    }
+    return 0;
+}
+
+static int try_buffer(struct scene *scene)
+{
+    struct kvcpu_buffer request = {
+        .address = (uintptr_t)buffer, .length = 2 * block_size, .id = KVCPU_BUFFER_ANY};
+    struct kvcpu_buffer_remove removal;
+
+    if (ioctl(scene->fd, KVCPU_IOC_BUFFER_ADD, &request)) {
+        return errno;
+    }
+    removal = (struct kvcpu_buffer_remove){.id = request.id};
+    return code(ioctl(scene->fd, KVCPU_IOC_BUFFER_REMOVE, &removal));
+}
+
+static int try_events(struct scene *scene)
+{
+    struct kvcpu_coalesce coalesce = {.count = 1};
+    struct kvcpu_eventfd event = {.fd = eventfd(0, EFD_CLOEXEC)};
+    int error;
+
+    if (event.fd < 0) {
+        return errno;
+    }
+    error = code(ioctl(scene->fd, KVCPU_IOC_COALESCE, &coalesce) ||
+                 ioctl(scene->fd, KVCPU_IOC_EVENTFD, &event) ? -1 : 0);
+    close(event.fd);
+    return error;
+}
+
+static int try_quota(struct scene *scene)
+{
+    struct kvcpu_quota quota = {.slots_min = 1, .slots_max = 2};
+
+    return code(ioctl(scene->fd, KVCPU_IOC_QUOTA, &quota));
+}
+
+/* By a tail that is too far on. */
+static void with_stopped_rings(struct scene *scene)
+{
+    volatile uint64_t *doorbell;
+
+    with_rings(scene);
+    doorbell = mmap(NULL, scene->setup.doorbell.bytes, PROT_WRITE, MAP_SHARED, scene->fd,
+                    (off_t)scene->setup.doorbell.offset);
+    if (doorbell == MAP_FAILED) {
+        bail_out("mmap of the doorbell");
+    }
+    doorbell[KVCPU_DB_SQ_TAIL / 8] = scene->setup.sq_entries + 1;
+    munmap((void *)doorbell, scene->setup.doorbell.bytes);
+}
+
+static int try_restart(struct scene *scene)
+{
+    struct kvcpu_restart request = {.flags = 0};
+
+    return code(ioctl(scene->fd, KVCPU_IOC_RESTART, &request));
+}
+
+static int try_history(struct scene *scene)
+{
+    struct kvcpu_record record;
+    struct kvcpu_history history = {
+        .block = scene->first, .before = UINT64_MAX, .records = (uintptr_t)&record, .capacity = 1};
+
+    return code(ioctl(scene->fd, KVCPU_IOC_HISTORY, &history));
+}
+
+static void with_view(struct scene *scene)
+{
+    with_rings(scene);
+    scene->view = mmap(NULL, block_size, PROT_READ | PROT_WRITE, MAP_SHARED, scene->fd,
+                       (off_t)(scene->first * block_size));
+    if (scene->view == MAP_FAILED) {
+        bail_out("mmap of the view");
+    }
+}
+
+/* A fault for which there is no memory is tried again by the kernel: the store is made. */
+static int try_store(struct scene *scene)
+{
+    scene->view[1] = 0x5afe;
+    return 0;
+}
+
+static bool store_is_read(struct scene *scene, int error)
+{
+    uint64_t words[2] = {0};
+
+    return !error && run_copy(scene->fd, KVCPU_OP_READ, scene->first, words, 0, sizeof(words)) ==
+                         KVCPU_SC_SUCCESS && words[1] == 0x5afe;
+}
+
+static void unmap_view(struct scene *scene)
+{
+    munmap((void *)scene->view, block_size);
+}
+
 /* -- Reset, binding, module ------------------------------------------------ */
 
 static int try_reset(struct scene *scene)
 {
     (void)scene;
-    return code(attribute_write(pci_reset, "1"));
-}
-
-static int bind(void)
-{
-    return attribute_write(DRIVER "bind", pci_name);
-}
-
-static int unbind(void)
-{
-    return attribute_write(DRIVER "unbind", pci_name);
+    return code(pci_reset(&function));
 }
 
 static bool is_bound(void)
@@ -296,7 +420,7 @@ static bool is_bound(void)
 static void when_unbound(struct scene *scene)
 {
     (void)scene;
-    if (unbind()) {
+    if (pci_unbind(&function)) {
         bail_out("unbind");
     }
 }
@@ -304,36 +428,31 @@ static void when_unbound(struct scene *scene)
 static int try_bind(struct scene *scene)
 {
     (void)scene;
-    return code(bind());
+    return code(pci_bind(&function));
 }
 
 static int try_unbind(struct scene *scene)
 {
     (void)scene;
-    return code(unbind());
+    return code(pci_unbind(&function));
 }
 
 /* Whatever a fault left undone, without one it can be done. */
 static void bind_again(struct scene *scene)
 {
     (void)scene;
-    if (!is_bound() && bind()) {
+    if (!is_bound() && pci_bind(&function)) {
         bail_out("the device cannot be bound any more");
     }
 }
 
 /* -------------------------------------------------------------------------- */
 
-static void find_function(void)
+static void look_at_device(void)
 {
-    char path[PATH_MAX];
     int fd = open_device();
 
-    if (!realpath(SYSFS "device", path)) {
-        bail_out("cannot resolve " SYSFS "device");
-    }
-    snprintf(pci_name, sizeof(pci_name), "%s", basename(path));
-    snprintf(pci_reset, sizeof(pci_reset), "/sys/bus/pci/devices/%s/reset", pci_name);
+    function = pci_function_of(0);
     block_size = (uint32_t)info_of(fd).block_size;
     close(fd);
     buffer = calloc(2, block_size);
@@ -349,6 +468,18 @@ static const struct call calls[] = {
     {.name = "PIN", .prepare = with_block, .act = try_pin},
     {.name = "WAIT", .prepare = with_pin, .act = try_wait, .holds = completion_is_kept},
     {.name = "close with a PIN waiting", .prepare = with_pin, .act = try_close},
+    {.name = "SETUP", .prepare = with_block, .act = try_setup, .holds = setup_is_possible},
+    {.name = "mmap of rings", .prepare = with_rings, .act = try_maps},
+    {.name = "BUFFER_ADD and BUFFER_REMOVE", .prepare = with_rings, .act = try_buffer},
+    {.name = "COALESCE and EVENTFD", .prepare = with_rings, .act = try_events},
+    {.name = "QUOTA", .prepare = with_rings, .act = try_quota},
+    {.name = "RESTART", .prepare = with_stopped_rings, .act = try_restart},
+    {.name = "HISTORY", .prepare = with_block, .act = try_history},
+    {.name = "a store to the view",
+     .prepare = with_view,
+     .act = try_store,
+     .holds = store_is_read,
+     .undo = unmap_view},
     {.name = "INFO, BLOCK, COUNTERS", .prepare = with_block, .act = try_inspect},
     {.name = "the reference interface", .prepare = with_file, .act = try_reference},
     {.name = "attributes", .act = try_attributes},
@@ -367,7 +498,7 @@ int main(void)
     int fd;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
-    find_function();
+    look_at_device();
     set_up_injection();
     for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
         every_fault(&calls[i]);
