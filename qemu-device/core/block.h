@@ -117,6 +117,26 @@ struct Hold {
     return !wants_fast(block) || target_key(block) > target_key(wanted);
 }
 
+/* Among those that may leave, for a policy that listens to hints. */
+[[nodiscard]] inline kvcpu_victim_class class_by_hint(const Block &block) noexcept {
+    if (block.sharers > 0) {
+        return KVCPU_VC_SHARED;
+    }
+    switch (block.hint) {
+        case Hint::none:
+            break;
+        case Hint::hot:
+            return KVCPU_VC_HOT;
+        case Hint::evictable:
+            return KVCPU_VC_EVICTABLE;
+        case Hint::prefetchable:
+            return KVCPU_VC_PREFETCHED;
+        case Hint::released:
+            return KVCPU_VC_RELEASED;
+    }
+    return KVCPU_VC_UNHINTED;
+}
+
 /* The clock of its context at which a hint of the block ends, or UINT64_MAX. */
 [[nodiscard]] inline uint64_t hint_ends_at(const Block &block) noexcept {
     switch (block.hint) {

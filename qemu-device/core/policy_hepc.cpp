@@ -22,25 +22,6 @@ void HepcPolicy::restart() noexcept {
     }
 }
 
-kvcpu_victim_class HepcPolicy::class_of(const Block &block) const noexcept {
-    if (block.sharers > 0) {
-        return KVCPU_VC_SHARED;
-    }
-    switch (block.hint) {
-        case Hint::none:
-            break;
-        case Hint::hot:
-            return KVCPU_VC_HOT;
-        case Hint::evictable:
-            return KVCPU_VC_EVICTABLE;
-        case Hint::prefetchable:
-            return KVCPU_VC_PREFETCHED;
-        case Hint::released:
-            return KVCPU_VC_RELEASED;
-    }
-    return KVCPU_VC_UNHINTED;
-}
-
 void HepcPolicy::changed(uint32_t block) noexcept {
     update_victims(block);
     update_fetches(block);

@@ -19,7 +19,9 @@ class HepcPolicy final : public Policy {
     explicit HepcPolicy(const PolicyTools &tools);
 
     [[nodiscard]] bool uses_hints() const noexcept override { return true; }
-    [[nodiscard]] kvcpu_victim_class class_of(const Block &block) const noexcept override;
+    [[nodiscard]] kvcpu_victim_class class_of(const Block &block) const noexcept override {
+        return class_by_hint(block);
+    }
     void restart() noexcept override;
     void changed(uint32_t block) noexcept override;
     void forget(uint32_t block) noexcept override { waiting_.remove(block); }

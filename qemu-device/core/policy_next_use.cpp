@@ -46,25 +46,6 @@ void NextUsePolicy::restart() noexcept {
     origin_ = never;
 }
 
-kvcpu_victim_class NextUsePolicy::class_of(const Block &block) const noexcept {
-    if (block.sharers > 0) {
-        return KVCPU_VC_SHARED;
-    }
-    switch (block.hint) {
-        case Hint::none:
-            break;
-        case Hint::hot:
-            return KVCPU_VC_HOT;
-        case Hint::evictable:
-            return KVCPU_VC_EVICTABLE;
-        case Hint::prefetchable:
-            return KVCPU_VC_PREFETCHED;
-        case Hint::released:
-            return KVCPU_VC_RELEASED;
-    }
-    return KVCPU_VC_UNHINTED;
-}
-
 void NextUsePolicy::changed(uint32_t block) noexcept {
     /* A hint that asks for the block, or ends, changes nothing: what was said before is judged. */
     const Hint hint = d_.at(block).hint;

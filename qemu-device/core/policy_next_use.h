@@ -22,7 +22,9 @@ class NextUsePolicy final : public Policy {
     explicit NextUsePolicy(const PolicyTools &tools);
 
     [[nodiscard]] bool uses_hints() const noexcept override { return true; }
-    [[nodiscard]] kvcpu_victim_class class_of(const Block &block) const noexcept override;
+    [[nodiscard]] kvcpu_victim_class class_of(const Block &block) const noexcept override {
+        return class_by_hint(block);
+    }
     void restart() noexcept override;
     void changed(uint32_t block) noexcept override;
     void used(uint32_t block, Use use) noexcept override;

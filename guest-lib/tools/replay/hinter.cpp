@@ -103,7 +103,7 @@ void Hinter::prefetch(Batch &batch, std::size_t request, uint64_t target, uint64
     }
 }
 
-void Hinter::held(Batch &batch, const std::vector<uint32_t> &blocks) {
+void Hinter::hint_shared(Batch &batch, kvcpu_opcode opcode, const std::vector<uint32_t> &blocks) {
     if (!kinds_.share) {
         return;
     }
@@ -114,24 +114,17 @@ void Hinter::held(Batch &batch, const std::vector<uint32_t> &blocks) {
         }
     }
     for (const Run &run : runs_of(shared)) {
-        batch.hint(KVCPU_OP_SHARE, run.first, run.count);
+        batch.hint(opcode, run.first, run.count);
     }
+}
+
+void Hinter::held(Batch &batch, const std::vector<uint32_t> &blocks) {
+    hint_shared(batch, KVCPU_OP_SHARE, blocks);
 }
 
 /* Called before the store lets go: a sharer leaves where another stays. */
 void Hinter::let_go(Batch &batch, const std::vector<uint32_t> &blocks) {
-    if (!kinds_.share) {
-        return;
-    }
-    std::vector<uint32_t> shared;
-    for (const uint32_t block : blocks) {
-        if (store_.at(block).users > 1) {
-            shared.push_back(block);
-        }
-    }
-    for (const Run &run : runs_of(shared)) {
-        batch.hint(KVCPU_OP_UNSHARE, run.first, run.count);
-    }
+    hint_shared(batch, KVCPU_OP_UNSHARE, blocks);
 }
 
 void Hinter::done_with(Batch &batch, const std::vector<uint32_t> &blocks) {

@@ -75,6 +75,9 @@ class Hinter {
     [[nodiscard]] bool is_quiet() const { return !kinds_.step && !kinds_.prefetchable; }
 
   private:
+    /* Of blocks that more than one request uses. */
+    void hint_shared(Batch &batch, kvcpu_opcode opcode, const std::vector<uint32_t> &blocks);
+
     /* Full blocks that follow one in the prompts seen so far. */
     struct Branch {
         uint64_t first = 0;

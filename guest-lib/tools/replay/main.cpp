@@ -4,30 +4,22 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <memory>
 
+#include "exit.h"
 #include "report.h"
 #include "session.h"
 #include "trace.h"
 
 namespace {
 
+using kvcpu::replay::exit_bad_policy;
+using kvcpu::replay::exit_bad_result;
+using kvcpu::replay::exit_ok;
 using kvcpu::replay::Request;
 using Json = nlohmann::ordered_json;
-
-/* As the launcher's; --help lists them. */
-enum ExitCode : int {
-    exit_ok = 0,
-    exit_failed = 1,
-    exit_bad_trace = 89,
-    exit_bad_policy = 90,
-    exit_bad_sizes = 91,
-    exit_bad_result = 92,
-};
 
 struct Options {
     std::string trace;
@@ -117,14 +109,7 @@ std::unique_ptr<kvcpu::Transport> open_transport(const Options &options, const J
     if (!options.loopback) {
         return kvcpu::open_kernel_transport(options.device);
     }
-    kvcpu::LoopbackConfig config;
-    config.block_size = plan["block_size"];
-    config.fast_blocks = plan["fast_blocks"];
-    config.slow_blocks = plan["slow_blocks"];
-    config.dma_channels = plan["dma_channels"];
-    config.dma_latency_ns = plan["dma_latency_ns"];
-    config.dma_bandwidth = plan["dma_bandwidth"];
-    return kvcpu::make_loopback_transport(config);
+    return kvcpu::make_loopback_transport(kvcpu::replay::loopback_of(plan));
 }
 
 void write_json(const std::string &path, const Json &json) {
@@ -196,27 +181,11 @@ int run(int argc, char **argv) {
     Options options;
     define(app, options);
     CLI11_PARSE(app, argc, argv);
-    try {
-        return run(options);
-    } catch (const kvcpu::replay::TraceError &error) {
-        fmt::print(stderr, "kvcpu-replay: {}\n", error.what());
-        return exit_bad_trace;
-    } catch (const std::invalid_argument &error) {
-        fmt::print(stderr, "kvcpu-replay: {}\n", error.what());
-        return exit_bad_sizes;
-    } catch (const std::exception &error) {
-        fmt::print(stderr, "kvcpu-replay: {}\n", error.what());
-        return exit_failed;
-    }
+    return run(options);
 }
 
 }  // namespace
 
 int main(int argc, char **argv) {
-    try {
-        return run(argc, argv);
-    } catch (...) {
-        std::fputs("kvcpu-replay: cannot even say what went wrong\n", stderr);
-        return exit_failed;
-    }
+    return kvcpu::replay::exit_code_of("kvcpu-replay", [&] { return run(argc, argv); });
 }

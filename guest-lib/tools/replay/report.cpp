@@ -175,4 +175,15 @@ Json plan_json(const std::vector<Request> &requests, uint64_t fast_blocks, uint6
     return plan;
 }
 
+LoopbackConfig loopback_of(const Json &plan) {
+    LoopbackConfig config;
+    config.block_size = plan["block_size"];
+    config.fast_blocks = plan["fast_blocks"];
+    config.slow_blocks = plan["slow_blocks"];
+    config.dma_channels = plan["dma_channels"];
+    config.dma_latency_ns = plan["dma_latency_ns"];
+    config.dma_bandwidth = plan["dma_bandwidth"];
+    return config;
+}
+
 }  // namespace kvcpu::replay

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine.h"
+#include "kvcpu/transport.h"
 #include "trace.h"
 
 namespace kvcpu::replay {
@@ -38,6 +39,9 @@ void print_run(const nlohmann::ordered_json &run);
 /* Sizes that suit a trace, and the properties of a device with them. 0: choose. */
 nlohmann::ordered_json plan_json(const std::vector<Request> &requests, uint64_t fast_blocks,
                                  uint64_t slow_blocks, double scale, uint64_t seed);
+
+/* The device that such a plan wants, in this process. */
+LoopbackConfig loopback_of(const nlohmann::ordered_json &plan);
 
 }  // namespace kvcpu::replay
 

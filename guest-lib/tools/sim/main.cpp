@@ -4,12 +4,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
-#include <exception>
 #include <fstream>
 #include <iostream>
 
 #include "compare.h"
+#include "exit.h"
 #include "options.h"
 #include "point.h"
 #include "report_command.h"
@@ -18,19 +17,12 @@
 
 namespace {
 
+using kvcpu::replay::exit_bad_result;
+using kvcpu::replay::exit_ok;
 using kvcpu::sim::Extent;
 using kvcpu::sim::Json;
 using kvcpu::sim::Options;
 using kvcpu::sim::Point;
-
-/* As kvcpu-replay's and the launcher's. */
-enum ExitCode : int {
-    exit_ok = 0,
-    exit_failed = 1,
-    exit_bad_trace = 89,
-    exit_bad_sizes = 91,
-    exit_bad_result = 92,
-};
 
 int simulate(Options &options, Extent extent, const std::string &json) {
     complete(options, extent);
@@ -125,27 +117,11 @@ int run(int argc, char **argv) {
     commands.sweep.program = argv[0];
     define_commands(app, commands);
     CLI11_PARSE(app, argc, argv);
-    try {
-        return carry_out(app, commands);
-    } catch (const kvcpu::replay::TraceError &error) {
-        fmt::print(stderr, "kvcpu-sim: {}\n", error.what());
-        return exit_bad_trace;
-    } catch (const std::invalid_argument &error) {
-        fmt::print(stderr, "kvcpu-sim: {}\n", error.what());
-        return exit_bad_sizes;
-    } catch (const std::exception &error) {
-        fmt::print(stderr, "kvcpu-sim: {}\n", error.what());
-        return exit_failed;
-    }
+    return carry_out(app, commands);
 }
 
 }  // namespace
 
 int main(int argc, char **argv) {
-    try {
-        return run(argc, argv);
-    } catch (...) {
-        std::fputs("kvcpu-sim: cannot even say what went wrong\n", stderr);
-        return exit_failed;
-    }
+    return kvcpu::replay::exit_code_of("kvcpu-sim", [&] { return run(argc, argv); });
 }

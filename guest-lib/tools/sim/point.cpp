@@ -80,13 +80,7 @@ Json run(const Point &point, const std::vector<replay::Request> &requests) {
     const replay::Foresight foresight(requests);
     const replay::Engine *engine = nullptr;
 
-    LoopbackConfig config;
-    config.block_size = plan["block_size"];
-    config.fast_blocks = plan["fast_blocks"];
-    config.slow_blocks = plan["slow_blocks"];
-    config.dma_channels = plan["dma_channels"];
-    config.dma_latency_ns = plan["dma_latency_ns"];
-    config.dma_bandwidth = plan["dma_bandwidth"];
+    LoopbackConfig config = replay::loopback_of(plan);
     config.content = point.content;
     if (bound) {
         config.next_use = [&](uint32_t block) { return next_use(foresight, *engine, block); };
