@@ -23,8 +23,9 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "checks": ("sparse", "gcovr", "git", "clang-format", "clang-tidy", "shellcheck", "flake8", "spin"),
     "fuzzing": ("clang", "libclang-rt-dev"),
 }
-# For one suite of tests alone, which says SKIP without them: installed when that suite is asked for by name.
-OPTIONAL: dict[str, tuple[str, ...]] = {
+# For one suite of tests alone, installed when it is run. Daemons are not among them: who has no Slurm or SSH server
+# may not want one, and the tests of sweeps on many machines say SKIP.
+BY_SUITE: dict[str, tuple[str, ...]] = {
     "report": ("chromium",),
 }
 
@@ -48,7 +49,7 @@ def installed_versions(names: list[str]) -> dict[str, str]:
 
 def missing(suites: Sequence[str] = ()) -> list[str]:
     """The packages of the list, and of some suites, that are not installed."""
-    names = sorted({*all_packages(), *(name for suite in suites for name in OPTIONAL.get(suite, ()))})
+    names = sorted({*all_packages(), *(name for suite in suites for name in BY_SUITE.get(suite, ()))})
     present = installed_versions(names)
     return [name for name in names if name not in present]
 

@@ -27,7 +27,7 @@ _NEEDS_QEMU = ("qtest", *_NEEDS_GUEST)
 
 def test(options: argparse.Namespace) -> int:
     """`./kvcpu test`: verdict, JUnit file, and the closing line that says how many."""
-    packages.ensure(options.suite)
+    packages.ensure(options.suite or list(packages.BY_SUITE))
     build.configure()
     _take_trace()
     suites = _suites()
