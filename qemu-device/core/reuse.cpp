@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <numeric>
 
 namespace kvcpu {
 
@@ -131,7 +130,10 @@ void Reuse::clear() noexcept {
     looked_at_.fill(0);
     now_ = uses_ = nothing_due_before_ = 0;
     aging_cell_ = cells;
-    std::iota(order_.begin(), order_.end(), uint16_t{0});
+    /* By age, as it will be while nothing is learned, but for what is said of blocks. */
+    for (unsigned i = 0; i < cells; ++i) {
+        order_[i] = static_cast<uint16_t>(i % classes * buckets + (buckets - 1 - i / classes));
+    }
     learn();
 }
 
