@@ -7,9 +7,9 @@
  * Runs as root, alone, on a kernel with fault injection. TAP.
  */
 #include "vm_pci.h"
+#include "vm_ring.h"
 
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 
 #define DEBUGFS "/sys/kernel/debug/"
 /* More than any call here allocates: one that reaches it never ends by itself. */
@@ -312,25 +312,22 @@ static int try_buffer(struct scene *scene)
 {
     struct kvcpu_buffer request = {
         .address = (uintptr_t)buffer, .length = 2 * block_size, .id = KVCPU_BUFFER_ANY};
-    struct kvcpu_buffer_remove removal;
 
     if (ioctl(scene->fd, KVCPU_IOC_BUFFER_ADD, &request)) {
         return errno;
     }
-    removal = (struct kvcpu_buffer_remove){.id = request.id};
-    return code(ioctl(scene->fd, KVCPU_IOC_BUFFER_REMOVE, &removal));
+    return code(buffer_remove(scene->fd, request.id));
 }
 
 static int try_events(struct scene *scene)
 {
-    struct kvcpu_coalesce coalesce = {.count = 1};
     struct kvcpu_eventfd event = {.fd = eventfd(0, EFD_CLOEXEC)};
     int error;
 
     if (event.fd < 0) {
         return errno;
     }
-    error = code(ioctl(scene->fd, KVCPU_IOC_COALESCE, &coalesce) ||
+    error = code(coalesce(scene->fd, 1, 0) ||
                  ioctl(scene->fd, KVCPU_IOC_EVENTFD, &event) ? -1 : 0);
     close(event.fd);
     return error;
@@ -349,20 +346,16 @@ static void with_stopped_rings(struct scene *scene)
     volatile uint64_t *doorbell;
 
     with_rings(scene);
-    doorbell = mmap(NULL, scene->setup.doorbell.bytes, PROT_WRITE, MAP_SHARED, scene->fd,
-                    (off_t)scene->setup.doorbell.offset);
-    if (doorbell == MAP_FAILED) {
-        bail_out("mmap of the doorbell");
-    }
-    doorbell[KVCPU_DB_SQ_TAIL / 8] = scene->setup.sq_entries + 1;
+    doorbell = map_region(scene->fd, scene->setup.doorbell, PROT_WRITE);
+    ring_store(doorbell, KVCPU_DB_SQ_TAIL, scene->setup.sq_entries + 1);
     munmap((void *)doorbell, scene->setup.doorbell.bytes);
 }
 
 static int try_restart(struct scene *scene)
 {
-    struct kvcpu_restart request = {.flags = 0};
+    uint32_t stopped;
 
-    return code(ioctl(scene->fd, KVCPU_IOC_RESTART, &request));
+    return code(restart(scene->fd, &stopped));
 }
 
 static int try_history(struct scene *scene)

@@ -8,6 +8,7 @@
 #include "vm_test.h"
 
 #include <limits.h>
+#include <linux/pci_regs.h>
 
 #define PCI_DRIVER "/sys/bus/pci/drivers/kvcpu/"
 
@@ -29,22 +30,28 @@ __attribute__((unused)) static struct pci_function pci_function_of(unsigned int 
     return function;
 }
 
+struct pci_path {
+    char text[128];
+};
+
+static struct pci_path pci_path_of(const struct pci_function *function, const char *file)
+{
+    struct pci_path path;
+
+    snprintf(path.text, sizeof(path.text), "/sys/bus/pci/devices/%s/%s", function->name, file);
+    return path;
+}
+
 /* A file of the function, opened; -1 with errno. */
 __attribute__((unused)) static int pci_open(const struct pci_function *function, const char *file)
 {
-    char path[128];
-
-    snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", function->name, file);
-    return open(path, O_RDWR | O_CLOEXEC);
+    return open(pci_path_of(function, file).text, O_RDWR | O_CLOEXEC);
 }
 
 /* As attribute_write(). */
 __attribute__((unused)) static int pci_write(const struct pci_function *function, const char *file, const char *text)
 {
-    char path[128];
-
-    snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", function->name, file);
-    return attribute_write(path, text);
+    return attribute_write(pci_path_of(function, file).text, text);
 }
 
 __attribute__((unused)) static int pci_reset(const struct pci_function *function)

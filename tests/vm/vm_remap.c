@@ -10,9 +10,6 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
-#define COMMAND_OFFSET 4
-#define COMMAND_MEMORY 2U
-
 static const volatile uint64_t *registers;
 static atomic_ulong reads;
 static atomic_ulong wrong;
@@ -36,13 +33,13 @@ static void remap(const struct pci_function *function, int rounds)
     int fd = pci_open(function, "config");
     uint16_t on, off;
 
-    if (fd < 0 || pread(fd, &on, 2, COMMAND_OFFSET) != 2) {
+    if (fd < 0 || pread(fd, &on, 2, PCI_COMMAND) != 2) {
         bail_out("config of %s", function->name);
     }
-    on = (uint16_t)(on | COMMAND_MEMORY);
-    off = (uint16_t)(on & ~COMMAND_MEMORY);
+    on = (uint16_t)(on | PCI_COMMAND_MEMORY);
+    off = (uint16_t)(on & ~PCI_COMMAND_MEMORY);
     for (int i = 0; i < rounds; i++) {
-        if (pwrite(fd, &off, 2, COMMAND_OFFSET) != 2 || pwrite(fd, &on, 2, COMMAND_OFFSET) != 2) {
+        if (pwrite(fd, &off, 2, PCI_COMMAND) != 2 || pwrite(fd, &on, 2, PCI_COMMAND) != 2) {
             bail_out("the command register of %s", function->name);
         }
     }

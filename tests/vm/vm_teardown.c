@@ -108,15 +108,14 @@ static int remove_and_rescan(void)
 
 static int stop_bus_mastering(void)
 {
-    /* Offset 4 of the configuration space: the command register, bit 2. */
     uint16_t command = 0;
     int fd = pci_open(&function, "config");
 
-    if (fd < 0 || pread(fd, &command, 2, 4) != 2) {
+    if (fd < 0 || pread(fd, &command, 2, PCI_COMMAND) != 2) {
         return -1;
     }
-    command = (uint16_t)(command & ~4U);
-    if (pwrite(fd, &command, 2, 4) != 2) {
+    command = (uint16_t)(command & ~PCI_COMMAND_MASTER);
+    if (pwrite(fd, &command, 2, PCI_COMMAND) != 2) {
         return -1;
     }
     close(fd);
