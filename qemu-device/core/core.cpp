@@ -163,13 +163,13 @@ void Core::take_new_work() noexcept {
         mover_.take_work();
         pairs_.store_headers();
         events_.pump();
-    } while (pairs_.next_faulty() != NumberSet::none || d_.map_faults.count() > 0);
+    } while (pairs_.next_faulty() != NumberSet::none || d_.residency.faults().count() > 0);
 }
 
 void Core::stop_faulty_rings() noexcept {
-    for (uint32_t context = d_.map_faults.first(); context != NumberSet::none;
-         context = d_.map_faults.first()) {
-        d_.map_faults.erase(context);
+    for (uint32_t context = d_.residency.faults().first(); context != NumberSet::none;
+         context = d_.residency.faults().first()) {
+        d_.residency.faults().erase(context);
         pairs_.fail(static_cast<uint16_t>(context), KVCPU_RS_MAP_FAULT);
     }
     for (uint32_t context = pairs_.next_faulty(); context != NumberSet::none;
@@ -185,7 +185,7 @@ void Core::stop_faulty_rings() noexcept {
  */
 uint64_t Core::next_wake_up() const noexcept {
     const uint64_t next = next_instant();
-    const bool shows_moves = d_.maps > 0 || d_.held > 0 || holds_.is_any_waiting();
+    const bool shows_moves = d_.residency.has_parts() || d_.held > 0 || holds_.is_any_waiting();
     if (next == KVCPU_TIMER_OFF || shows_moves) {
         return next;
     }
@@ -235,7 +235,6 @@ void Core::reset(kvcpu_reset_kind kind) noexcept {
 void Core::reset_parts() noexcept {
     events_.clear();
     d_.residency.clear();
-    d_.map_faults.clear();
     std::fill(d_.holds.begin(), d_.holds.end(), Hold{});
     d_.giving = d_.held = 0;
     holds_.clear();

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <string>
 
-#include "life.h"
+#include "state/transitions.h"
 
 int main() {
     const char *const states[] = {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Every cell of the state x occurrence table that is not a dash, brought about from outside.
-#include "life.h"
+#include "state/transitions.h"
 #include "suites.h"
 #include "test_device.h"
 

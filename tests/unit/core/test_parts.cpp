@@ -4,9 +4,9 @@
 #include <random>
 #include <set>
 
-#include "indexed_heap.h"
-#include "number_set.h"
-#include "rings.h"
+#include "util/indexed_heap.h"
+#include "util/number_set.h"
+#include "util/index_lists.h"
 #include "suites.h"
 
 namespace kvcpu_test {

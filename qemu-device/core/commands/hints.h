@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef KVCPU_CORE_COMMANDS_HINTS_H
+#define KVCPU_CORE_COMMANDS_HINTS_H
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "state/device.h"
+#include "transfer/fences.h"
+#include "state/hint_request.h"
+#include "transfer/mover.h"
+#include "placement/placement.h"
+#include "transfer/steps.h"
+
+namespace kvcpu {
+
+/* A hint and how far it has come. */
+struct HintProgress {
+    HintRequest request;
+    uint64_t step = 0;  // number of the STEP that has begun
+    uint32_t next = 0;
+    uint32_t end = 0;
+    uint32_t applied = 0;
+    uint8_t left_out = 0;  // a bit a reason
+    uint64_t order = 0;    // for fences
+};
+
+/*
+ * Applies hints. A long one is applied in portions: the first within the register write, the
+ * others each a microsecond later; hints that come meanwhile wait behind it, so that they take
+ * effect in the order in which they were given.
+ */
+class Hints {
+  public:
+    Hints(Device &device, Placement &placement, Mover &mover, Steps &steps, Fences &fences);
+
+    void clear() noexcept;
+    /* The request is well-formed. Never fails: the result's AUX says what became of it. */
+    Result execute(const HintRequest &request) noexcept;
+
+    /* A block of the space. */
+    void apply_to_one(const HintRequest &request) noexcept;
+    /*
+     * A ring's hint does not go to those that wait: whoever has the ring calls work() until it
+     * returns true, and each time gives it a budget. Nothing comes of it before settle().
+     */
+    [[nodiscard]] HintProgress prepare(const HintRequest &request) noexcept;
+    bool work(HintProgress &progress, uint32_t &budget) noexcept;
+    Result settle(const HintProgress &progress) noexcept;
+    /* One that its ring goes on with in a later turn; one a ring. */
+    void keep(uint16_t ring, const HintProgress &progress, const Reply &reply) noexcept {
+        under_way_[ring] = {progress, reply, true};
+    }
+    [[nodiscard]] bool is_under_way(uint16_t ring) const noexcept {
+        return under_way_[ring].is_there;
+    }
+    /* Returns true when it is done. */
+    bool go_on(uint16_t ring, uint32_t &budget, Reply &reply, Result &result) noexcept;
+    /* Leaves it where it is. */
+    void stop(uint16_t ring) noexcept;
+
+    void resume() noexcept;
+    /* When the next portion is due. */
+    [[nodiscard]] uint64_t next_portion() const noexcept {
+        return count_ == 0 ? KVCPU_TIMER_OFF : due_ns_;
+    }
+    /* How many wait in a context's name; drops them. */
+    [[nodiscard]] uint32_t waiting_of(uint16_t context) const noexcept;
+    void drop(uint16_t context) noexcept;
+
+  private:
+    Result conclude(const HintRequest &request, kvcpu_hint_outcome outcome,
+                    kvcpu_hint_reason reason, uint32_t applied) noexcept;
+    [[nodiscard]] bool is_used_by_policy(kvcpu_opcode opcode) const noexcept;
+    void push(const HintProgress &progress) noexcept;
+    void abandon(const HintProgress &progress) noexcept;
+    void count_block(kvcpu_hint_reason reason) noexcept;
+    bool work_step(HintProgress &progress, uint32_t &budget) noexcept;
+
+    kvcpu_hint_reason apply(const HintRequest &request, uint32_t block) noexcept;
+    void apply_hot(const HintRequest &request, uint32_t block) noexcept;
+    void apply_evictable(const HintRequest &request, uint32_t block) noexcept;
+    bool add_sharers(uint32_t block, int change) noexcept;
+
+    Device &d_;
+    Placement &placement_;
+    Mover &mover_;
+    Steps &steps_;
+    Fences &fences_;
+    std::array<HintProgress, KVCPU_HINT_QUEUE_MAX> queue_{};  // oldest first
+    struct UnderWay {
+        HintProgress progress;
+        Reply reply;
+        bool is_there = false;
+    };
+    std::vector<UnderWay> under_way_;  // by ring
+    uint32_t count_ = 0;
+    uint64_t due_ns_ = 0;
+    uint64_t steps_begun_ = 0;
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_COMMANDS_HINTS_H

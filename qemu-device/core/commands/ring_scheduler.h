@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef KVCPU_CORE_COMMANDS_RING_SCHEDULER_H
+#define KVCPU_CORE_COMMANDS_RING_SCHEDULER_H
+
+#include <array>
+#include <cstdint>
+
+#include "commands/commands.h"
+#include "state/device.h"
+#include "commands/hints.h"
+#include "queues/queue_pairs.h"
+
+namespace kvcpu {
+
+/*
+ * Serves the rings: takes what doorbells announce, gives each ring its turns, executes its
+ * entries, and stops it where something is wrong. Section 13 of the specification.
+ */
+class Turns {
+  public:
+    Turns(Device &device, QueuePairs &pairs, Commands &commands, Hints &hints)
+        : d_(device), pairs_(pairs), commands_(commands), hints_(hints) {}
+
+    void clear() noexcept { next_turn_ns_ = 0; }
+
+    /* False for a value, or a ring, that cannot take it. */
+    bool announce(uint16_t context, uint64_t tail) noexcept;
+    bool take(uint16_t context, uint64_t head) noexcept;
+
+    void resume() noexcept;
+    [[nodiscard]] uint64_t next() const noexcept {
+        return std::min(pairs_.next_ripe(),
+                        pairs_.is_any_ready() ? next_turn_ns_ : KVCPU_TIMER_OFF);
+    }
+
+  private:
+    /* Entries that are copied in one piece. */
+    static constexpr uint32_t batch = 64;
+    /*
+     * How many entries ahead what they will touch is made to come nearer: where a block's data
+     * lies, and then what that leads to.
+     */
+    static constexpr uint32_t far_ahead = 16;
+    static constexpr uint32_t near_ahead = 8;
+
+    void serve() noexcept;
+    /* Returns what it has cost. */
+    uint32_t turn(uint16_t context) noexcept;
+    /* False: the ring pauses, or has not come to the end of the entry. */
+    bool execute(uint16_t context, const Entry &entry, uint32_t &budget) noexcept;
+    bool hint(uint16_t context, const Command &command, uint32_t &budget) noexcept;
+    /* Most entries are this: a hint of one block, with nothing wrong about it. */
+    [[nodiscard]] bool is_plain_hint(uint16_t context, const Entry &entry) const noexcept;
+    void plain_hint(uint16_t context, const Entry &entry, uint32_t &budget) noexcept;
+    bool go_on_with_hint(uint16_t context, uint32_t &budget) noexcept;
+    void ended(uint16_t context, const Reply &reply, const Result &result) noexcept;
+    [[nodiscard]] uint32_t cost_of(const Command &command) const noexcept;
+    [[nodiscard]] bool has_work(uint16_t context) const noexcept;
+
+    Device &d_;
+    QueuePairs &pairs_;
+    Commands &commands_;
+    Hints &hints_;
+    std::array<Entry, batch> entries_{};
+    uint64_t next_turn_ns_ = 0;
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_COMMANDS_RING_SCHEDULER_H

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef KVCPU_CORE_PLACEMENT_GHOSTS_H
+#define KVCPU_CORE_PLACEMENT_GHOSTS_H
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+namespace kvcpu {
+
+/*
+ * What blocks held that are gone. A ghost is a number below size(); contents are looked for in a
+ * set of eight of them, so that whatever a guest calls its contents a look costs the same.
+ */
+class Ghosts {
+  public:
+    static constexpr uint32_t none = UINT32_MAX;
+    static constexpr uint32_t ways = 8;
+
+    /* At least so many. */
+    explicit Ghosts(uint32_t blocks)
+        : sets_((blocks + ways - 1) / ways), contents_(uint64_t{sets_} * ways), turn_(sets_) {}
+
+    [[nodiscard]] uint32_t size() const noexcept { return sets_ * ways; }
+    void clear() noexcept {
+        std::fill(contents_.begin(), contents_.end(), 0);
+        std::fill(turn_.begin(), turn_.end(), uint8_t{0});
+    }
+    /* The ghost of this content, which is not 0, or none. */
+    [[nodiscard]] uint32_t find(uint64_t content) const noexcept {
+        const uint32_t first = set(content) * ways;
+        for (uint32_t ghost = first; ghost < first + ways; ++ghost) {
+            if (contents_[ghost] == content) {
+                return ghost;
+            }
+        }
+        return none;
+    }
+    void remove(uint32_t ghost) noexcept { contents_[ghost] = 0; }
+    /* The ghost that it becomes from now on; one of the set goes for it, if all are taken. */
+    uint32_t add(uint64_t content) noexcept {
+        uint32_t ghost = find(content);
+        if (ghost == none) {
+            ghost = find_free(set(content));
+        }
+        contents_[ghost] = content;
+        return ghost;
+    }
+
+  private:
+    [[nodiscard]] uint32_t set(uint64_t content) const noexcept {
+        const uint64_t mixed = (content ^ content >> 32) * 0x9e3779b97f4a7c15;
+        return static_cast<uint32_t>((mixed >> 32) * sets_ >> 32);
+    }
+    uint32_t find_free(uint32_t set) noexcept {
+        const uint32_t first = set * ways;
+        for (uint32_t ghost = first; ghost < first + ways; ++ghost) {
+            if (contents_[ghost] == 0) {
+                return ghost;
+            }
+        }
+        return first + turn_[set]++ % ways;
+    }
+
+    uint32_t sets_;
+    std::vector<uint64_t> contents_;  // by ghost; 0: free
+    std::vector<uint8_t> turn_;       // by set: who goes next
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_PLACEMENT_GHOSTS_H

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef KVCPU_CORE_PLACEMENT_PLACEMENT_H
+#define KVCPU_CORE_PLACEMENT_PLACEMENT_H
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "state/device.h"
+#include "placement/reclaim_queue.h"
+#include "placement/policy_queues.h"
+#include "placement/policy.h"
+#include "placement/quotas.h"
+#include "placement/score.h"
+#include "placement/wheel.h"
+
+namespace kvcpu {
+
+/*
+ * What every policy is told alike, and who is in force. Decides nothing itself; the mover acts on
+ * what the policy decides.
+ */
+class Placement {
+  public:
+    explicit Placement(Device &device);
+
+    [[nodiscard]] Policy &policy() noexcept { return *in_force_; }
+    [[nodiscard]] const Policy &policy() const noexcept { return *in_force_; }
+
+    /* To be called whenever anything that placement looks at in a block has changed. */
+    void changed(uint32_t block) noexcept {
+        drops_.changed(block, d_.at(block), policy().uses_hints());
+        quotas.changed(block);
+        policy().changed(block);
+    }
+    /* All blocks anew: after a reset, and after a change of policy. */
+    void rebuild() noexcept;
+
+    /* A granted PIN, READ, WRITE, TOUCH or HOT. */
+    void use(uint32_t block, Use use = Use::access) noexcept;
+    /* UNPIN ends a use. */
+    void end_use(uint32_t block) noexcept;
+    /* PIN, READ or WRITE found a block that was prefetched. */
+    void credit_prefetch(uint32_t block) noexcept;
+    /* `target` is on the context's clock; for HOT and PREFETCHABLE. */
+    void hint(uint32_t block, Hint hint, uint64_t target) noexcept;
+    void seal(uint32_t block, uint64_t content) noexcept { policy().sealed(block, content); }
+    /* HOT is a use as well. */
+    void use_and_hint(uint32_t block, Hint hint, uint64_t target) noexcept;
+    /* To be called before the block changes owner. */
+    void forget(uint32_t block) noexcept;
+
+    [[nodiscard]] kvcpu_victim_class class_of(const Block &block) const noexcept {
+        return block.claims > 0 ? KVCPU_VC_PINNED : policy().class_of(block);
+    }
+    /* The fetch to be made first, or no_block; it stays queued until it starts. */
+    [[nodiscard]] uint32_t next_fetch() const noexcept { return fetches_.first(); }
+    /* Likewise of those that are held, and cannot be fetched before they are given back. */
+    [[nodiscard]] uint32_t next_held_fetch() const noexcept { return fetches_.first_held(); }
+    [[nodiscard]] bool is_queued(uint32_t block) const noexcept { return fetches_.contains(block); }
+    [[nodiscard]] uint32_t queued() const noexcept { return fetches_.size(); }
+    [[nodiscard]] Room room_for(uint32_t block) const noexcept {
+        return wants_fast(d_.at(block)) ? Room::hint : Room::score;
+    }
+
+    /* Has what a hint of the block will touch come nearer: first where it is, then what is there.
+     */
+    void prefetch(uint32_t block) const noexcept {
+        __builtin_prefetch(&places_[block], 1);
+        wheel_.prefetch(block);
+        drops_.prefetch(block);
+        policy().prefetch(block);
+    }
+    void prefetch_more(uint32_t block) const noexcept {
+        victims_.prefetch(block);
+        fetches_.prefetch(block);
+        wheel_.prefetch_more(block);
+        policy().prefetch_more(block);
+    }
+
+    Quotas quotas;
+    Score score;
+    /* Rises with weights, thresholds and policy: each makes every block worth a look. */
+    uint32_t generation = 1;
+
+  private:
+    void touch(uint32_t block) noexcept;
+    void count_use(uint32_t block, Use use) noexcept;
+    void set_hint(uint32_t block, Hint hint, uint64_t target) noexcept;
+
+    Device &d_;
+    OrderPlaces places_;
+    VictimOrder victims_;
+    FetchOrder fetches_;
+    DropOrder drops_;
+    Wheel wheel_;
+    std::vector<std::unique_ptr<Policy>> policies_;  // by enum kvcpu_policy
+    std::unique_ptr<Policy> bound_;                  // instead of them, in a simulator
+    Policy *in_force_ = nullptr;                     // since rebuild()
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_PLACEMENT_PLACEMENT_H

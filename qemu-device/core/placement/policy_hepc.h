@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef KVCPU_CORE_PLACEMENT_POLICY_HEPC_H
+#define KVCPU_CORE_PLACEMENT_POLICY_HEPC_H
+
+#include "util/number_set.h"
+#include "placement/policy.h"
+#include "util/index_lists.h"
+
+namespace kvcpu {
+
+/*
+ * `hepc`: the published score, level-triggered at every STEP, and explicit hints above it.
+ *
+ * A STEP ends hints whose time has come, and gives scores their effect. It looks only at blocks of
+ * which something changed since, or changes with age at this step.
+ */
+class HepcPolicy final : public Policy {
+  public:
+    explicit HepcPolicy(const PolicyTools &tools);
+
+    [[nodiscard]] bool uses_hints() const noexcept override { return true; }
+    [[nodiscard]] kvcpu_victim_class class_of(const Block &block) const noexcept override {
+        return class_by_hint(block);
+    }
+    void restart() noexcept override;
+    void changed(uint32_t block) noexcept override;
+    void forget(uint32_t block) noexcept override { waiting_.remove(block); }
+    [[nodiscard]] uint32_t drop_next() const noexcept override { return t_.drops.first(); }
+    [[nodiscard]] Victim victim(const Want &want) const noexcept override;
+
+    void begin_step(uint16_t context, uint64_t before) noexcept override;
+    bool work_step(uint32_t &budget, Evictions &evictions) noexcept override;
+    void abandon_step() noexcept override;
+
+  private:
+    enum class Phase : uint8_t { done, scan, due, demote, collect, promote };
+
+    void update_victims(uint32_t block) noexcept;
+    void update_fetches(uint32_t block) noexcept;
+    void promote(uint32_t block) noexcept;
+
+    void adopt_weights() noexcept;
+    void look_at(uint32_t block) noexcept;
+    void look_again_when_needed(uint32_t block) noexcept;
+    [[nodiscard]] bool is_demotable(const Block &block) const noexcept;
+    [[nodiscard]] bool is_promotable(const Block &block) const noexcept;
+
+    /* Each does one unit of its phase; false when the phase has none left. */
+    bool scan_one() noexcept;
+    bool look_at_one_due() noexcept;
+    bool demote_one(Evictions &evictions) noexcept;
+    bool collect_one() noexcept;
+    bool promote_one() noexcept;
+    bool one(Evictions &evictions) noexcept;
+
+    PolicyTools t_;
+    Device &d_;
+    NumberSet demotions_;  // of this step
+    NumberSet rising_;     // scored high enough at this step, and did not before
+    Rings waiting_;        // a list a context: scored high enough, in order; no slot was free yet
+    Phase phase_ = Phase::done;
+    uint16_t context_ = 0;
+    uint32_t scan_next_ = 0;
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_PLACEMENT_POLICY_HEPC_H

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef KVCPU_CORE_PLACEMENT_POLICY_LRU_H
+#define KVCPU_CORE_PLACEMENT_POLICY_LRU_H
+
+#include "placement/policy.h"
+
+namespace kvcpu {
+
+/* `lru`: one order, by last use. Ignores hints, and fetches nothing by itself. */
+class LruPolicy final : public Policy {
+  public:
+    explicit LruPolicy(const PolicyTools &tools)
+        : d_(tools.device), victims_(tools.victims), drops_(tools.drops) {}
+
+    [[nodiscard]] bool uses_hints() const noexcept override { return false; }
+    [[nodiscard]] kvcpu_victim_class class_of(const Block &) const noexcept override {
+        return KVCPU_VC_UNHINTED;
+    }
+    void changed(uint32_t block) noexcept override {
+        if (may_leave(d_.at(block))) {
+            victims_.put(block, KVCPU_VC_UNHINTED, d_.at(block).stamp, 0);
+        } else {
+            victims_.remove(block);
+        }
+    }
+    [[nodiscard]] uint32_t drop_next() const noexcept override { return drops_.first(); }
+    [[nodiscard]] Victim victim(const Want &want) const noexcept override {
+        return {want.room == Room::pin ? victims_.first(KVCPU_VC_UNHINTED) : no_block};
+    }
+
+  private:
+    Device &d_;
+    VictimOrder &victims_;
+    DropOrder &drops_;
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_PLACEMENT_POLICY_LRU_H

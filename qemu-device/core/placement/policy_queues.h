@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The two orders that a policy keeps: who leaves the fast tier next, and who is fetched next.
+#ifndef KVCPU_CORE_PLACEMENT_POLICY_QUEUES_H
+#define KVCPU_CORE_PLACEMENT_POLICY_QUEUES_H
+
+#include <cstdint>
+#include <vector>
+
+#include "state/device.h"
+#include "util/indexed_heap.h"
+
+namespace kvcpu {
+
+/*
+ * What the orders know of a block: the heap it is in. In a slot it is at most in one of victims,
+ * at home in one of fetches, so both share the places.
+ */
+using OrderPlaces = IndexedHeap::Places;
+
+/* Heaps 0 to PINNED - 1 are the victims', by class. */
+inline constexpr uint8_t fetch_heap = KVCPU_VC_PINNED;
+inline constexpr uint8_t held_fetch_heap = fetch_heap + 1;
+
+/* Blocks in slots that may leave: a heap a victim class below PINNED. */
+class VictimOrder {
+  public:
+    VictimOrder(const Device &device, OrderPlaces &places) : places_(places) {
+        for (uint8_t of = 0; of < KVCPU_VC_PINNED; ++of) {
+            classes_.emplace_back(places, device.slot_count, of);
+        }
+    }
+
+    void clear() noexcept {
+        for (IndexedHeap &heap : classes_) {
+            heap.clear();
+        }
+    }
+    /* The smallest key leaves first. A block that is in already is moved. */
+    void put(uint32_t block, kvcpu_victim_class as, uint64_t first, uint64_t second) noexcept {
+        if (places_[block].heap == as) {
+            classes_[as].update({first, second, block});
+            return;
+        }
+        remove(block);
+        classes_[as].insert({first, second, block});
+    }
+    /* Does nothing if it is in none. */
+    void remove(uint32_t block) noexcept {
+        if (places_[block].heap < classes_.size()) {
+            classes_[places_[block].heap].erase(block);
+        }
+    }
+    [[nodiscard]] uint32_t size(kvcpu_victim_class of) const noexcept {
+        return classes_[of].size();
+    }
+    /* Who leaves first, or no_block. */
+    [[nodiscard]] uint32_t first(kvcpu_victim_class of) const noexcept {
+        return classes_[of].empty() ? no_block : classes_[of].top().block;
+    }
+    void prefetch(uint32_t block) const noexcept {
+        if (places_[block].heap < classes_.size()) {
+            classes_[places_[block].heap].prefetch(block);
+        }
+    }
+
+  private:
+    OrderPlaces &places_;
+    std::vector<IndexedHeap> classes_;
+};
+
+/*
+ * Blocks that are not in slots and should be. Those that are held come in an order of their own:
+ * they can be fetched only when they have been given back.
+ */
+class FetchOrder {
+  public:
+    FetchOrder(const Device &device, OrderPlaces &places)
+        : d_(device),
+          places_(places),
+          heap_(places, device.block_count(), fetch_heap),
+          held_(places, device.block_count(), held_fetch_heap),
+          is_promotion_(device.block_count()) {}
+
+    void clear() noexcept {
+        heap_.clear();
+        held_.clear();
+        promotions_ = 0;
+    }
+    /* The smallest rank is fetched first; of one rank, who asked first. One that is in is moved. */
+    void put(uint32_t block, uint64_t rank, uint64_t asked, bool promotion) noexcept {
+        const HeapKey key = {rank, asked, block};
+        const Block &b = d_.at(block);
+        if (places_[block].heap == fetch_heap && !b.held && !b.parked && !promotion &&
+            !is_promotion_[block]) {
+            heap_.update(key);
+            return;
+        }
+        remove(block);
+        if (b.parked) {
+            return;
+        }
+        if (b.held) {
+            if (!b.revoking) {
+                held_.insert(key);
+            }
+            return;
+        }
+        is_promotion_[block] = promotion;
+        promotions_ += promotion ? 1 : 0;
+        heap_.insert(key);
+    }
+    void remove(uint32_t block) noexcept {
+        if (places_[block].heap == held_fetch_heap) {
+            held_.erase(block);
+        } else if (places_[block].heap == fetch_heap) {
+            promotions_ -= is_promotion_[block] ? 1 : 0;
+            heap_.erase(block);
+        }
+    }
+    [[nodiscard]] bool contains(uint32_t block) const noexcept {
+        return places_[block].heap == fetch_heap || places_[block].heap == held_fetch_heap;
+    }
+    [[nodiscard]] uint32_t first() const noexcept {
+        return heap_.empty() ? no_block : heap_.top().block;
+    }
+    [[nodiscard]] uint32_t first_held() const noexcept {
+        return held_.empty() ? no_block : held_.top().block;
+    }
+    /* Of those that can be fetched. */
+    [[nodiscard]] uint32_t size() const noexcept { return heap_.size(); }
+    /* Those of them that a score asked for, and no hint. */
+    [[nodiscard]] uint32_t promotions() const noexcept { return promotions_; }
+    void prefetch(uint32_t block) const noexcept {
+        if (places_[block].heap == fetch_heap) {
+            heap_.prefetch(block);
+        }
+    }
+
+  private:
+    const Device &d_;
+    OrderPlaces &places_;
+    IndexedHeap heap_;
+    IndexedHeap held_;
+    std::vector<bool> is_promotion_;
+    uint32_t promotions_ = 0;
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_PLACEMENT_POLICY_QUEUES_H

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef KVCPU_CORE_PLACEMENT_RECLAIM_QUEUE_H
+#define KVCPU_CORE_PLACEMENT_RECLAIM_QUEUE_H
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "state/device.h"
+#include "util/index_lists.h"
+
+namespace kvcpu {
+
+/*
+ * Cached blocks that may be dropped: those that nobody will ask for again, the others, and those
+ * that somebody is about to ask for; of each first whose use ended first.
+ */
+class DropOrder {
+  public:
+    enum class Rank : uint8_t { released, other, wanted };
+
+    explicit DropOrder(const Device &device)
+        : lists_(device.block_count(), 3), in_(device.block_count()) {}
+
+    void clear() noexcept { lists_.clear(); }
+    /* A use of it ends now, or it changes owner; changed() follows. */
+    void remove(uint32_t block) noexcept { lists_.remove(block); }
+    /* `hints` says whether the policy in force listens to them. */
+    void changed(uint32_t block, const Block &b, bool hints) noexcept {
+        if (!may_be_dropped(b)) {
+            lists_.remove(block);
+            return;
+        }
+        const Rank rank = hints ? rank_of(b) : Rank::other;
+        if (!lists_.contains(block) || rank != in_[block]) {
+            lists_.push_back(static_cast<uint32_t>(rank), block);
+            in_[block] = rank;
+        }
+    }
+    void prefetch(uint32_t block) const noexcept { lists_.prefetch(block); }
+    [[nodiscard]] uint32_t first() const noexcept {
+        for (const Rank rank : {Rank::released, Rank::other, Rank::wanted}) {
+            if (first(rank) != no_block) {
+                return first(rank);
+            }
+        }
+        return no_block;
+    }
+    [[nodiscard]] uint32_t first(Rank rank) const noexcept {
+        return lists_.front(static_cast<uint32_t>(rank));
+    }
+
+  private:
+    static_assert(Rings::none == no_block);
+
+    [[nodiscard]] static Rank rank_of(const Block &b) noexcept {
+        if (b.hint == Hint::released) {
+            return Rank::released;
+        }
+        return wants_fast(b) ? Rank::wanted : Rank::other;
+    }
+
+    Rings lists_;  // by rank
+    std::vector<Rank> in_;
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_PLACEMENT_RECLAIM_QUEUE_H

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef KVCPU_CORE_PLACEMENT_WHEEL_H
+#define KVCPU_CORE_PLACEMENT_WHEEL_H
+
+#include <cstdint>
+
+#include "state/device.h"
+#include "util/index_lists.h"
+
+namespace kvcpu {
+
+/*
+ * When which block is to be looked at: a timing wheel a context, turned by its clock. What lies
+ * further ahead than a wheel reaches is looked at once a turn, and put back.
+ */
+class Wheel {
+  public:
+    explicit Wheel(Device &device)
+        : d_(device),
+          rings_(device.block_count(),
+                 static_cast<uint32_t>(device.contexts.size()) * lists_per_context) {}
+
+    void clear() noexcept {
+        rings_.clear();
+        for (Block &block : d_.blocks) {
+            block.due = false;
+        }
+    }
+
+    // The block is looked at in its context's next STEP, even one that does not turn the clock.
+    void at_next_step(uint32_t block) noexcept {
+        Block &b = d_.at(block);
+        if (!b.due) {
+            b.due = true;
+            rings_.push_back(due_list(b.owner), block);
+        }
+    }
+    // It is looked at when the clock reaches this; one that is past means the next there is.
+    void set(uint32_t block, uint64_t clock) noexcept {
+        d_.at(block).due = false;
+        const uint64_t next = d_.context_of(block).clock + 1;
+        const uint64_t due = std::clamp(clock, next, next + reach - 1);
+        rings_.push_back(list(d_.at(block).owner, due % reach), block);
+    }
+    // To be called before the block changes owner, too.
+    void forget(uint32_t block) noexcept {
+        d_.at(block).due = false;
+        rings_.remove(block);
+    }
+
+    void prefetch(uint32_t block) const noexcept { rings_.prefetch(block); }
+    void prefetch_more(uint32_t block) const noexcept { rings_.prefetch_neighbours(block); }
+
+    // Collects what came due when the clock went from `before` to its present value.
+    void turn(uint16_t context, uint64_t before) noexcept {
+        const uint64_t after = d_.contexts[context].clock;
+        const uint64_t steps = std::min(after - before, uint64_t{reach});
+        for (uint64_t clock = after - steps + 1; clock <= after; ++clock) {
+            rings_.splice(list(context, clock % reach), due_list(context));
+        }
+    }
+    // Takes one of what was collected, or returns no_block.
+    uint32_t take_due(uint16_t context) noexcept {
+        const uint32_t block = rings_.front(due_list(context));
+        if (block != Rings::none) {
+            forget(block);
+        }
+        return block;
+    }
+
+  private:
+    static constexpr uint32_t reach = 512;  // more than the ages at which a score changes
+    static constexpr uint32_t lists_per_context = reach + 1;
+    static_assert(Rings::none == no_block);
+
+    [[nodiscard]] static uint32_t list(uint16_t context, uint64_t slot) noexcept {
+        return context * lists_per_context + static_cast<uint32_t>(slot);
+    }
+    [[nodiscard]] static uint32_t due_list(uint16_t context) noexcept {
+        return list(context, reach);
+    }
+
+    Device &d_;
+    Rings rings_;
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_PLACEMENT_WHEEL_H

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef KVCPU_CORE_QUEUES_EVENT_QUEUE_H
+#define KVCPU_CORE_QUEUES_EVENT_QUEUE_H
+
+#include <cstdint>
+#include <vector>
+
+#include "state/device.h"
+#include "util/index_lists.h"
+
+namespace kvcpu {
+
+/*
+ * Records for the driver: section 17 of the specification. What is to be told waits in a list, in
+ * order, until there is a place for it; nothing is lost, and what has become void is not told.
+ */
+class EventQueue {
+  public:
+    explicit EventQueue(Device &device);
+
+    void clear() noexcept;
+
+    /* From EVQ_*: whether they describe a queue, and the attempt to enable it. */
+    [[nodiscard]] bool is_described() const noexcept;
+    bool enable() noexcept;
+    void disable() noexcept { is_on_ = false; }
+    /* EVQ_HEAD; false for a value that cannot be. */
+    bool take(uint64_t head) noexcept;
+
+    /* Asks for a held block; once, until its holders have answered. */
+    void revoke(uint32_t block, kvcpu_revoke_reason reason) noexcept;
+    void stopped(uint16_t context, kvcpu_ring_state why, uint64_t sq_head) noexcept;
+    /* The ring runs again, or is gone. */
+    void forget_stop(uint16_t context) noexcept { waiting_.remove(node_of(context)); }
+    /* The first block that a context lost since it last took note of all. */
+    void dropped(uint16_t context, uint32_t block) noexcept;
+
+    /* Writes what waits, as far as there is room. */
+    void pump() noexcept;
+
+  private:
+    struct Stop {
+        kvcpu_ring_state why = KVCPU_RS_RUNNING;
+        uint64_t sq_head = 0;
+    };
+
+    [[nodiscard]] uint32_t node_of(uint16_t context) const noexcept {
+        return d_.block_count() + context;
+    }
+    [[nodiscard]] uint32_t drop_node_of(uint16_t context) const noexcept {
+        return node_of(context) + static_cast<uint32_t>(d_.contexts.size());
+    }
+    bool write_of_context(uint32_t node) noexcept;
+    bool write(uint64_t head, uint64_t block) noexcept;
+    bool store(uint64_t offset, const uint64_t *words, uint32_t count) noexcept;
+
+    Device &d_;
+    Rings waiting_;  // blocks, contexts that stopped, contexts that lost blocks: one list
+    std::vector<Stop> stops_;
+    std::vector<uint32_t> drops_;  // by context: the first block
+    bool is_on_ = false;
+    uint64_t address_ = 0;
+    uint64_t entries_ = 0;
+    uint64_t written_ = 0;
+    uint64_t taken_ = 0;
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_QUEUES_EVENT_QUEUE_H

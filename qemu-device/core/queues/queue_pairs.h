@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef KVCPU_CORE_QUEUES_QUEUE_PAIRS_H
+#define KVCPU_CORE_QUEUES_QUEUE_PAIRS_H
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "state/device.h"
+#include "state/completion_target.h"
+#include "util/index_lists.h"
+
+namespace kvcpu {
+
+/* What raises a context's vector: section 20 of the specification. */
+struct Coalescing {
+    uint32_t count = 0;
+    uint32_t vector = 0;
+    uint64_t ns = 0;
+};
+
+/* Where a queue pair lies, as OPEN or the admin registers say. */
+struct QueueSetup {
+    uint64_t sq_address = 0;
+    uint64_t cq_address = 0;
+    uint32_t sq_entries = 0;
+    uint32_t cq_entries = 0;
+    Coalescing coalescing;
+};
+
+[[nodiscard]] bool is_queue_size(uint64_t entries) noexcept;
+[[nodiscard]] bool is_queue_address(uint64_t address) noexcept;
+
+/* The eight words of an entry, in host byte order. */
+using Entry = std::array<uint64_t, KVCPU_ENTRY_WORDS>;
+
+/*
+ * A submission and a completion ring, as the device sees them. What it knows of them is here, and
+ * never read back from memory that a process can write.
+ */
+struct QueuePair {
+    kvcpu_ring_state state = KVCPU_RS_NO_RING;
+    kvcpu_ring_state fault = KVCPU_RS_RUNNING;  // a reason to stop, not yet acted on
+    bool paused = false;
+    QueueSetup setup;
+
+    uint64_t head = 0;  // entries done with
+    uint64_t tail = 0;  // entries announced
+    uint64_t failed = 0;
+    uint32_t waiting = 0;              // commands
+    std::array<uint64_t, 3> stored{};  // the header as it was last written
+
+    uint64_t written = 0;   // completions
+    uint64_t taken = 0;     // of those, by the guest
+    uint32_t reserved = 0;  // for commands under way
+
+    uint64_t unsignalled = 0;  // completions written since the vector was raised
+    uint64_t signal_ns = KVCPU_TIMER_OFF;
+
+    [[nodiscard]] bool runs() const noexcept {
+        return state == KVCPU_RS_RUNNING && fault == KVCPU_RS_RUNNING;
+    }
+    [[nodiscard]] bool has_completion_entry() const noexcept {
+        return written - taken + reserved < setup.cq_entries;
+    }
+};
+
+/*
+ * All queue pairs, the admin ring's as context 0's: their memory, indices, turns and interrupts.
+ * What entries mean is not known here.
+ */
+class QueuePairs {
+  public:
+    explicit QueuePairs(Device &device);
+
+    void clear() noexcept;
+    [[nodiscard]] const QueuePair &operator[](uint16_t context) const noexcept {
+        return pairs_[context];
+    }
+
+    /* Writes the header, and looks whether the submission ring can be read. */
+    kvcpu_dma_result open(uint16_t context, const QueueSetup &setup) noexcept;
+    /* The device touches its memory no more. */
+    void close(uint16_t context) noexcept;
+    void coalesce(uint16_t context, const Coalescing &coalescing) noexcept;
+
+    /* Doorbells; false for a value that cannot be. */
+    bool announce(uint16_t context, uint64_t tail) noexcept;
+    bool take(uint16_t context, uint64_t head) noexcept;
+
+    /* Whoever has a turn takes entries by these. */
+    [[nodiscard]] uint32_t announced(uint16_t context) const noexcept {
+        return static_cast<uint32_t>(pairs_[context].tail - pairs_[context].head);
+    }
+    /* Copies entries from the head on, as far as they lie in a row; 0 on a fault. */
+    uint32_t fetch(uint16_t context, Entry *to, uint32_t limit) noexcept;
+    void consume(uint16_t context) noexcept { ++pairs_[context].head; }
+    /* Something that the header shows has changed. */
+    void header_is_due(uint16_t context) noexcept { changed_.insert(context); }
+    /* A place for the completion of the command that is about to begin; false: the ring pauses. */
+    bool reserve_completion(uint16_t context) noexcept;
+    /* The command has ended, and whatever it reserved is used or given back. */
+    void finish(uint16_t context, const Reply &reply, const Result &result) noexcept;
+    /* A command is to wait; false if too many do. */
+    bool begin_wait(uint16_t context) noexcept;
+    void end_wait(uint16_t context) noexcept { --pairs_[context].waiting; }
+
+    /* The ring is to stop: something is wrong that was noticed in the middle of other things. */
+    void fail(uint16_t context, kvcpu_ring_state reason) noexcept;
+    /* The next ring that is to stop, or none. */
+    [[nodiscard]] uint32_t next_faulty() const noexcept { return faulty_.first(); }
+    /* Takes the turns and the waits away from it, and stores the header once more. */
+    void stop(uint16_t context) noexcept;
+    /* FAILED, STATE, SQ_HEAD, of every ring where they changed. */
+    void store_headers() noexcept;
+
+    /* Turns: rings wait for them in order. */
+    void want_turn(uint16_t context) noexcept {
+        turns_.push_back(context == 0 ? urgent : ready, context);
+    }
+    /* After one that was used up: the admin ring, too, waits behind the others. */
+    void want_turn_again(uint16_t context) noexcept { turns_.push_back(ready, context); }
+    void want_turn_later(uint16_t context) noexcept;
+    void forget_turn(uint16_t context) noexcept { turns_.remove(context); }
+    [[nodiscard]] bool waits_for_turn(uint16_t context) const noexcept {
+        return turns_.contains(context);
+    }
+    /* Moves those whose doorbell was long enough ago to those that wait for their turn. */
+    void ripen() noexcept;
+    [[nodiscard]] bool is_any_ready() const noexcept {
+        return turns_.front(ready) != Rings::none || turns_.front(urgent) != Rings::none;
+    }
+    /* Who is next: the admin ring before others. */
+    [[nodiscard]] uint16_t next_ready() const noexcept {
+        return static_cast<uint16_t>(turns_.front(urgent) == Rings::none ? turns_.front(ready) : 0);
+    }
+    [[nodiscard]] uint64_t next_ripe() const noexcept {
+        const uint32_t first = turns_.front(delayed);
+        return first == Rings::none ? KVCPU_TIMER_OFF : ripe_ns_[first];
+    }
+
+    /* Raises the vectors that were held back until now. */
+    void signal_due() noexcept;
+    [[nodiscard]] uint64_t next_signal() const noexcept { return next_signal_ns_; }
+
+  private:
+    static constexpr uint32_t ready = 0;
+    static constexpr uint32_t urgent = 1;
+    static constexpr uint32_t delayed = 2;
+    static constexpr uint32_t turn_lists = 3;
+
+    [[nodiscard]] uint16_t number(const QueuePair &pair) const noexcept {
+        return static_cast<uint16_t>(&pair - pairs_.data());
+    }
+    kvcpu_dma_result store(const QueuePair &pair, uint64_t offset, const uint64_t *words,
+                           uint32_t count) noexcept;
+    void store_header(QueuePair &pair) noexcept;
+    void write_completion(QueuePair &pair, uint64_t tag, const Result &result) noexcept;
+    void consider_signal(QueuePair &pair) noexcept;
+    void set_signal(QueuePair &pair, uint64_t ns) noexcept;
+    void raise(QueuePair &pair) noexcept;
+
+    Device &d_;
+    std::vector<QueuePair> pairs_;
+    Rings turns_;
+    std::vector<uint64_t> ripe_ns_;
+    NumberSet faulty_;
+    NumberSet changed_;  // their header is to be stored
+    uint64_t next_signal_ns_ = KVCPU_TIMER_OFF;
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_QUEUES_QUEUE_PAIRS_H

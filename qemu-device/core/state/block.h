@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef KVCPU_CORE_STATE_BLOCK_H
+#define KVCPU_CORE_STATE_BLOCK_H
+
+#include <cstdint>
+
+#include "kvcpu_hw.h"
+#include "kvcpu_hw_rings.h"
+
+namespace kvcpu {
+
+inline constexpr uint32_t no_block = UINT32_MAX;
+inline constexpr uint32_t no_slot = static_cast<uint32_t>(KVCPU_NO_SLOT);
+
+/* A block has at most one of them; the latest wins. */
+enum class Hint : uint8_t { none, hot, evictable, prefetchable, released };
+
+/*
+ * What the directory keeps of a block. Steps are on its context's clock (context.h), which
+ * goes on counting where a decode step goes back.
+ */
+struct alignas(64) Block {
+    uint64_t stamp = 0;    // order of last use or UNPIN in the whole device; 0: never
+    uint64_t used_at = 0;  // clock at that use
+    uint64_t target = 0;   // clock at which HOT or PREFETCHABLE ends
+    uint64_t asked = 0;    // order in which fetches were asked for
+    uint32_t slot = no_slot;
+    uint32_t generation = 0;
+    uint32_t first_token = 0;
+    uint32_t tokens = 0;
+    uint16_t owner = 0;
+    uint16_t claims = 0;
+    uint16_t wanted = 0;  // waiting PINs whose range it is in
+    uint16_t request = 0;
+    uint8_t layer = 0;
+    uint8_t head = 0;
+    uint8_t sharers = 0;
+    uint8_t frequency = 0;  // F of the score
+    kvcpu_block_state state : 4 = KVCPU_BS_FREE;
+    kvcpu_victim_class leaving_as : 4 = KVCPU_VC_UNHINTED;  // class at the decision to evict it
+    Hint hint : 4 = Hint::none;
+    bool allocated : 1 = false;
+    bool written : 1 = false;
+    bool dirty : 1 = false;
+    bool sealed : 1 = false;
+    bool prefix : 1 = false;
+    bool used : 1 = false;        // since it was allocated, or since reset
+    bool moving : 1 = false;      // a channel or the scrubber has it
+    bool prefetched : 1 = false;  // is in its slot for a hint or score, and not used since
+    bool promoted : 1 = false;    // a fetch by score is wanted
+    bool cached : 1 = false;      // the device may drop it
+    bool dropped : 1 = false;     // by the device, and not free yet
+    bool unnoticed : 1 = false;   // an owner that it was taken from has not asked yet
+    bool lingering : 1 = false;   // it was claimed, and let go, since it was called HOT
+    bool held : 1 = false;        // what is known of its holds is in Device::holds
+    bool write_held : 1 = false;
+    bool revoking : 1 = false;  // was asked back, and is still held
+    bool giving : 1 = false;    // its slot was asked for with that (Device::giving)
+    bool asked_in : 1 = false;  // its fetch for a hint was, and has to wait for that
+    bool due : 1 = false;       // is looked at in the next STEP (wheel.h)
+    bool parked : 1 = false;    // a quota keeps it out of the orders (quotas.h)
+};
+/* A cache line: most of what is done to a block looks at no other part of the directory. */
+static_assert(sizeof(Block) == 64);
+
+/* Holds of a block, and why it was asked back. */
+struct Hold {
+    uint16_t read = 0;
+    uint16_t write = 0;
+    uint16_t context = 0;  // in whose name
+    kvcpu_revoke_reason reason = KVCPU_RV_SLOT;
+};
+
+[[nodiscard]] inline bool has_slot_copy(const Block &block) noexcept {
+    return block.state == KVCPU_BS_FAST || block.state == KVCPU_BS_WRITING_BACK ||
+           block.state == KVCPU_BS_LEAVING;
+}
+
+/* In the slow tier alone, and not under way. */
+[[nodiscard]] inline bool is_home(const Block &block) noexcept {
+    return block.state == KVCPU_BS_HOME || block.state == KVCPU_BS_FREE;
+}
+
+/* A hint that asks for a place in the fast tier, and protects there. */
+[[nodiscard]] inline bool wants_fast(const Block &block) noexcept {
+    return block.hint == Hint::hot || block.hint == Hint::prefetchable;
+}
+
+/* In a slot, and nothing keeps it there; a hold does not, but has to be asked back first. */
+[[nodiscard]] inline bool can_leave(const Block &block) noexcept {
+    return (block.state == KVCPU_BS_FAST || block.state == KVCPU_BS_WRITING_BACK) &&
+           block.claims == 0 && block.wanted == 0 && !block.revoking;
+}
+
+/* No quota keeps it, either: it is in the orders of policies. */
+[[nodiscard]] inline bool may_leave(const Block &block) noexcept {
+    return can_leave(block) && !block.parked;
+}
+
+/* Cached, and nothing keeps it: not even a former owner who has yet to learn of its loss. */
+[[nodiscard]] inline bool may_be_dropped(const Block &block) noexcept {
+    return block.cached && !block.unnoticed && block.claims == 0 && block.wanted == 0 &&
+           (block.state == KVCPU_BS_HOME || block.state == KVCPU_BS_FAST ||
+            block.state == KVCPU_BS_WRITING_BACK);
+}
+
+/* In the order of targets, HOT comes before every one. */
+[[nodiscard]] inline uint64_t target_key(const Block &block) noexcept {
+    return block.hint == Hint::hot ? 0 : block.target;
+}
+
+/*
+ * Whether a hint's fetch may take the slot of a block that a hint wants there, too: only for an
+ * earlier target, or the two would take it from each other without end.
+ */
+[[nodiscard]] inline bool gives_way(const Block &block, const Block &wanted) noexcept {
+    return !wants_fast(block) || target_key(block) > target_key(wanted);
+}
+
+/* Among those that may leave, for a policy that listens to hints. */
+[[nodiscard]] inline kvcpu_victim_class class_by_hint(const Block &block) noexcept {
+    if (block.sharers > 0) {
+        return KVCPU_VC_SHARED;
+    }
+    switch (block.hint) {
+        case Hint::none:
+            break;
+        case Hint::hot:
+            return KVCPU_VC_HOT;
+        case Hint::evictable:
+            return KVCPU_VC_EVICTABLE;
+        case Hint::prefetchable:
+            return KVCPU_VC_PREFETCHED;
+        case Hint::released:
+            return KVCPU_VC_RELEASED;
+    }
+    return KVCPU_VC_UNHINTED;
+}
+
+/* The clock of its context at which a hint of the block ends, or UINT64_MAX. */
+[[nodiscard]] inline uint64_t hint_ends_at(const Block &block) noexcept {
+    switch (block.hint) {
+        case Hint::hot:
+            return block.target;
+        case Hint::prefetchable:
+            return block.target + 1;
+        default:
+            return UINT64_MAX;
+    }
+}
+[[nodiscard]] inline bool has_hint_ended(const Block &block, uint64_t clock) noexcept {
+    return clock >= hint_ends_at(block);
+}
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_STATE_BLOCK_H

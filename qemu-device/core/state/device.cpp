@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "state/device.h"
+
+#include <cassert>
+
+#include "state/transitions.h"
+
+namespace kvcpu {
+
+Device::Device(const kvcpu_config &cfg, const kvcpu_host_ops &ops, void *opaque, void *fast,
+               void *slow)
+    : config(cfg),
+      host(ops, opaque),
+      log(host),
+      tiers(host, fast, slow, cfg.block_size),
+      policy(static_cast<kvcpu_policy>(cfg.policy)),
+      slot_count(static_cast<uint32_t>(cfg.fast_size / cfg.block_size)),
+      blocks(cfg.slow_size / cfg.block_size),
+      occupancy(blocks.size()),
+      contexts(cfg.max_contexts),
+      free_blocks(block_count()),
+      free_slots(slot_count),
+      holds(block_count()),
+      residency({host, counters, log, now, blocks, contexts}) {}
+
+void Device::change(uint32_t block, kvcpu_block_occurrence occurrence,
+                    kvcpu_block_state to) noexcept {
+    assert(life_allows(at(block).state, occurrence, to));
+    assert(!at(block).held || held_rule(occurrence, at(block).write_held) == HeldRule::yes);
+    (void)occurrence;
+    const uint32_t was_leaving = at(block).state == KVCPU_BS_LEAVING ? 1 : 0;
+    const uint32_t is_leaving = to == KVCPU_BS_LEAVING ? 1 : 0;
+    leaving += is_leaving - was_leaving;
+    context_of(block).slots_going += is_leaving - was_leaving;
+    at(block).state = to;
+    recount(block);
+    update_free(block);
+    if (residency.has_parts()) {
+        residency.show(block);
+    }
+}
+
+void Device::update_free(uint32_t block) noexcept {
+    Block &b = at(block);
+    if (b.allocated || (b.state != KVCPU_BS_FREE && b.state != KVCPU_BS_FAST)) {
+        free_blocks.erase(block);
+        return;
+    }
+    free_blocks.insert(block);
+    if (b.dropped) {
+        b.dropped = false;
+        --dropped;
+    }
+}
+
+}  // namespace kvcpu

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What every part of the core works on.
+#ifndef KVCPU_CORE_STATE_DEVICE_H
+#define KVCPU_CORE_STATE_DEVICE_H
+
+#include <cstdint>
+#include <vector>
+
+#include "state/block.h"
+#include "state/clock.h"
+#include "state/context.h"
+#include "state/counters.h"
+#include "state/event_log.h"
+#include "state/host.h"
+#include "kvcpu_core.h"
+#include "kvcpu_hw_rings.h"
+#include "util/number_set.h"
+#include "state/occupancy.h"
+#include "state/registers.h"
+#include "state/residency.h"
+#include "state/tiers.h"
+
+namespace kvcpu {
+
+/*
+ * The directory and what surrounds it: state without a will of its own. The parts that decide
+ * (placement, pins, mover, steps, hints, commands) each hold a reference to it.
+ */
+struct Device {
+    Device(const kvcpu_config &cfg, const kvcpu_host_ops &ops, void *opaque, void *fast,
+           void *slow);
+    Device(const Device &) = delete;
+    Device &operator=(const Device &) = delete;
+    Device(Device &&) = delete;
+    Device &operator=(Device &&) = delete;
+    ~Device() = default;
+
+    [[nodiscard]] Block &at(uint32_t block) noexcept { return blocks[block]; }
+    [[nodiscard]] const Block &at(uint32_t block) const noexcept { return blocks[block]; }
+    [[nodiscard]] Context &context_of(uint32_t block) noexcept {
+        return contexts[blocks[block].owner];
+    }
+    [[nodiscard]] uint32_t block_count() const noexcept {
+        return static_cast<uint32_t>(blocks.size());
+    }
+
+    /* The only way in which a block's state changes; asserts that the table of life allows it. */
+    void change(uint32_t block, kvcpu_block_occurrence occurrence, kvcpu_block_state to) noexcept;
+    /* To be called when what decides whether ALLOC may hand the block out has changed. */
+    void update_free(uint32_t block) noexcept;
+    /* The state after EVICT without a write-back. */
+    [[nodiscard]] static kvcpu_block_state rest_state(const Block &block) noexcept {
+        return block.allocated ? KVCPU_BS_HOME : KVCPU_BS_FREE;
+    }
+
+    /* A block that was asked for its slot is not to give it up any more. */
+    void keep_slot(uint32_t block) noexcept {
+        if (at(block).giving) {
+            at(block).giving = false;
+            --giving;
+            --context_of(block).slots_going;
+        }
+    }
+    void ask_for_slot(uint32_t block) noexcept {
+        if (!at(block).giving) {
+            at(block).giving = true;
+            ++giving;
+            ++context_of(block).slots_going;
+        }
+    }
+    /* Around a change of owner. */
+    void count_slot_out(const Block &block) noexcept {
+        contexts[block.owner].slots_used -= block.slot != no_slot ? 1 : 0;
+        contexts[block.owner].slots_going -= is_going(block) ? 1 : 0;
+    }
+    void count_slot_in(const Block &block) noexcept {
+        contexts[block.owner].slots_used += block.slot != no_slot ? 1 : 0;
+        contexts[block.owner].slots_going += is_going(block) ? 1 : 0;
+    }
+    [[nodiscard]] static bool is_going(const Block &block) noexcept {
+        return block.state == KVCPU_BS_LEAVING || block.giving;
+    }
+
+    void recount(uint32_t block) noexcept { occupancy.recount(block, at(block)); }
+    void count(kvcpu_counter counter, uint64_t amount = 1) noexcept {
+        counters.add(counter, amount);
+    }
+    void raise(unsigned vector) noexcept {
+        count(KVCPU_CNT_INTERRUPTS);
+        host.notify(vector);
+    }
+    void record(const EventLog::Record &record) noexcept { log.append(now, record); }
+
+    const kvcpu_config config;
+    Host host;
+    EventLog log;
+    Counters counters;
+    RegisterValues registers;
+    Tiers tiers;
+    Clock clock;
+    uint64_t completions = 0;  // ever told, in the FIFO or a ring
+    uint64_t now = 0;  // the instant that is being worked at, which may be before clock.now()
+    kvcpu_policy policy;
+    const uint32_t slot_count;
+    std::vector<Block> blocks;
+    Occupancy occupancy;
+    std::vector<Context> contexts;
+    NumberSet free_blocks;  // ALLOC may hand them out
+    NumberSet free_slots;   // hold, await and still scrub no block
+    uint32_t leaving = 0;   // blocks in LEAVING
+    uint32_t dropped = 0;   // blocks that the device took, and has yet to scrub
+    uint64_t stamps = 0;    // of uses, in the order in which they were made
+    uint64_t asks = 0;      // of fetches
+    uint64_t order = 0;     // number of what waited last, whatever it waits for
+    uint32_t giving = 0;    // held blocks that were asked for their slot
+    uint32_t held = 0;      // blocks that are held
+    std::vector<Hold> holds;
+    Residency residency;
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_STATE_DEVICE_H

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef KVCPU_CORE_STATE_OCCUPANCY_H
+#define KVCPU_CORE_STATE_OCCUPANCY_H
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "state/block.h"
+#include "state/registers.h"
+
+namespace kvcpu {
+
+[[nodiscard]] constexpr uint8_t occupancy_index(Reg reg) noexcept {
+    return static_cast<uint8_t>(static_cast<unsigned>(reg) -
+                                static_cast<unsigned>(Reg::OCCUPANCY_FREE));
+}
+
+/* How many blocks are where: one register OCCUPANCY_* a kind, together all blocks there are. */
+class Occupancy {
+  public:
+    explicit Occupancy(std::size_t blocks) : kind_(blocks, occupancy_index(Reg::OCCUPANCY_FREE)) {
+        counts_[0] = static_cast<uint32_t>(blocks);
+    }
+
+    /* State, claims or dirtiness of the block may have changed. */
+    void recount(uint32_t block, const Block &now) noexcept {
+        const uint8_t kind = kind_of(now);
+        if (kind != kind_[block]) {
+            --counts_[kind_[block]];
+            ++counts_[kind];
+            kind_[block] = kind;
+        }
+    }
+    [[nodiscard]] static bool has(Reg reg) noexcept {
+        return reg >= Reg::OCCUPANCY_FREE && reg <= Reg::OCCUPANCY_LEAVING;
+    }
+    [[nodiscard]] uint64_t value(Reg reg) const noexcept { return counts_[occupancy_index(reg)]; }
+
+  private:
+    [[nodiscard]] static uint8_t kind_of(const Block &block) noexcept {
+        switch (block.state) {
+            case KVCPU_BS_SCRUBBING:
+                return occupancy_index(Reg::OCCUPANCY_SCRUBBING);
+            case KVCPU_BS_HOME:
+                return occupancy_index(Reg::OCCUPANCY_HOME);
+            case KVCPU_BS_FETCHING:
+                return occupancy_index(Reg::OCCUPANCY_FETCHING);
+            case KVCPU_BS_LEAVING:
+                return occupancy_index(Reg::OCCUPANCY_LEAVING);
+            case KVCPU_BS_FAST:
+            case KVCPU_BS_WRITING_BACK:
+                return occupancy_index(block.claims > 0 ? Reg::OCCUPANCY_PINNED
+                                       : block.dirty    ? Reg::OCCUPANCY_DIRTY
+                                                        : Reg::OCCUPANCY_CLEAN);
+            default:
+                return occupancy_index(Reg::OCCUPANCY_FREE);
+        }
+    }
+
+    std::array<uint32_t, occupancy_index(Reg::OCCUPANCY_LEAVING) + 1> counts_{};
+    std::vector<uint8_t> kind_;
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_STATE_OCCUPANCY_H

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The register map, made from KVCPU_REGISTERS, and what an access must be to reach it.
+#ifndef KVCPU_CORE_STATE_REGISTERS_H
+#define KVCPU_CORE_STATE_REGISTERS_H
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <variant>
+
+#include "kvcpu_hw.h"
+#include "kvcpu_hw_rings.h"
+
+namespace kvcpu {
+
+/* A register's place in the table. */
+enum class Reg : uint8_t {
+#define KVCPU_REG_INDEX_(name, offset, access, reset, what) name,
+    KVCPU_REGISTERS(KVCPU_REG_INDEX_)
+#undef KVCPU_REG_INDEX_
+        count,
+};
+
+inline constexpr size_t register_count = static_cast<size_t>(Reg::count);
+
+enum class Direction : uint8_t { read, write };
+
+/* What an accepted access reaches. */
+struct CounterIndex {
+    unsigned index;
+};
+struct StatusCounterIndex {
+    unsigned index;
+};
+struct Doorbell {
+    uint16_t context;
+    kvcpu_doorbell which;
+};
+using Target = std::variant<Reg, CounterIndex, StatusCounterIndex, Doorbell>;
+
+/* Either a target or the counter of the first rule of the specification's order it breaks. */
+using Decoded = std::variant<Target, kvcpu_counter>;
+[[nodiscard]] Decoded decode_access(uint64_t offset, unsigned bytes, Direction direction,
+                                    uint32_t contexts) noexcept;
+
+/* What the RW registers hold. */
+class RegisterValues {
+  public:
+    RegisterValues() noexcept { reset(); }
+
+    [[nodiscard]] uint64_t operator[](Reg reg) const noexcept {
+        return values_[static_cast<size_t>(reg)];
+    }
+    uint64_t &operator[](Reg reg) noexcept { return values_[static_cast<size_t>(reg)]; }
+
+    /* Values after reset; 0 where they depend on the configuration. */
+    void reset() noexcept;
+
+  private:
+    std::array<uint64_t, register_count> values_{};
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_STATE_REGISTERS_H

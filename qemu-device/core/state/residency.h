@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef KVCPU_CORE_STATE_RESIDENCY_H
+#define KVCPU_CORE_STATE_RESIDENCY_H
+
+#include <cstdint>
+#include <vector>
+
+#include "kvcpu_core.h"
+#include "kvcpu_hw.h"
+#include "kvcpu_hw_rings.h"
+#include "state/block.h"
+#include "state/context.h"
+#include "state/counters.h"
+#include "state/event_log.h"
+#include "state/host.h"
+#include "util/number_set.h"
+
+namespace kvcpu {
+
+/*
+ * The residency maps: memory of the guest in which a context reads where its blocks are. See
+ * "Residency maps" in the specification.
+ */
+class Residency {
+  public:
+    /* The parts of the device that residency maps read and write. */
+    struct DeviceParts {
+        Host &host;
+        Counters &counters;
+        EventLog &log;
+        const uint64_t &now;
+        const std::vector<Block> &blocks;
+        std::vector<Context> &contexts;
+    };
+
+    explicit Residency(const DeviceParts &parts);
+
+    void clear() noexcept;
+
+    /* `first` is where a part begins; all of it lies in the space. */
+    kvcpu_dma_result add(uint16_t context, uint32_t first, uint32_t count,
+                         uint64_t address) noexcept;
+    void remove(uint16_t context, uint32_t first) noexcept;
+    void remove_all(uint16_t context) noexcept;
+
+    /* Stores the block's word in its owner's map. */
+    void show(uint32_t block) noexcept;
+    /* The block is no more the context's. */
+    void hide(uint16_t context, uint32_t block) noexcept;
+
+    [[nodiscard]] bool has_parts() const noexcept { return part_count_ > 0; }
+    /* Contexts with a part that could not be written. The caller stops their rings. */
+    NumberSet &faults() noexcept { return faults_; }
+
+  private:
+    struct Part {
+        uint64_t address = 0;
+        uint32_t count = 0;  // 0: there is none
+    };
+
+    [[nodiscard]] Part &part_of(uint16_t context, uint32_t block) noexcept {
+        return parts_[context * parts_a_context_ + block / KVCPU_RESIDENCY_PART];
+    }
+    [[nodiscard]] static uint64_t word(const Block &block) noexcept;
+    kvcpu_dma_result store(const Part &part, uint32_t block, uint64_t word) noexcept;
+    void show_in(uint16_t context, uint32_t block, uint64_t word) noexcept;
+    void drop(uint16_t context, Part &part) noexcept;
+
+    [[nodiscard]] bool is_owned_by(uint16_t context, uint32_t block) const noexcept {
+        return d_.blocks[block].allocated && d_.blocks[block].owner == context;
+    }
+    void record(uint16_t context, uint32_t first, uint32_t count) noexcept;
+
+    DeviceParts d_;
+    size_t parts_a_context_;
+    std::vector<Part> parts_;
+    uint32_t part_count_ = 0;
+    NumberSet faults_;
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_STATE_RESIDENCY_H

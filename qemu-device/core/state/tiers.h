@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef KVCPU_CORE_STATE_TIERS_H
+#define KVCPU_CORE_STATE_TIERS_H
+
+#include <cstdint>
+#include <cstring>
+
+#include "state/host.h"
+
+namespace kvcpu {
+
+/* The bytes of both tiers. Whatever changes them tells the host so. */
+class Tiers {
+  public:
+    Tiers(const Host &host, void *fast, void *slow, uint64_t block_size)
+        : host_(host),
+          fast_(static_cast<uint8_t *>(fast)),
+          slow_(static_cast<uint8_t *>(slow)),
+          block_size_(block_size) {}
+
+    /* Not in a simulation without content; then none of the pointers below is one. */
+    [[nodiscard]] bool hold_bytes() const noexcept { return slow_ != nullptr; }
+    [[nodiscard]] uint8_t *slot(uint32_t slot) const noexcept { return fast_ + slot * block_size_; }
+    [[nodiscard]] uint8_t *home(uint32_t block) const noexcept {
+        return slow_ + block * block_size_;
+    }
+
+    void fetch(uint32_t block, uint32_t slot_number) noexcept {
+        if (!hold_bytes()) {
+            return;
+        }
+        std::memcpy(slot(slot_number), home(block), block_size_);
+        host_.tier_written(KVCPU_TIER_FAST, slot_number * block_size_, block_size_);
+    }
+    void write_back(uint32_t slot_number, uint32_t block) noexcept {
+        if (!hold_bytes()) {
+            return;
+        }
+        std::memcpy(home(block), slot(slot_number), block_size_);
+        host_.tier_written(KVCPU_TIER_SLOW, block * block_size_, block_size_);
+    }
+    void zero_slot(uint32_t slot_number) noexcept {
+        if (!hold_bytes()) {
+            return;
+        }
+        std::memset(slot(slot_number), 0, block_size_);
+        host_.tier_written(KVCPU_TIER_FAST, slot_number * block_size_, block_size_);
+    }
+    void zero_home(uint32_t block) noexcept {
+        if (!hold_bytes()) {
+            return;
+        }
+        std::memset(home(block), 0, block_size_);
+        host_.tier_written(KVCPU_TIER_SLOW, block * block_size_, block_size_);
+    }
+
+  private:
+    const Host &host_;
+    uint8_t *fast_;
+    uint8_t *slow_;
+    uint64_t block_size_;
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_STATE_TIERS_H

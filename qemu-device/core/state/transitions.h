@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The state x occurrence table of docs/device-spec.md, section 9.
+#ifndef KVCPU_CORE_STATE_TRANSITIONS_H
+#define KVCPU_CORE_STATE_TRANSITIONS_H
+
+#include <cstdint>
+
+#include "kvcpu_hw.h"
+
+namespace kvcpu {
+
+/* A set of states, one bit each. */
+using StateSet = uint8_t;
+
+constexpr StateSet states(auto... state) {
+    return static_cast<StateSet>((0U | ... | (1U << static_cast<unsigned>(state))));
+}
+
+/* The states a block may be in after an occurrence; empty where it cannot happen. */
+[[nodiscard]] StateSet life_after(kvcpu_block_state state, kvcpu_block_occurrence occurrence);
+
+[[nodiscard]] inline bool life_allows(kvcpu_block_state from, kvcpu_block_occurrence occurrence,
+                                      kvcpu_block_state to) {
+    return (life_after(from, occurrence) & states(to)) != 0;
+}
+
+/* What a hold of the block changes of that, section 19: nothing, not before it is given back,
+ * never. */
+enum class HeldRule : uint8_t { yes, revoke, never };
+[[nodiscard]] HeldRule held_rule(kvcpu_block_occurrence occurrence, bool for_writing);
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_STATE_TRANSITIONS_H

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef KVCPU_CORE_TRANSFER_FENCES_H
+#define KVCPU_CORE_TRANSFER_FENCES_H
+
+#include <cstdint>
+
+#include "state/device.h"
+#include "queues/completions.h"
+#include "util/wait_pool.h"
+
+namespace kvcpu {
+
+/*
+ * FENCEs that wait. Whatever may wait in a context's name takes a number (Device::order) and tells
+ * when it has ended; a fence waits for those with a number below its own.
+ */
+class Fences {
+  public:
+    Fences(Device &device, Replies &replies)
+        : d_(device),
+          replies_(replies),
+          waiting_(Replies::places(device), static_cast<uint32_t>(device.contexts.size())) {}
+
+    void clear() noexcept { waiting_.clear(); }
+
+    /* `ahead` things of the context wait; BUSY if no more may. */
+    Result wait(uint16_t context, uint32_t ahead, const Reply &reply) noexcept {
+        if (!replies_.reserve(reply)) {
+            return {KVCPU_SC_BUSY, 0, 0};
+        }
+        waiting_.add(context, {reply, ahead, ++d_.order});
+        return {KVCPU_SC_PENDING, 0, 0};
+    }
+
+    /* Something of the context that took this number has ended. */
+    void ended(uint16_t context, uint64_t order) noexcept {
+        for (uint32_t i = waiting_.first(context); i != waiting_.none;) {
+            const uint32_t next = waiting_.after(i);
+            Fence &fence = waiting_[i];
+            if (order < fence.order && --fence.ahead == 0) {
+                end(context, i, KVCPU_SC_SUCCESS);
+            }
+            i = next;
+        }
+    }
+
+    /* Of those that came this way. */
+    void cancel(uint16_t context, uint16_t via) noexcept {
+        for (uint32_t i = waiting_.first(context); i != waiting_.none;) {
+            const uint32_t next = waiting_.after(i);
+            if (waiting_[i].reply.via == via) {
+                end(context, i, KVCPU_SC_CANCELLED);
+            }
+            i = next;
+        }
+    }
+    void cancel_all(uint16_t context) noexcept {
+        for (uint32_t i = waiting_.first(context); i != waiting_.none;
+             i = waiting_.first(context)) {
+            end(context, i, KVCPU_SC_CANCELLED);
+        }
+    }
+
+  private:
+    struct Fence {
+        Reply reply;
+        uint32_t ahead = 0;
+        uint64_t order = 0;
+    };
+
+    void end(uint16_t context, uint32_t index, kvcpu_status status) noexcept {
+        const Reply reply = waiting_[index].reply;
+        waiting_.remove(index);
+        d_.record(
+            {.kind = KVCPU_EV_FENCE, .context = context, .status = static_cast<uint16_t>(status)});
+        replies_.complete(reply, {status, 0, 0});
+    }
+
+    Device &d_;
+    Replies &replies_;
+    WaitPool<Fence> waiting_;
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_TRANSFER_FENCES_H

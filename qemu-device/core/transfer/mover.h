@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef KVCPU_CORE_TRANSFER_MOVER_H
+#define KVCPU_CORE_TRANSFER_MOVER_H
+
+#include <cstdint>
+#include <vector>
+
+#include "state/device.h"
+#include "queues/event_queue.h"
+#include "transfer/pins.h"
+#include "placement/placement.h"
+#include "util/index_lists.h"
+
+namespace kvcpu {
+
+/*
+ * Carries blocks between the tiers: channels that share the link, and the scrubber. Takes the most
+ * urgent work known whenever one of them is idle; bytes move when a move ends.
+ */
+class Mover final : public Evictions {
+  public:
+    Mover(Device &device, Placement &placement, Pins &pins, EventQueue &events);
+
+    /* As after power-on, or after a reset: nothing moves, nothing is queued. */
+    void clear() noexcept;
+
+    /* Sends a block home, as a policy decided in a STEP; as evict_for(). */
+    bool evict(uint32_t block, kvcpu_victim_class as) noexcept override {
+        return evict_for(block, as, {.cause = KVCPU_EC_DEMOTED, .revoke = KVCPU_RV_HOME});
+    }
+    /* The same for EVICTABLE with F_NOW. */
+    void evict_now(uint32_t block) noexcept {
+        evict_for(block, KVCPU_VC_EVICTABLE, {.cause = KVCPU_EC_NOW, .revoke = KVCPU_RV_HOME});
+    }
+    /* Writes a dirty block home when the link has nothing better to do; the block stays. */
+    void clean(uint32_t block) noexcept;
+    /* The block's owner gives it up: whatever it is doing ends, and it is scrubbed. */
+    void give_up(uint32_t block) noexcept;
+    /* Puts a block that is SCRUBBING into the scrubber's queue, if nobody holds it. */
+    void scrub(uint32_t block) noexcept {
+        if (!d_.at(block).held) {
+            jobs_.push_back(scrub_jobs, block);
+        }
+    }
+    /* It has one more hold; it has none any more. */
+    void held(uint32_t block) noexcept;
+    void released(uint32_t block) noexcept;
+    /* A fetch waits that has no slot yet. */
+    [[nodiscard]] bool is_slot_wanted() const noexcept {
+        return pins_.unstarted() + placement_.queued() > 0;
+    }
+
+    /* Ends what ends by now: channels by number, then the scrubber. */
+    void finish() noexcept;
+    void take_work() noexcept;
+    /* When the next move or scrub ends. */
+    [[nodiscard]] uint64_t next_end() const noexcept;
+    /* No waiting PIN can be granted before this time. */
+    [[nodiscard]] uint64_t earliest_grant() const noexcept;
+    /* What is done in this time is little enough to be worked off at once. */
+    [[nodiscard]] uint64_t batch_ns() const noexcept {
+        return batch_moves * (scrubber_.kind == Kind::idle ? move_ns_ : scrub_ns_);
+    }
+
+  private:
+    enum class Kind : uint8_t { idle, fetch, write_back, zero_fill, scrub };
+
+    /* A channel or the scrubber, and what it is at. */
+    struct Engine {
+        Kind kind = Kind::idle;
+        uint16_t reason = KVCPU_MOVE_DEMAND;
+        bool aborted = false;
+        uint32_t block = no_block;
+        uint64_t end_ns = 0;
+    };
+
+    static constexpr uint64_t batch_moves = 16;
+
+    static constexpr uint32_t leaving_jobs = 0;
+    static constexpr uint32_t clean_jobs = 1;
+    static constexpr uint32_t scrub_jobs = 2;
+    static constexpr uint32_t job_lists = 3;
+
+    /* Why a block is told to leave, and how it is asked back where it is held. */
+    struct Cause {
+        kvcpu_eviction_cause cause;
+        kvcpu_revoke_reason revoke;
+        uint32_t wanted_by = no_block;
+    };
+
+    /*
+     * Sends a block that is in FAST or WRITING_BACK home; at once if it is clean. One that is held
+     * is asked back instead, and false returned.
+     */
+    bool evict_for(uint32_t block, kvcpu_victim_class as, const Cause &cause) noexcept;
+    void record_choice(uint32_t block, kvcpu_victim_class as, const Cause &cause) noexcept;
+    void leave_slot(uint32_t block, kvcpu_block_occurrence occurrence) noexcept;
+    /* room.cpp */
+    [[nodiscard]] Victim find_victim(uint32_t wanted_by, Room room) noexcept;
+    [[nodiscard]] Victim own_victim(uint32_t wanted_by, Room room) const noexcept;
+    bool exchange(uint32_t wanted_by, Room room) noexcept;
+    void look_again() noexcept;
+    uint32_t next_for_pins(bool written) noexcept;
+    void displace(const Victim &victim) noexcept;
+    [[nodiscard]] bool make_slot_free(uint32_t wanted_by, Room room) noexcept;
+    [[nodiscard]] uint32_t leaving_on_channels() const noexcept;
+    [[nodiscard]] uint64_t earliest_end(Pins::Lack lack) const noexcept;
+
+    void begin(Engine &engine, Kind kind, uint32_t block, uint16_t reason) noexcept;
+    void begin_fetch(Engine &engine, Kind kind, uint32_t block, uint16_t reason) noexcept;
+    void revoke(uint32_t block, kvcpu_revoke_reason why) noexcept;
+    void ask_back_for_fetches() noexcept;
+    void forget_asked(uint32_t block) noexcept;
+    bool begin_leaving(Engine &channel, uint16_t reason) noexcept;
+    bool take_demand(Engine &channel) noexcept;
+    bool take_prefetch(Engine &channel) noexcept;
+    bool take_clean(Engine &channel) noexcept;
+    bool take_zero_fill() noexcept;
+    bool take_scrub() noexcept;
+
+    void end(Engine &engine) noexcept;
+    void end_fetch(const Engine &engine) noexcept;
+    void end_write_back(const Engine &engine) noexcept;
+    void end_scrub(uint32_t block) noexcept;
+    void end_aborted(const Engine &engine) noexcept;
+    void record_move(kvcpu_event_kind kind, const Engine &engine) noexcept;
+
+    Device &d_;
+    Placement &placement_;
+    Pins &pins_;
+    EventQueue &events_;
+    uint32_t asked_in_ = 0;  // held blocks whose fetch for a hint waits for that
+    Rings jobs_;
+    std::vector<Engine> channels_;
+    Engine scrubber_;
+    uint64_t move_ns_;
+    uint64_t scrub_ns_;
+};
+
+}  // namespace kvcpu
+
+#endif  // KVCPU_CORE_TRANSFER_MOVER_H
