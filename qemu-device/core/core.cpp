@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Entry points, time, and reset; what registers mean is in core_registers.cpp.
 #include "core.h"
 
 #include <algorithm>
@@ -49,38 +48,28 @@ Core::Core(const kvcpu_config &config, const kvcpu_host_ops &ops, void *opaque, 
                      .hints = hints_,
                      .holds = holds_,
                      .events = events_}),
-      turns_(d_, pairs_, commands_, hints_) {
+      turns_(d_, pairs_, commands_, hints_),
+      registers_(d_, {.placement = placement_,
+                      .pairs = pairs_,
+                      .replies = replies_,
+                      .buffers = buffers_,
+                      .events = events_,
+                      .admin = admin_,
+                      .hints = hints_,
+                      .commands = commands_,
+                      .turns = turns_,
+                      .reset_line = *this}) {
     reset(KVCPU_RESET_COLD);
-}
-
-void Core::refuse(kvcpu_counter why, uint64_t offset, uint64_t value) noexcept {
-    const uint64_t page = (offset - KVCPU_DOORBELL_BASE) / KVCPU_DOORBELL_STRIDE;
-    const bool is_doorbell = offset >= KVCPU_DOORBELL_BASE && page < d_.contexts.size();
-    d_.count(why);
-    d_.record({.kind = KVCPU_EV_GUEST_ERROR,
-               .detail = static_cast<uint16_t>(why),
-               .context = static_cast<uint16_t>(is_doorbell ? page : 0),
-               .first = offset,
-               .value = value});
 }
 
 uint64_t Core::read(uint64_t offset, unsigned bytes) noexcept {
     if (entered_) {
-        refuse(KVCPU_CNT_REENTERED, offset, 0);
+        registers_.refuse(KVCPU_CNT_REENTERED, offset, 0);
         return 0;
     }
     entered_ = true;
     advance();
-    uint64_t value = 0;
-    const Decoded decoded = decode_access(offset, bytes, Direction::read, doorbell_pages());
-    if (const auto *why = std::get_if<kvcpu_counter>(&decoded)) {
-        refuse(*why, offset, 0);
-    } else {
-        value = read_target(*std::get_if<Target>(&decoded));
-    }
-    if (bytes == 4) {
-        value = offset % 8 == 0 ? value & UINT32_MAX : value >> 32;
-    }
+    const uint64_t value = registers_.read(offset, bytes);
     arm_timer();
     entered_ = false;
     return value;
@@ -88,18 +77,13 @@ uint64_t Core::read(uint64_t offset, unsigned bytes) noexcept {
 
 void Core::write(uint64_t offset, uint64_t value, unsigned bytes) noexcept {
     if (entered_) {
-        refuse(KVCPU_CNT_REENTERED, offset, value);
+        registers_.refuse(KVCPU_CNT_REENTERED, offset, value);
         return;
     }
     entered_ = true;
     advance();
-    const Decoded decoded = decode_access(offset, bytes, Direction::write, doorbell_pages());
-    if (const auto *why = std::get_if<kvcpu_counter>(&decoded)) {
-        refuse(*why, offset, value);
-    } else {
-        if (write_target(*std::get_if<Target>(&decoded), offset, value)) {
-            take_new_work();
-        }
+    if (registers_.write(offset, value, bytes)) {
+        take_new_work();
     }
     arm_timer();
     entered_ = false;
@@ -217,8 +201,7 @@ void Core::reset(kvcpu_reset_kind kind) noexcept {
     d_.record({.kind = KVCPU_EV_RESET, .detail = static_cast<uint16_t>(kind)});
     d_.registers.reset();
     d_.registers[Reg::SHARED_CAP] = d_.slot_count / 2;
-    last_result_ = 0;
-    found_ = {};
+    registers_.clear();
     reset_parts();
     reset_blocks(kind);
     placement_.score.set_weights({});

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the registers hold, and what writing them does.
-#include <algorithm>
+#include "register_file.h"
 
-#include "core.h"
+#include <algorithm>
 
 namespace kvcpu {
 
@@ -47,9 +46,42 @@ uint64_t tokens_word(const Block &block) {
 
 }  // namespace
 
+void RegisterFile::refuse(kvcpu_counter why, uint64_t offset, uint64_t value) noexcept {
+    const uint64_t page = (offset - KVCPU_DOORBELL_BASE) / KVCPU_DOORBELL_STRIDE;
+    const bool is_doorbell = offset >= KVCPU_DOORBELL_BASE && page < d_.contexts.size();
+    d_.count(why);
+    d_.record({.kind = KVCPU_EV_GUEST_ERROR,
+               .detail = static_cast<uint16_t>(why),
+               .context = static_cast<uint16_t>(is_doorbell ? page : 0),
+               .first = offset,
+               .value = value});
+}
+
+uint64_t RegisterFile::read(uint64_t offset, unsigned bytes) noexcept {
+    const Decoded decoded = decode_access(offset, bytes, Direction::read, doorbell_pages());
+    if (const auto *why = std::get_if<kvcpu_counter>(&decoded)) {
+        refuse(*why, offset, 0);
+        return 0;
+    }
+    const uint64_t value = read_target(*std::get_if<Target>(&decoded));
+    if (bytes == 4) {
+        return offset % 8 == 0 ? value & UINT32_MAX : value >> 32;
+    }
+    return value;
+}
+
+bool RegisterFile::write(uint64_t offset, uint64_t value, unsigned bytes) noexcept {
+    const Decoded decoded = decode_access(offset, bytes, Direction::write, doorbell_pages());
+    if (const auto *why = std::get_if<kvcpu_counter>(&decoded)) {
+        refuse(*why, offset, value);
+        return false;
+    }
+    return write_target(*std::get_if<Target>(&decoded), offset, value);
+}
+
 /* -- Reading --------------------------------------------------------------- */
 
-uint64_t Core::read_target(const Target &target) const noexcept {
+uint64_t RegisterFile::read_target(const Target &target) const noexcept {
     if (const auto *counter = std::get_if<CounterIndex>(&target)) {
         return d_.counters.value(counter->index);
     }
@@ -59,7 +91,7 @@ uint64_t Core::read_target(const Target &target) const noexcept {
     return read_register(*std::get_if<Reg>(&target));
 }
 
-uint64_t Core::read_register(Reg reg) const noexcept {
+uint64_t RegisterFile::read_register(Reg reg) const noexcept {
     if (Occupancy::has(reg)) {
         return d_.occupancy.value(reg);
     }
@@ -100,19 +132,19 @@ uint64_t Core::read_register(Reg reg) const noexcept {
         case Reg::CMD_RESULT:
             return last_result_;
         case Reg::CPL_PENDING:
-            return replies_.pending();
+            return p_.replies.pending();
         case Reg::CPL_TAG:
-            return replies_.oldest().tag;
+            return p_.replies.oldest().tag;
         case Reg::CPL_RESULT:
-            return replies_.oldest().result;
+            return p_.replies.oldest().result;
         case Reg::CPL_TIME:
-            return replies_.oldest().time_ns;
+            return p_.replies.oldest().time_ns;
         default:
             return read_geometry(reg);
     }
 }
 
-uint64_t Core::read_geometry(Reg reg) const noexcept {
+uint64_t RegisterFile::read_geometry(Reg reg) const noexcept {
     switch (reg) {
         case Reg::BLOCK_SIZE:
             return d_.config.block_size;
@@ -145,7 +177,7 @@ uint64_t Core::read_geometry(Reg reg) const noexcept {
     }
 }
 
-uint64_t Core::read_block(Reg reg) const noexcept {
+uint64_t RegisterFile::read_block(Reg reg) const noexcept {
     const auto block = static_cast<uint32_t>(d_.registers[Reg::BLOCK_SELECT]);
     const Block &b = d_.at(block);
     const Context &context = d_.contexts[b.owner];
@@ -153,7 +185,7 @@ uint64_t Core::read_block(Reg reg) const noexcept {
 
     switch (reg) {
         case Reg::BLOCK_STATE:
-            return state_word(b, placement_.class_of(b), placement_.is_queued(block));
+            return state_word(b, p_.placement.class_of(b), p_.placement.is_queued(block));
         case Reg::BLOCK_PLACE:
             return uint64_t{has_slot_copy(b) ? b.slot : no_slot} << KVCPU_BPL_SLOT_SHIFT |
                    uint64_t{b.claims} << KVCPU_BPL_CLAIMS_SHIFT |
@@ -161,7 +193,7 @@ uint64_t Core::read_block(Reg reg) const noexcept {
         case Reg::BLOCK_USE:
             return uint64_t{b.used ? Score::recency(age) : uint8_t{0}} << KVCPU_BUS_R_SHIFT |
                    uint64_t{b.frequency} << KVCPU_BUS_F_SHIFT |
-                   uint64_t{placement_.score.value(b, context)} << KVCPU_BUS_P_SHIFT |
+                   uint64_t{p_.placement.score.value(b, context)} << KVCPU_BUS_P_SHIFT |
                    uint64_t{b.generation} << KVCPU_BUS_GENERATION_SHIFT;
         case Reg::BLOCK_TAG:
             return tag_word(b);
@@ -179,10 +211,10 @@ uint64_t Core::read_block(Reg reg) const noexcept {
     }
 }
 
-uint64_t Core::read_context(Reg reg) const noexcept {
+uint64_t RegisterFile::read_context(Reg reg) const noexcept {
     const auto number = static_cast<uint16_t>(d_.registers[Reg::CONTEXT_SELECT]);
     const Context &context = d_.contexts[number];
-    const QueuePair &pair = pairs_[number];
+    const QueuePair &pair = p_.pairs[number];
     const auto indices = [](uint64_t device, uint64_t guest) {
         return (device & KVCPU_CXR_DEVICE_MASK) << KVCPU_CXR_DEVICE_SHIFT |
                (guest & KVCPU_CXR_GUEST_MASK) << KVCPU_CXR_GUEST_SHIFT;
@@ -192,7 +224,7 @@ uint64_t Core::read_context(Reg reg) const noexcept {
         case Reg::CONTEXT_STATE:
             return uint64_t{pair.state} << KVCPU_CXS_RING_SHIFT |
                    (context.closing ? uint64_t{1} << KVCPU_CXS_CLOSING_SHIFT : 0) |
-                   uint64_t{buffers_.count(number)} << KVCPU_CXS_BUFFERS_SHIFT |
+                   uint64_t{p_.buffers.count(number)} << KVCPU_CXS_BUFFERS_SHIFT |
                    uint64_t{context.map_parts} << KVCPU_CXS_PARTS_SHIFT;
         case Reg::CONTEXT_WAITS:
             return uint64_t{pair.waiting} << KVCPU_CXW_WAITING_SHIFT | uint64_t{context.held}
@@ -212,7 +244,7 @@ uint64_t Core::read_context(Reg reg) const noexcept {
     }
 }
 
-uint64_t Core::read_history(Reg reg) const noexcept {
+uint64_t RegisterFile::read_history(Reg reg) const noexcept {
     const kvcpu_event &record = found_.record;
     switch (reg) {
         case Reg::HISTORY_BEFORE:
@@ -235,7 +267,7 @@ uint64_t Core::read_history(Reg reg) const noexcept {
 
 /* -- Writing --------------------------------------------------------------- */
 
-bool Core::is_acceptable(Reg reg, uint64_t value) const noexcept {
+bool RegisterFile::is_acceptable(Reg reg, uint64_t value) const noexcept {
     switch (reg) {
         case Reg::WEIGHT_R:
         case Reg::WEIGHT_F:
@@ -255,12 +287,13 @@ bool Core::is_acceptable(Reg reg, uint64_t value) const noexcept {
         case Reg::BLOCK_SELECT:
             return value < d_.block_count();
         case Reg::CPL_POP:
-            return replies_.pending() > 0;
+            return p_.replies.pending() > 0;
         case Reg::QUEUE_ENABLE:
             return (value & ~queue_bits) == 0 &&
                    ((value & ~d_.registers[reg] & KVCPU_QEN_ADMIN) == 0 ||
-                    admin_.is_ring_described()) &&
-                   ((value & ~d_.registers[reg] & KVCPU_QEN_EVENTS) == 0 || events_.is_described());
+                    p_.admin.is_ring_described()) &&
+                   ((value & ~d_.registers[reg] & KVCPU_QEN_EVENTS) == 0 ||
+                    p_.events.is_described());
         case Reg::CONTEXT_SELECT:
             return value < d_.contexts.size();
         default:
@@ -268,7 +301,7 @@ bool Core::is_acceptable(Reg reg, uint64_t value) const noexcept {
     }
 }
 
-bool Core::write_target(const Target &target, uint64_t offset, uint64_t value) noexcept {
+bool RegisterFile::write_target(const Target &target, uint64_t offset, uint64_t value) noexcept {
     if (const auto *doorbell = std::get_if<Doorbell>(&target)) {
         if (!ring_doorbell(*doorbell, value)) {
             refuse(KVCPU_CNT_BAD_DOORBELL, offset, value);
@@ -284,19 +317,19 @@ bool Core::write_target(const Target &target, uint64_t offset, uint64_t value) n
     return true;
 }
 
-bool Core::ring_doorbell(const Doorbell &doorbell, uint64_t value) noexcept {
+bool RegisterFile::ring_doorbell(const Doorbell &doorbell, uint64_t value) noexcept {
     switch (doorbell.which) {
         case KVCPU_DB_SQ_TAIL:
-            return turns_.announce(doorbell.context, value);
+            return p_.turns.announce(doorbell.context, value);
         case KVCPU_DB_CQ_HEAD:
-            return turns_.take(doorbell.context, value);
+            return p_.turns.take(doorbell.context, value);
         case KVCPU_DB_EVQ_HEAD:
-            return events_.take(value);
+            return p_.events.take(value);
     }
     return false;
 }
 
-void Core::write_register(Reg reg, uint64_t value) noexcept {
+void RegisterFile::write_register(Reg reg, uint64_t value) noexcept {
     if (reg == Reg::QUEUE_ENABLE) {
         enable_queues(value);
         return;
@@ -304,7 +337,7 @@ void Core::write_register(Reg reg, uint64_t value) noexcept {
     d_.registers[reg] = value;
     switch (reg) {
         case Reg::STEP_ADVANCE:
-            hints_.execute({.opcode = KVCPU_OP_STEP, .arg = value});
+            p_.hints.execute({.opcode = KVCPU_OP_STEP, .arg = value});
             break;
         case Reg::BOOST_LEN:
             hint_bytes(KVCPU_OP_HOT, 0, d_.registers[Reg::BOOST_ADDR], value, 0);
@@ -333,10 +366,10 @@ void Core::write_register(Reg reg, uint64_t value) noexcept {
                                            value);
             break;
         case Reg::CMD_CONTROL:
-            last_result_ = commands_.execute(Command::from(d_.registers)).encode();
+            last_result_ = p_.commands.execute(Command::from(d_.registers)).encode();
             break;
         case Reg::CPL_POP:
-            replies_.pop();
+            p_.replies.pop();
             break;
         default:
             break;
@@ -344,8 +377,8 @@ void Core::write_register(Reg reg, uint64_t value) noexcept {
 }
 
 /* Every block that the bytes touch. A range that wraps past 2^64 ends there. */
-void Core::hint_bytes(kvcpu_opcode opcode, uint16_t flags, uint64_t address, uint64_t length,
-                      uint64_t arg) noexcept {
+void RegisterFile::hint_bytes(kvcpu_opcode opcode, uint16_t flags, uint64_t address,
+                              uint64_t length, uint64_t arg) noexcept {
     const uint64_t size = d_.config.block_size;
     const uint64_t first = address / size;
     uint64_t count = 0;
@@ -353,12 +386,13 @@ void Core::hint_bytes(kvcpu_opcode opcode, uint16_t flags, uint64_t address, uin
         const uint64_t last_byte = address + std::min(length - 1, UINT64_MAX - address);
         count = last_byte / size - first + 1;
     }
-    hints_.execute({.opcode = opcode, .flags = flags, .first = first, .count = count, .arg = arg});
+    p_.hints.execute(
+        {.opcode = opcode, .flags = flags, .first = first, .count = count, .arg = arg});
 }
 
-void Core::control(uint64_t value) noexcept {
+void RegisterFile::control(uint64_t value) noexcept {
     if ((value & KVCPU_CONTROL_RESET) != 0) {
-        reset(KVCPU_RESET_REGISTER);
+        p_.reset_line.reset_by_register();
     }
     if ((value & KVCPU_CONTROL_LOG_RESTART) != 0) {
         d_.log.restart(d_.now);
@@ -366,35 +400,35 @@ void Core::control(uint64_t value) noexcept {
 }
 
 /* QUEUE_ENABLE reads as what has come of it. */
-void Core::enable_queues(uint64_t value) noexcept {
+void RegisterFile::enable_queues(uint64_t value) noexcept {
     uint64_t &enabled = d_.registers[Reg::QUEUE_ENABLE];
     const uint64_t off = enabled & ~value;
     const uint64_t on = value & ~enabled;
     if ((off & KVCPU_QEN_ADMIN) != 0) {
-        commands_.close_admin_ring();
+        p_.commands.close_admin_ring();
         enabled &= ~KVCPU_QEN_ADMIN;
     }
     if ((off & KVCPU_QEN_EVENTS) != 0) {
-        events_.disable();
+        p_.events.disable();
         enabled &= ~KVCPU_QEN_EVENTS;
     }
-    if ((on & KVCPU_QEN_EVENTS) != 0 && events_.enable()) {
+    if ((on & KVCPU_QEN_EVENTS) != 0 && p_.events.enable()) {
         enabled |= KVCPU_QEN_EVENTS;
     }
-    if ((on & KVCPU_QEN_ADMIN) != 0 && admin_.enable_ring()) {
+    if ((on & KVCPU_QEN_ADMIN) != 0 && p_.admin.enable_ring()) {
         enabled |= KVCPU_QEN_ADMIN;
     }
     d_.record({.kind = KVCPU_EV_QUEUES, .value = enabled});
 }
 
-void Core::set_policy(uint64_t value) noexcept {
+void RegisterFile::set_policy(uint64_t value) noexcept {
     const auto policy = static_cast<kvcpu_policy>(value);
     if (policy == d_.policy) {
         return;
     }
     d_.policy = policy;
     d_.record({.kind = KVCPU_EV_POLICY, .value = value});
-    placement_.rebuild();
+    p_.placement.rebuild();
 }
 
 }  // namespace kvcpu
