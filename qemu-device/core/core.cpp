@@ -27,18 +27,18 @@ Core::Core(const kvcpu_config &config, const kvcpu_host_ops &ops, void *opaque, 
       placement_(d_),
       events_(d_),
       pairs_(d_),
-      replies_(d_, pairs_),
-      fences_(d_, replies_),
+      completions_(d_, pairs_),
+      fences_(d_, completions_),
       buffers_(d_),
       admin_(d_, placement_.quotas, pairs_, buffers_, events_),
-      pins_(d_, placement_, replies_, fences_, events_),
+      pins_(d_, placement_, completions_, fences_, events_),
       mover_(d_, placement_, pins_, events_),
-      holds_(d_, placement_, pins_, mover_, replies_),
+      holds_(d_, placement_, pins_, mover_, completions_),
       steps_(d_, placement_, mover_),
       hints_(d_, placement_, mover_, steps_, fences_),
       commands_(d_, {.placement = placement_,
                      .pairs = pairs_,
-                     .replies = replies_,
+                     .completions = completions_,
                      .fences = fences_,
                      .buffers = buffers_,
                      .admin = admin_,
@@ -48,16 +48,16 @@ Core::Core(const kvcpu_config &config, const kvcpu_host_ops &ops, void *opaque, 
                      .hints = hints_,
                      .holds = holds_,
                      .events = events_}),
-      turns_(d_, pairs_, commands_, hints_),
+      scheduler_(d_, pairs_, commands_, hints_),
       registers_(d_, {.placement = placement_,
                       .pairs = pairs_,
-                      .replies = replies_,
+                      .completions = completions_,
                       .buffers = buffers_,
                       .events = events_,
                       .admin = admin_,
                       .hints = hints_,
                       .commands = commands_,
-                      .turns = turns_,
+                      .scheduler = scheduler_,
                       .reset_line = *this}) {
     reset(KVCPU_RESET_COLD);
 }
@@ -108,8 +108,8 @@ uint64_t Core::next_instant() const noexcept {
 
 /* The next thing that may raise a vector or store something in guest memory by itself. */
 uint64_t Core::next_interrupt() const noexcept {
-    return std::min({pins_.next_deadline(), hints_.next_portion(), commands_.next_portion(),
-                     turns_.next(), pairs_.next_signal()});
+    return std::min({pins_.next_deadline(), hints_.next_batch(), commands_.next_batch(),
+                     scheduler_.next(), pairs_.next_signal()});
 }
 
 /*
@@ -127,7 +127,7 @@ void Core::advance() noexcept {
         pins_.expire();
         hints_.resume();
         commands_.resume_closing();
-        turns_.resume();
+        scheduler_.resume();
         pairs_.signal_due();
         take_new_work();
         if (d_.clock.may_stand() && d_.completions != told) {
@@ -219,20 +219,20 @@ void Core::reset_parts() noexcept {
     events_.clear();
     d_.residency.clear();
     std::fill(d_.holds.begin(), d_.holds.end(), Hold{});
-    d_.giving = d_.held = 0;
+    d_.slots_requested = d_.held = 0;
     holds_.clear();
     pairs_.clear();
-    replies_.clear();
+    completions_.clear();
     fences_.clear();
     buffers_.clear();
-    turns_.clear();
+    scheduler_.clear();
     pins_.clear();
     mover_.clear();
     steps_.abandon();
     hints_.clear();
     commands_.clear();
-    d_.leaving = 0;
-    d_.dropped = 0;
+    d_.evicting = 0;
+    d_.reclaimed = 0;
 }
 
 /* What somebody owned is scrubbed before anybody else gets it; of a cold reset memory is zero. */

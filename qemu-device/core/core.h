@@ -56,7 +56,7 @@ class Core final : private ResetLine {
     Placement placement_;
     EventQueue events_;
     QueuePairs pairs_;
-    Replies replies_;
+    Completions completions_;
     Fences fences_;
     Buffers buffers_;
     Admin admin_;
@@ -66,7 +66,7 @@ class Core final : private ResetLine {
     Steps steps_;
     Hints hints_;
     Commands commands_;
-    Turns turns_;
+    RingScheduler scheduler_;
     RegisterFile registers_;
     uint64_t armed_ns_ = KVCPU_TIMER_OFF;
     bool entered_ = false;

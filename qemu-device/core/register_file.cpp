@@ -132,13 +132,13 @@ uint64_t RegisterFile::read_register(Reg reg) const noexcept {
         case Reg::CMD_RESULT:
             return last_result_;
         case Reg::CPL_PENDING:
-            return p_.replies.pending();
+            return p_.completions.pending();
         case Reg::CPL_TAG:
-            return p_.replies.oldest().tag;
+            return p_.completions.oldest().tag;
         case Reg::CPL_RESULT:
-            return p_.replies.oldest().result;
+            return p_.completions.oldest().result;
         case Reg::CPL_TIME:
-            return p_.replies.oldest().time_ns;
+            return p_.completions.oldest().time_ns;
         default:
             return read_geometry(reg);
     }
@@ -287,7 +287,7 @@ bool RegisterFile::is_acceptable(Reg reg, uint64_t value) const noexcept {
         case Reg::BLOCK_SELECT:
             return value < d_.block_count();
         case Reg::CPL_POP:
-            return p_.replies.pending() > 0;
+            return p_.completions.pending() > 0;
         case Reg::QUEUE_ENABLE:
             return (value & ~queue_bits) == 0 &&
                    ((value & ~d_.registers[reg] & KVCPU_QEN_ADMIN) == 0 ||
@@ -320,9 +320,9 @@ bool RegisterFile::write_target(const Target &target, uint64_t offset, uint64_t 
 bool RegisterFile::ring_doorbell(const Doorbell &doorbell, uint64_t value) noexcept {
     switch (doorbell.which) {
         case KVCPU_DB_SQ_TAIL:
-            return p_.turns.announce(doorbell.context, value);
+            return p_.scheduler.advance_tail(doorbell.context, value);
         case KVCPU_DB_CQ_HEAD:
-            return p_.turns.take(doorbell.context, value);
+            return p_.scheduler.take(doorbell.context, value);
         case KVCPU_DB_EVQ_HEAD:
             return p_.events.take(value);
     }
@@ -369,7 +369,7 @@ void RegisterFile::write_register(Reg reg, uint64_t value) noexcept {
             last_result_ = p_.commands.execute(Command::from(d_.registers)).encode();
             break;
         case Reg::CPL_POP:
-            p_.replies.pop();
+            p_.completions.pop();
             break;
         default:
             break;

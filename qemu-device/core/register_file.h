@@ -34,13 +34,13 @@ class ResetLine {
 struct RegisterParts {
     Placement &placement;
     QueuePairs &pairs;
-    Replies &replies;
+    Completions &completions;
     Buffers &buffers;
     EventQueue &events;
     Admin &admin;
     Hints &hints;
     Commands &commands;
-    Turns &turns;
+    RingScheduler &scheduler;
     ResetLine &reset_line;
 };
 

@@ -50,14 +50,14 @@ class Subject {
         ring_.open(Ring::polling);
         while (device_.read(KVCPU_REG_BLOCKS_FREE) > 0) {
             ring_.push(KVCPU_OP_ALLOC, 0, chunk);
-            ring_.announce();
+            ring_.advance_tail();
             device_.run(2000);
         }
         /* Every slot is in use, and every block has been used. */
         for (uint64_t first = 0; first < blocks; first += chunk) {
             ring_.push(KVCPU_OP_TOUCH, first, chunk);
             ring_.push(KVCPU_OP_HOT, first, first < blocks / 16 ? chunk : 0, 1);
-            ring_.announce();
+            ring_.advance_tail();
             device_.run(2000);
         }
         device_.run_dry();
@@ -70,7 +70,7 @@ class Subject {
         while (spent < seconds) {
             fill();
             const double start = cpu_seconds();
-            ring_.announce();
+            ring_.advance_tail();
             spent += cpu_seconds() - start;
             done += batch_;
             if (ring_.head() != ring_.tail) {

@@ -73,12 +73,12 @@ class Input {
     std::span<const uint8_t> bytes_;
 };
 
-struct Rings {
+struct IndexLists {
     std::array<uint64_t, context_total> tail{};
     std::array<uint64_t, context_total> taken{};
 };
 
-void push(FuzzHost &host, Rings &rings, Input &input, unsigned context) {
+void push(FuzzHost &host, IndexLists &rings, Input &input, unsigned context) {
     const uint64_t at =
         rings_at + 2 * page * context + rings.tail[context]++ % ring_entries * KVCPU_ENTRY_BYTES;
     const uint8_t shape = input.byte();
@@ -112,8 +112,8 @@ void ring(FuzzHost &host, unsigned context, uint64_t doorbell, uint64_t value) {
     host.write(KVCPU_DOORBELL_BASE + uint64_t{context} * KVCPU_DOORBELL_STRIDE + doorbell, value);
 }
 
-/* So many entries, announced at once, and completions taken as a process that keeps up would. */
-void submit(FuzzHost &host, Rings &rings, Input &input, unsigned context) {
+/* So many entries, available at once, and completions taken as a process that keeps up would. */
+void submit(FuzzHost &host, IndexLists &rings, Input &input, unsigned context) {
     const unsigned entries = 1U + input.byte() % 16U;
     for (unsigned i = 0; i < entries; ++i) {
         push(host, rings, input, context);
@@ -121,8 +121,8 @@ void submit(FuzzHost &host, Rings &rings, Input &input, unsigned context) {
     ring(host, context, KVCPU_DB_SQ_TAIL, rings.tail[context]);
 }
 
-/* What was announced last, once more, in the places that follow: cheap entries in great numbers. */
-void repeat(FuzzHost &host, Rings &rings, Input &input, unsigned context) {
+/* What was available last, once more, in the places that follow: cheap entries in great numbers. */
+void repeat(FuzzHost &host, IndexLists &rings, Input &input, unsigned context) {
     const unsigned times = 1U + input.byte() % 16U;
     for (unsigned i = 0; i < times; ++i) {
         rings.tail[context] += ring_entries / 2;
@@ -131,7 +131,7 @@ void repeat(FuzzHost &host, Rings &rings, Input &input, unsigned context) {
     }
 }
 
-void restart(FuzzHost &host, Rings &rings, Input &input, unsigned context) {
+void restart(FuzzHost &host, IndexLists &rings, Input &input, unsigned context) {
     host.command(KVCPU_OP_RESTART, context, 0, 0, 0, 0, 0);
     rings.tail[context] = rings.taken[context] = 0;
     if (input.byte() % 8U == 0) {
@@ -168,7 +168,7 @@ void access_register(FuzzHost &host, Input &input) {
     host.read(offset);
 }
 
-void step(FuzzHost &host, Rings &rings, Input &input) {
+void step(FuzzHost &host, IndexLists &rings, Input &input) {
     const uint8_t what = input.byte();
     const unsigned context = (what >> 4U) % context_total;
     switch (what % 16U) {
@@ -237,7 +237,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     using namespace kvcpu_fuzz;
     Input input({data, size});
     FuzzHost host(input.byte());
-    Rings rings;
+    IndexLists rings;
     host.open_all();
     while (!input.empty()) {
         step(host, rings, input);

@@ -7,7 +7,7 @@ namespace kvcpu {
 
 namespace {
 
-constexpr uint64_t portion_interval_ns = 1000;
+constexpr uint64_t batch_interval_ns = 1000;
 
 }  // namespace
 
@@ -24,7 +24,7 @@ Command Command::from(const RegisterValues &registers) noexcept {
         .address = registers[Reg::CMD_ADDR],
         .extent = registers[Reg::CMD_EXTENT],
         .meta = registers[Reg::CMD_META],
-        .reply = {.tag = registers[Reg::CMD_TAG]},
+        .completion = {.tag = registers[Reg::CMD_TAG]},
     };
 }
 
@@ -47,7 +47,7 @@ Command Command::from(const Entry &entry, uint16_t ring) noexcept {
         .address = entry[KVCPU_EW_ADDR],
         .extent = entry[KVCPU_EW_EXTENT],
         .meta = entry[KVCPU_EW_META],
-        .reply = {.via = ring,
+        .completion = {.via = ring,
                   .wanted = (flags & KVCPU_F_COMPLETE) != 0,
                   .tag = entry[KVCPU_EW_TAG]},
     };
@@ -122,7 +122,7 @@ Result Commands::dispatch(const Command &command) noexcept {
         case KVCPU_OP_CLOSE:
             return close(command);
         case KVCPU_OP_DROPPED:
-            return drops_.take(command.context);
+            return reclaim_.take(command.context);
         default:
             return is_hint(command.opcode) ? p_.hints.execute(command.as_hint())
                                            : p_.admin.execute(command);
@@ -158,13 +158,13 @@ Result Commands::alloc(const Command &command) noexcept {
     if (command.arg > KVCPU_TOKEN_MASK) {
         return {KVCPU_SC_BAD_FIELD, 0, 0};
     }
-    if (d_.contexts[command.context].unnoticed > 0) {
+    if (d_.contexts[command.context].unacknowledged > 0) {
         return {KVCPU_SC_AGAIN, 0, 0};
     }
     make_space(static_cast<uint32_t>(command.count));
     const NumberSet::Run run = d_.free_blocks.lowest_run(static_cast<uint32_t>(command.count));
     if (run.count == 0) {
-        return {d_.dropped > 0 ? KVCPU_SC_AGAIN : KVCPU_SC_NO_SPACE, 0, 0};
+        return {d_.reclaimed > 0 ? KVCPU_SC_AGAIN : KVCPU_SC_NO_SPACE, 0, 0};
     }
     for (uint32_t i = 0; i < run.count; ++i) {
         hand_out(command, run.first + i, i);
@@ -180,14 +180,14 @@ Result Commands::alloc(const Command &command) noexcept {
 
 /* As many are dropped as are lacking, but for those that are being scrubbed already. */
 void Commands::make_space(uint32_t count) noexcept {
-    for (uint32_t there = d_.free_blocks.count() + d_.dropped; there < count; ++there) {
-        const uint32_t block = drops_.next();
+    for (uint32_t there = d_.free_blocks.count() + d_.reclaimed; there < count; ++there) {
+        const uint32_t block = reclaim_.next();
         if (block == no_block) {
             return;
         }
         const uint16_t owner = d_.at(block).owner;
         give_up(block);
-        drops_.dropped(block, owner);
+        reclaim_.dropped(block, owner);
     }
 }
 
@@ -201,12 +201,12 @@ void Commands::hand_out(const Command &command, uint32_t block, uint32_t index) 
     /* What it keeps: its place, and its turn among the blocks that nobody has used since. */
     const Block before = b;
     b = Block{};
-    b.stamp = before.stamp;
+    b.last_use = before.last_use;
     b.slot = before.slot;
     b.state = before.state;
     b.prefetched = before.prefetched;
     b.generation = before.generation + 1;
-    b.unnoticed = before.unnoticed;
+    b.unacknowledged = before.unacknowledged;
     b.allocated = true;
     b.owner = command.context;
     d_.count_slot_in(b);
@@ -257,13 +257,13 @@ void Commands::give_up(uint32_t block) noexcept {
     b.generation = before.generation;
     b.written = before.written;
     b.moving = before.moving;
-    b.unnoticed = before.unnoticed;
-    b.stamp = before.stamp;
+    b.unacknowledged = before.unacknowledged;
+    b.last_use = before.last_use;
     b.held = before.held;
     b.write_held = before.write_held;
     b.revoking = before.revoking;
-    b.giving = before.giving;
-    b.asked_in = before.asked_in;
+    b.slot_requested = before.slot_requested;
+    b.fetch_requested = before.fetch_requested;
     d_.count_slot_in(b);
     p_.mover.give_up(block);
     d_.residency.hide(owner, block);
@@ -286,7 +286,7 @@ Result Commands::pin(const Command &command) noexcept {
     if (range.count > std::min(d_.slot_count, d_.contexts[command.context].slots_max)) {
         return {KVCPU_SC_NO_SLOTS, 0, 0};
     }
-    return p_.pins.pin(command.context, range, d_.now + command.arg, command.reply);
+    return p_.pins.pin(command.context, range, d_.now + command.arg, command.completion);
 }
 
 Result Commands::unpin(const Command &command) noexcept {
@@ -355,7 +355,7 @@ kvcpu_dma_result Commands::transfer(const Command &command, const Block &block,
     }
     const auto home = static_cast<uint32_t>(command.first);
     uint8_t *const bytes =
-        (has_slot_copy(block) ? d_.tiers.slot(block.slot) : d_.tiers.home(home)) + command.offset();
+        (has_slot_copy(block) ? d_.tiers.slot(block.slot) : d_.tiers.backing(home)) + command.offset();
     if (command.is_users()) {
         return p_.buffers.copy(
             command.context, command.address, bytes, command.length(),
@@ -419,10 +419,10 @@ Result Commands::unhold(const Command &command) noexcept {
 Result Commands::fence(const Command &command) noexcept {
     const uint32_t ahead =
         p_.pins.waiting_of(command.context) + p_.hints.waiting_of(command.context);
-    return ahead == 0 ? Result{} : p_.fences.wait(command.context, ahead, command.reply);
+    return ahead == 0 ? Result{} : p_.fences.wait(command.context, ahead, command.completion);
 }
 
-/* -- Rings that end -------------------------------------------------------- */
+/* -- IndexLists that end -------------------------------------------------------- */
 
 /* What waits by it ends without completion, as the ring does not run any more. */
 void Commands::end_waits_of_ring(uint16_t context) noexcept {
@@ -434,8 +434,8 @@ void Commands::end_waits_of_ring(uint16_t context) noexcept {
             p_.fences.cancel(of, context);
             p_.pins.cancel_via(of, context);
         }
-        if (d_.contexts[of].closing && d_.contexts[of].close_reply.via == context) {
-            d_.contexts[of].close_reply.via = via_nowhere;
+        if (d_.contexts[of].closing && d_.contexts[of].close_completion.via == context) {
+            d_.contexts[of].close_completion.via = via_nowhere;
         }
     }
 }
@@ -461,13 +461,13 @@ void Commands::close_admin_ring() noexcept {
 /* -- CLOSE ----------------------------------------------------------------- */
 
 Result Commands::close(const Command &command) noexcept {
-    if (!p_.replies.reserve(command.reply)) {
+    if (!p_.completions.reserve(command.completion)) {
         return {KVCPU_SC_BUSY, 0, 0};
     }
     Context &context = d_.contexts[command.context];
     d_.clock.run(); /* whoever stopped it may have died */
     context.closing = true;
-    context.close_reply = command.reply;
+    context.close_completion = command.completion;
     context.close_next = 0;
     p_.pairs.fail(command.context, KVCPU_RS_NO_RING); /* nothing is written there any more */
     p_.hints.stop(command.context);
@@ -480,14 +480,14 @@ Result Commands::close(const Command &command) noexcept {
     p_.buffers.forget(command.context);
     d_.residency.remove_all(command.context);
     if (closing_++ == 0) {
-        due_ns_ = d_.now + portion_interval_ns;
+        due_ns_ = d_.now + batch_interval_ns;
     }
     uint32_t budget = KVCPU_HINT_BUDGET;
-    close_portion(command.context, budget);
+    close_batch(command.context, budget);
     return {KVCPU_SC_PENDING, 0, 0};
 }
 
-void Commands::close_portion(uint16_t context, uint32_t &budget) noexcept {
+void Commands::close_batch(uint16_t context, uint32_t &budget) noexcept {
     Context &c = d_.contexts[context];
     for (; c.owned + c.held > 0 && budget > 0; --budget, ++c.close_next) {
         Block &b = d_.at(c.close_next);
@@ -499,19 +499,19 @@ void Commands::close_portion(uint16_t context, uint32_t &budget) noexcept {
             give_up(c.close_next);
         }
     }
-    drops_.take_all(context, budget);
-    if (c.owned + c.held == 0 && c.unnoticed == 0) {
+    reclaim_.take_all(context, budget);
+    if (c.owned + c.held == 0 && c.unacknowledged == 0) {
         finish_close(context);
     }
 }
 
 void Commands::finish_close(uint16_t context) noexcept {
-    const Reply reply = d_.contexts[context].close_reply;
+    const CompletionTarget completion = d_.contexts[context].close_completion;
     p_.placement.quotas.set(context, 0, no_maximum);
     d_.contexts[context] = {.scored = p_.placement.generation};
     --closing_;
     d_.record({.kind = KVCPU_EV_CLOSED, .context = context});
-    p_.replies.complete(reply, {});
+    p_.completions.complete(completion, {});
 }
 
 void Commands::resume_closing() noexcept {
@@ -521,10 +521,10 @@ void Commands::resume_closing() noexcept {
     uint32_t budget = KVCPU_HINT_BUDGET;
     for (size_t context = 1; context < d_.contexts.size() && budget > 0; ++context) {
         if (d_.contexts[context].closing) {
-            close_portion(static_cast<uint16_t>(context), budget);
+            close_batch(static_cast<uint16_t>(context), budget);
         }
     }
-    due_ns_ = d_.now + portion_interval_ns;
+    due_ns_ = d_.now + batch_interval_ns;
 }
 
 }  // namespace kvcpu

@@ -27,7 +27,7 @@ namespace kvcpu {
 struct CommandParts {
     Placement &placement;
     QueuePairs &pairs;
-    Replies &replies;
+    Completions &completions;
     Fences &fences;
     Buffers &buffers;
     Admin &admin;
@@ -43,26 +43,26 @@ struct CommandParts {
 class Commands {
   public:
     Commands(Device &device, const CommandParts &parts)
-        : d_(device), p_(parts), drops_(device, parts.placement, parts.events) {}
+        : d_(device), p_(parts), reclaim_(device, parts.placement, parts.events) {}
 
     void clear() noexcept {
         closing_ = 0;
-        drops_.clear();
+        reclaim_.clear();
     }
     Result execute(const Command &command) noexcept;
     /* Of a ring's hint: the checks before it, and what is counted. SUCCESS: it may begin. */
     kvcpu_status begin_hint(const Command &command) noexcept;
 
     /* An entry that names this block is about to come. */
-    void prefetch(uint64_t first) const noexcept {
+    void warm_cache(uint64_t first) const noexcept {
         if (first < d_.block_count()) {
             __builtin_prefetch(&d_.at(static_cast<uint32_t>(first)), 1);
-            p_.placement.prefetch(static_cast<uint32_t>(first));
+            p_.placement.warm_cache(static_cast<uint32_t>(first));
         }
     }
-    void prefetch_more(uint64_t first) const noexcept {
+    void warm_cache_deep(uint64_t first) const noexcept {
         if (first < d_.block_count()) {
-            p_.placement.prefetch_more(static_cast<uint32_t>(first));
+            p_.placement.warm_cache_deep(static_cast<uint32_t>(first));
         }
     }
 
@@ -73,7 +73,7 @@ class Commands {
 
     /* Contexts are closed in portions, too. */
     void resume_closing() noexcept;
-    [[nodiscard]] uint64_t next_portion() const noexcept {
+    [[nodiscard]] uint64_t next_batch() const noexcept {
         return closing_ == 0 ? KVCPU_TIMER_OFF : due_ns_;
     }
 
@@ -102,12 +102,12 @@ class Commands {
     [[nodiscard]] kvcpu_dma_result transfer(const Command &command, const Block &block,
                                             bool write) noexcept;
     void written(uint32_t block) noexcept;
-    void close_portion(uint16_t context, uint32_t &budget) noexcept;
+    void close_batch(uint16_t context, uint32_t &budget) noexcept;
     void finish_close(uint16_t context) noexcept;
 
     Device &d_;
     CommandParts p_;
-    Drops drops_;
+    Reclaim reclaim_;
     uint32_t closing_ = 0;
     uint64_t due_ns_ = 0;
 };

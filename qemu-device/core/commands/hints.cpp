@@ -8,7 +8,7 @@ namespace kvcpu {
 
 namespace {
 
-constexpr uint64_t portion_interval_ns = 1000;
+constexpr uint64_t batch_interval_ns = 1000;
 
 constexpr kvcpu_counter counter_of(kvcpu_opcode opcode) {
     return static_cast<kvcpu_counter>(
@@ -68,29 +68,29 @@ Result Hints::conclude(const HintRequest &request, kvcpu_hint_outcome outcome,
     return {KVCPU_SC_SUCCESS, aux, applied};
 }
 
-/* What cannot be applied to anything has its reason in left_out, and an empty range. */
+/* What cannot be applied to anything has its reason in skipped, and an empty range. */
 HintProgress Hints::prepare(const HintRequest &request) noexcept {
     d_.count(counter_of(request.opcode));
     HintProgress progress = {.request = request};
     if (!is_used_by_policy(request.opcode)) {
-        progress.left_out = reason_bit(KVCPU_HR_POLICY);
+        progress.skipped = reason_bit(KVCPU_HR_POLICY);
     } else if (request.opcode == KVCPU_OP_STEP) {
         progress.end = 1; /* there is something to do */
     } else if (request.count == 0) {
-        progress.left_out = reason_bit(KVCPU_HR_EMPTY);
+        progress.skipped = reason_bit(KVCPU_HR_EMPTY);
     } else if (request.first >= d_.block_count()) {
-        progress.left_out = reason_bit(KVCPU_HR_OUTSIDE);
+        progress.skipped = reason_bit(KVCPU_HR_OUTSIDE);
     } else {
         const uint64_t inside = d_.block_count() - request.first;
         progress.next = static_cast<uint32_t>(request.first);
         progress.end = static_cast<uint32_t>(request.first + std::min(request.count, inside));
-        progress.left_out = request.count > inside ? reason_bit(KVCPU_HR_OUTSIDE) : uint8_t{0};
+        progress.skipped = request.count > inside ? reason_bit(KVCPU_HR_OUTSIDE) : uint8_t{0};
     }
     return progress;
 }
 
 Result Hints::settle(const HintProgress &progress) noexcept {
-    const kvcpu_hint_reason reason = first_reason(progress.left_out);
+    const kvcpu_hint_reason reason = first_reason(progress.skipped);
     kvcpu_hint_outcome outcome = KVCPU_HO_ACCEPTED;
     if (reason != KVCPU_HR_NONE) {
         outcome = progress.applied > 0 ? KVCPU_HO_CLIPPED : KVCPU_HO_IGNORED;
@@ -123,12 +123,12 @@ void Hints::count_block(kvcpu_hint_reason reason) noexcept {
     }
 }
 
-bool Hints::go_on(uint16_t ring, uint32_t &budget, Reply &reply, Result &result) noexcept {
+bool Hints::go_on(uint16_t ring, uint32_t &budget, CompletionTarget &completion, Result &result) noexcept {
     UnderWay &hint = under_way_[ring];
     if (!work(hint.progress, budget)) {
         return false;
     }
-    reply = hint.reply;
+    completion = hint.completion;
     result = settle(hint.progress);
     hint.is_there = false;
     return true;
@@ -152,7 +152,7 @@ Result Hints::execute(const HintRequest &request) noexcept {
     uint32_t budget = KVCPU_HINT_BUDGET;
     if (count_ > 0 || !work(progress, budget)) {
         push(progress);
-        return conclude(request, KVCPU_HO_DEFERRED, first_reason(progress.left_out),
+        return conclude(request, KVCPU_HO_DEFERRED, first_reason(progress.skipped),
                         progress.applied);
     }
     return settle(progress);
@@ -160,10 +160,10 @@ Result Hints::execute(const HintRequest &request) noexcept {
 
 void Hints::push(const HintProgress &progress) noexcept {
     if (count_ == 0) {
-        due_ns_ = d_.now + portion_interval_ns;
+        due_ns_ = d_.now + batch_interval_ns;
     }
     queue_[count_] = progress;
-    queue_[count_++].order = ++d_.order;
+    queue_[count_++].order = ++d_.wait_sequence;
 }
 
 void Hints::resume() noexcept {
@@ -178,7 +178,7 @@ void Hints::resume() noexcept {
     }
     std::move(queue_.begin() + done, queue_.begin() + count_, queue_.begin());
     count_ -= done;
-    due_ns_ = d_.now + portion_interval_ns;
+    due_ns_ = d_.now + batch_interval_ns;
 }
 
 uint32_t Hints::waiting_of(uint16_t context) const noexcept {
@@ -223,7 +223,7 @@ bool Hints::work(HintProgress &progress, uint32_t &budget) noexcept {
         const kvcpu_hint_reason reason = apply(progress.request, progress.next);
         progress.applied += reason == KVCPU_HR_NONE ? 1 : 0;
         count_block(reason);
-        progress.left_out = static_cast<uint8_t>(progress.left_out | reason_bit(reason));
+        progress.skipped = static_cast<uint8_t>(progress.skipped | reason_bit(reason));
         ++progress.next;
     }
     return true;

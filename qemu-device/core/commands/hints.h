@@ -22,7 +22,7 @@ struct HintProgress {
     uint32_t next = 0;
     uint32_t end = 0;
     uint32_t applied = 0;
-    uint8_t left_out = 0;  // a bit a reason
+    uint8_t skipped = 0;  // a bit a reason
     uint64_t order = 0;    // for fences
 };
 
@@ -49,20 +49,20 @@ class Hints {
     bool work(HintProgress &progress, uint32_t &budget) noexcept;
     Result settle(const HintProgress &progress) noexcept;
     /* One that its ring goes on with in a later turn; one a ring. */
-    void keep(uint16_t ring, const HintProgress &progress, const Reply &reply) noexcept {
-        under_way_[ring] = {progress, reply, true};
+    void keep(uint16_t ring, const HintProgress &progress, const CompletionTarget &completion) noexcept {
+        under_way_[ring] = {progress, completion, true};
     }
     [[nodiscard]] bool is_under_way(uint16_t ring) const noexcept {
         return under_way_[ring].is_there;
     }
     /* Returns true when it is done. */
-    bool go_on(uint16_t ring, uint32_t &budget, Reply &reply, Result &result) noexcept;
+    bool go_on(uint16_t ring, uint32_t &budget, CompletionTarget &completion, Result &result) noexcept;
     /* Leaves it where it is. */
     void stop(uint16_t ring) noexcept;
 
     void resume() noexcept;
     /* When the next portion is due. */
-    [[nodiscard]] uint64_t next_portion() const noexcept {
+    [[nodiscard]] uint64_t next_batch() const noexcept {
         return count_ == 0 ? KVCPU_TIMER_OFF : due_ns_;
     }
     /* How many wait in a context's name; drops them. */
@@ -91,7 +91,7 @@ class Hints {
     std::array<HintProgress, KVCPU_HINT_QUEUE_MAX> queue_{};  // oldest first
     struct UnderWay {
         HintProgress progress;
-        Reply reply;
+        CompletionTarget completion;
         bool is_there = false;
     };
     std::vector<UnderWay> under_way_;  // by ring

@@ -3,12 +3,12 @@
 
 namespace kvcpu {
 
-void Drops::dropped(uint32_t block, uint16_t owner) noexcept {
+void Reclaim::dropped(uint32_t block, uint16_t owner) noexcept {
     Block &b = d_.at(block);
-    b.dropped = true;
-    b.unnoticed = true;
-    ++d_.dropped;
-    if (d_.contexts[owner].unnoticed++ == 0) {
+    b.reclaimed = true;
+    b.unacknowledged = true;
+    ++d_.reclaimed;
+    if (d_.contexts[owner].unacknowledged++ == 0) {
         events_.dropped(owner, block);
     }
     notices_.push_back(owner, block);
@@ -16,17 +16,17 @@ void Drops::dropped(uint32_t block, uint16_t owner) noexcept {
     d_.record({.kind = KVCPU_EV_DROPPED, .context = owner, .first = block});
 }
 
-void Drops::take_one(uint16_t context, uint32_t block) noexcept {
+void Reclaim::take_one(uint16_t context, uint32_t block) noexcept {
     notices_.remove(block);
-    --d_.contexts[context].unnoticed;
-    d_.at(block).unnoticed = false;
+    --d_.contexts[context].unacknowledged;
+    d_.at(block).unacknowledged = false;
     placement_.changed(block);
 }
 
-Result Drops::take(uint16_t context) noexcept {
+Result Reclaim::take(uint16_t context) noexcept {
     const uint32_t first = notices_.front(context);
     uint16_t count = 0;
-    if (first == Rings::none) {
+    if (first == IndexLists::none) {
         return {KVCPU_SC_SUCCESS, 0, 0};
     }
     while (count < KVCPU_COMMAND_BLOCKS_MAX && notices_.front(context) == first + count) {
@@ -36,8 +36,8 @@ Result Drops::take(uint16_t context) noexcept {
     return {KVCPU_SC_SUCCESS, count, first};
 }
 
-void Drops::take_all(uint16_t context, uint32_t &budget) noexcept {
-    for (uint32_t block = notices_.front(context); block != Rings::none && budget > 0;
+void Reclaim::take_all(uint16_t context, uint32_t &budget) noexcept {
+    for (uint32_t block = notices_.front(context); block != IndexLists::none && budget > 0;
          block = notices_.front(context), --budget) {
         take_one(context, block);
     }

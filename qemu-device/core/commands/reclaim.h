@@ -17,9 +17,9 @@ namespace kvcpu {
  * handed out no block before they have: so that no number can mean another block to them than
  * they believe.
  */
-class Drops {
+class Reclaim {
   public:
-    Drops(Device &device, Placement &placement, EventQueue &events)
+    Reclaim(Device &device, Placement &placement, EventQueue &events)
         : d_(device),
           placement_(placement),
           events_(events),
@@ -42,7 +42,7 @@ class Drops {
     Device &d_;
     Placement &placement_;
     EventQueue &events_;
-    Rings notices_;  // a list a context
+    IndexLists notices_;  // a list a context
 };
 
 }  // namespace kvcpu

@@ -7,13 +7,13 @@ namespace kvcpu {
 
 /* -- Doorbells ------------------------------------------------------------- */
 
-bool Turns::announce(uint16_t context, uint64_t tail) noexcept {
+bool RingScheduler::advance_tail(uint16_t context, uint64_t tail) noexcept {
     const QueuePair &pair = pairs_[context];
     if (!pair.runs()) {
         return false;
     }
     const uint64_t before = pair.tail;
-    if (!pairs_.announce(context, tail)) {
+    if (!pairs_.advance_tail(context, tail)) {
         pairs_.fail(context, KVCPU_RS_BAD_TAIL);
         return false;
     }
@@ -21,22 +21,22 @@ bool Turns::announce(uint16_t context, uint64_t tail) noexcept {
         return true;
     }
     d_.count(KVCPU_CNT_DOORBELLS);
-    if (pair.paused || pairs_.waits_for_turn(context)) {
+    if (pair.paused || pairs_.is_enqueued(context)) {
         return true;
     }
     if (d_.config.doorbell_latency_ns > 0) {
-        pairs_.want_turn_later(context);
+        pairs_.enqueue_later(context);
         return true;
     }
     const bool is_alone = !pairs_.is_any_ready();
-    pairs_.want_turn(context);
+    pairs_.enqueue(context);
     if (is_alone) {
         serve();
     }
     return true;
 }
 
-bool Turns::take(uint16_t context, uint64_t head) noexcept {
+bool RingScheduler::take(uint16_t context, uint64_t head) noexcept {
     const QueuePair &pair = pairs_[context];
     if (!pair.runs()) {
         return false;
@@ -45,9 +45,9 @@ bool Turns::take(uint16_t context, uint64_t head) noexcept {
         pairs_.fail(context, KVCPU_RS_BAD_HEAD);
         return false;
     }
-    if (pair.paused && pair.has_completion_entry() && !pairs_.waits_for_turn(context)) {
+    if (pair.paused && pair.has_completion_entry() && !pairs_.is_enqueued(context)) {
         const bool is_alone = !pairs_.is_any_ready();
-        pairs_.want_turn(context);
+        pairs_.enqueue(context);
         if (is_alone) {
             serve();
         }
@@ -55,59 +55,59 @@ bool Turns::take(uint16_t context, uint64_t head) noexcept {
     return true;
 }
 
-/* -- Turns ----------------------------------------------------------------- */
+/* -- RingScheduler ----------------------------------------------------------------- */
 
-void Turns::resume() noexcept {
+void RingScheduler::resume() noexcept {
     const bool is_idle = !pairs_.is_any_ready();
     pairs_.ripen();
-    if (pairs_.is_any_ready() && (is_idle || next_turn_ns_ <= d_.now)) {
+    if (pairs_.is_any_ready() && (is_idle || next_slice_ns_ <= d_.now)) {
         serve();
     }
 }
 
-bool Turns::has_work(uint16_t context) const noexcept {
+bool RingScheduler::has_work(uint16_t context) const noexcept {
     const QueuePair &pair = pairs_[context];
     return pair.runs() && !pair.paused &&
-           (pairs_.announced(context) > 0 || hints_.is_under_way(context));
+           (pairs_.available(context) > 0 || hints_.is_under_way(context));
 }
 
 /*
  * One turn each for those that wait, until they have cost a budget together. Whoever is not done
  * waits again, behind the others; so does one that cannot get on.
  */
-void Turns::serve() noexcept {
+void RingScheduler::serve() noexcept {
     uint32_t spent = 0;
-    uint32_t first_again = Rings::none;
+    uint32_t first_again = IndexLists::none;
     while (pairs_.is_any_ready() && spent < KVCPU_RING_BUDGET) {
         const uint16_t context = pairs_.next_ready();
         if (context == first_again) {
             break;
         }
-        pairs_.forget_turn(context);
+        pairs_.dequeue(context);
         spent += turn(context);
         if (has_work(context)) {
-            pairs_.want_turn_again(context);
-            first_again = first_again == Rings::none ? context : first_again;
+            pairs_.enqueue_again(context);
+            first_again = first_again == IndexLists::none ? context : first_again;
         }
     }
-    next_turn_ns_ = d_.now + KVCPU_RING_TURN_NS;
+    next_slice_ns_ = d_.now + KVCPU_RING_TURN_NS;
 }
 
-uint32_t Turns::turn(uint16_t context) noexcept {
+uint32_t RingScheduler::turn(uint16_t context) noexcept {
     uint32_t budget = KVCPU_RING_BUDGET;
     bool goes_on = !hints_.is_under_way(context) || go_on_with_hint(context, budget);
-    while (goes_on && budget > 0 && pairs_[context].runs() && pairs_.announced(context) > 0) {
+    while (goes_on && budget > 0 && pairs_[context].runs() && pairs_.available(context) > 0) {
         const uint32_t count = pairs_.fetch(context, entries_.data(), batch);
         goes_on = count > 0;
         for (uint32_t i = 0; i < std::min(count, far_ahead); ++i) {
-            commands_.prefetch(entries_[i][KVCPU_EW_FIRST]);
+            commands_.warm_cache(entries_[i][KVCPU_EW_FIRST]);
         }
         for (uint32_t i = 0; goes_on && i < count; ++i) {
             if (i + far_ahead < count) {
-                commands_.prefetch(entries_[i + far_ahead][KVCPU_EW_FIRST]);
+                commands_.warm_cache(entries_[i + far_ahead][KVCPU_EW_FIRST]);
             }
             if (i + near_ahead < count) {
-                commands_.prefetch_more(entries_[i + near_ahead][KVCPU_EW_FIRST]);
+                commands_.warm_cache_deep(entries_[i + near_ahead][KVCPU_EW_FIRST]);
             }
             goes_on = budget > 0 && pairs_[context].runs() && execute(context, entries_[i], budget);
         }
@@ -116,7 +116,7 @@ uint32_t Turns::turn(uint16_t context) noexcept {
     return KVCPU_RING_BUDGET - budget;
 }
 
-uint32_t Turns::cost_of(const Command &command) const noexcept {
+uint32_t RingScheduler::cost_of(const Command &command) const noexcept {
     constexpr uint64_t page = KVCPU_BUFFER_PAGE;
     switch (command.opcode) {
         case KVCPU_OP_READ:
@@ -138,13 +138,13 @@ uint32_t Turns::cost_of(const Command &command) const noexcept {
     }
 }
 
-bool Turns::execute(uint16_t context, const Entry &entry, uint32_t &budget) noexcept {
+bool RingScheduler::execute(uint16_t context, const Entry &entry, uint32_t &budget) noexcept {
     if (is_plain_hint(context, entry)) {
         plain_hint(context, entry, budget);
         return true;
     }
     const Command command = Command::from(entry, context);
-    if (command.reply.wanted && !pairs_.reserve_completion(context)) {
+    if (command.completion.wanted && !pairs_.reserve_completion(context)) {
         return false;
     }
     d_.count(KVCPU_CNT_RING_ENTRIES);
@@ -153,19 +153,19 @@ bool Turns::execute(uint16_t context, const Entry &entry, uint32_t &budget) noex
     }
     const Result result = commands_.execute(command);
     budget -= std::min(budget, std::max(1U, cost_of(command)));
-    ended(context, command.reply, result);
+    ended(context, command.completion, result);
     return true;
 }
 
-void Turns::ended(uint16_t context, const Reply &reply, const Result &result) noexcept {
+void RingScheduler::ended(uint16_t context, const CompletionTarget &completion, const Result &result) noexcept {
     pairs_.consume(context);
     if (result.status != KVCPU_SC_PENDING) {
-        pairs_.finish(context, reply, result);
+        pairs_.finish(context, completion, result);
     }
 }
 
 /* No completion, no context named, no flag or bit that has no meaning; HOT to CLEAR. */
-bool Turns::is_plain_hint(uint16_t context, const Entry &entry) const noexcept {
+bool RingScheduler::is_plain_hint(uint16_t context, const Entry &entry) const noexcept {
     const uint64_t control = entry[KVCPU_EW_CONTROL];
     const auto opcode = static_cast<uint16_t>(control);
     const auto flags = static_cast<uint16_t>(control >> KVCPU_CTL_FLAGS_SHIFT);
@@ -175,7 +175,7 @@ bool Turns::is_plain_hint(uint16_t context, const Entry &entry) const noexcept {
            entry[KVCPU_EW_FIRST] < d_.block_count() && !d_.contexts[context].closing;
 }
 
-void Turns::plain_hint(uint16_t context, const Entry &entry, uint32_t &budget) noexcept {
+void RingScheduler::plain_hint(uint16_t context, const Entry &entry, uint32_t &budget) noexcept {
     const uint64_t control = entry[KVCPU_EW_CONTROL];
     d_.count(KVCPU_CNT_RING_ENTRIES);
     d_.count(KVCPU_CNT_COMMANDS);
@@ -190,31 +190,31 @@ void Turns::plain_hint(uint16_t context, const Entry &entry, uint32_t &budget) n
     --budget;
 }
 
-bool Turns::hint(uint16_t context, const Command &command, uint32_t &budget) noexcept {
+bool RingScheduler::hint(uint16_t context, const Command &command, uint32_t &budget) noexcept {
     const kvcpu_status head = commands_.begin_hint(command);
     if (head != KVCPU_SC_SUCCESS) {
         --budget;
-        ended(context, command.reply, {head, 0, 0});
+        ended(context, command.completion, {head, 0, 0});
         return true;
     }
     const uint32_t before = budget;
     HintProgress progress = hints_.prepare(command.as_hint());
     if (!hints_.work(progress, budget)) {
-        hints_.keep(context, progress, command.reply);
+        hints_.keep(context, progress, command.completion);
         return false;
     }
     budget -= budget == before ? 1 : 0;
-    ended(context, command.reply, hints_.settle(progress));
+    ended(context, command.completion, hints_.settle(progress));
     return true;
 }
 
-bool Turns::go_on_with_hint(uint16_t context, uint32_t &budget) noexcept {
-    Reply reply;
+bool RingScheduler::go_on_with_hint(uint16_t context, uint32_t &budget) noexcept {
+    CompletionTarget completion;
     Result result;
-    if (!hints_.go_on(context, budget, reply, result)) {
+    if (!hints_.go_on(context, budget, completion, result)) {
         return false;
     }
-    ended(context, reply, result);
+    ended(context, completion, result);
     return true;
 }
 

@@ -13,24 +13,24 @@
 namespace kvcpu {
 
 /*
- * Serves the rings: takes what doorbells announce, gives each ring its turns, executes its
+ * Serves the rings: takes what doorbells advance_tail, gives each ring its turns, executes its
  * entries, and stops it where something is wrong. Section 13 of the specification.
  */
-class Turns {
+class RingScheduler {
   public:
-    Turns(Device &device, QueuePairs &pairs, Commands &commands, Hints &hints)
+    RingScheduler(Device &device, QueuePairs &pairs, Commands &commands, Hints &hints)
         : d_(device), pairs_(pairs), commands_(commands), hints_(hints) {}
 
-    void clear() noexcept { next_turn_ns_ = 0; }
+    void clear() noexcept { next_slice_ns_ = 0; }
 
     /* False for a value, or a ring, that cannot take it. */
-    bool announce(uint16_t context, uint64_t tail) noexcept;
+    bool advance_tail(uint16_t context, uint64_t tail) noexcept;
     bool take(uint16_t context, uint64_t head) noexcept;
 
     void resume() noexcept;
     [[nodiscard]] uint64_t next() const noexcept {
         return std::min(pairs_.next_ripe(),
-                        pairs_.is_any_ready() ? next_turn_ns_ : KVCPU_TIMER_OFF);
+                        pairs_.is_any_ready() ? next_slice_ns_ : KVCPU_TIMER_OFF);
     }
 
   private:
@@ -53,7 +53,7 @@ class Turns {
     [[nodiscard]] bool is_plain_hint(uint16_t context, const Entry &entry) const noexcept;
     void plain_hint(uint16_t context, const Entry &entry, uint32_t &budget) noexcept;
     bool go_on_with_hint(uint16_t context, uint32_t &budget) noexcept;
-    void ended(uint16_t context, const Reply &reply, const Result &result) noexcept;
+    void ended(uint16_t context, const CompletionTarget &completion, const Result &result) noexcept;
     [[nodiscard]] uint32_t cost_of(const Command &command) const noexcept;
     [[nodiscard]] bool has_work(uint16_t context) const noexcept;
 
@@ -62,7 +62,7 @@ class Turns {
     Commands &commands_;
     Hints &hints_;
     std::array<Entry, batch> entries_{};
-    uint64_t next_turn_ns_ = 0;
+    uint64_t next_slice_ns_ = 0;
 };
 
 }  // namespace kvcpu

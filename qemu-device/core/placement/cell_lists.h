@@ -59,11 +59,11 @@ class CellLists {
             }
         }
     }
-    void prefetch(uint32_t block) const noexcept {
+    void warm_cache(uint32_t block) const noexcept {
         __builtin_prefetch(&listed_in_[block], 1);
-        lists_.prefetch(block);
+        lists_.warm_cache(block);
     }
-    void prefetch_more(uint32_t block) const noexcept { lists_.prefetch_neighbours(block); }
+    void warm_cache_deep(uint32_t block) const noexcept { lists_.warm_neighbours(block); }
     [[nodiscard]] uint32_t first() const noexcept {
         for (unsigned word = 0; word < occupied_.size(); ++word) {
             if (occupied_[word] != 0) {
@@ -71,7 +71,7 @@ class CellLists {
                 return lists_.front(reuse_.cell_of_rank(word * 64 + bit));
             }
         }
-        return Rings::none;
+        return IndexLists::none;
     }
 
   private:
@@ -83,7 +83,7 @@ class CellLists {
     }
 
     const Reuse &reuse_;
-    Rings lists_;
+    IndexLists lists_;
     std::vector<uint16_t> listed_in_;  // by block
     std::array<uint32_t, Reuse::cells> members_{};
     std::array<uint64_t, (Reuse::cells + 63) / 64> occupied_{};  // by rank: cells with members

@@ -12,12 +12,12 @@ Placement::Placement(Device &device)
       places_(device.block_count()),
       victims_(device, places_),
       fetches_(device, places_),
-      drops_(device),
+      reclaim_(device),
       wheel_(device) {
     const PolicyTools tools = {.device = device,
                                .victims = victims_,
                                .fetches = fetches_,
-                               .drops = drops_,
+                               .drops = reclaim_,
                                .wheel = wheel_,
                                .score = score,
                                .generation = generation};
@@ -32,7 +32,7 @@ void Placement::rebuild() noexcept {
     in_force_ = bound_ ? bound_.get() : policies_[d_.policy].get();
     victims_.clear();
     fetches_.clear();
-    drops_.clear();
+    reclaim_.clear();
     wheel_.clear();
     policy().restart();
     for (uint32_t block = 0; block < d_.block_count(); ++block) {
@@ -43,8 +43,8 @@ void Placement::rebuild() noexcept {
 
 void Placement::touch(uint32_t block) noexcept {
     Block &b = d_.at(block);
-    b.stamp = ++d_.stamps;
-    drops_.remove(block);
+    b.last_use = ++d_.use_sequence;
+    reclaim_.remove(block);
     quotas.forget(block);
     b.used_at = d_.context_of(block).clock;
 }
@@ -85,7 +85,7 @@ void Placement::set_hint(uint32_t block, Hint hint, uint64_t target) noexcept {
     quotas.forget(block);
     b.hint = hint;
     b.target = target;
-    b.asked = ++d_.asks;
+    b.fetch_sequence = ++d_.fetch_sequence;
     b.lingering = false;
 }
 
@@ -103,7 +103,7 @@ void Placement::use_and_hint(uint32_t block, Hint hint, uint64_t target) noexcep
 void Placement::forget(uint32_t block) noexcept {
     wheel_.forget(block);
     quotas.forget(block);
-    drops_.remove(block);
+    reclaim_.remove(block);
     policy().forget(block);
 }
 

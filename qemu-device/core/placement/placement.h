@@ -29,7 +29,7 @@ class Placement {
 
     /* To be called whenever anything that placement looks at in a block has changed. */
     void changed(uint32_t block) noexcept {
-        drops_.changed(block, d_.at(block), policy().uses_hints());
+        reclaim_.changed(block, d_.at(block), policy().uses_hints());
         quotas.changed(block);
         policy().changed(block);
     }
@@ -59,23 +59,23 @@ class Placement {
     [[nodiscard]] uint32_t next_held_fetch() const noexcept { return fetches_.first_held(); }
     [[nodiscard]] bool is_queued(uint32_t block) const noexcept { return fetches_.contains(block); }
     [[nodiscard]] uint32_t queued() const noexcept { return fetches_.size(); }
-    [[nodiscard]] Room room_for(uint32_t block) const noexcept {
-        return wants_fast(d_.at(block)) ? Room::hint : Room::score;
+    [[nodiscard]] SlotPurpose purpose_of(uint32_t block) const noexcept {
+        return wants_fast(d_.at(block)) ? SlotPurpose::hint : SlotPurpose::score;
     }
 
     /* Has what a hint of the block will touch come nearer: first where it is, then what is there.
      */
-    void prefetch(uint32_t block) const noexcept {
+    void warm_cache(uint32_t block) const noexcept {
         __builtin_prefetch(&places_[block], 1);
-        wheel_.prefetch(block);
-        drops_.prefetch(block);
-        policy().prefetch(block);
+        wheel_.warm_cache(block);
+        reclaim_.warm_cache(block);
+        policy().warm_cache(block);
     }
-    void prefetch_more(uint32_t block) const noexcept {
-        victims_.prefetch(block);
-        fetches_.prefetch(block);
-        wheel_.prefetch_more(block);
-        policy().prefetch_more(block);
+    void warm_cache_deep(uint32_t block) const noexcept {
+        victims_.warm_cache(block);
+        fetches_.warm_cache(block);
+        wheel_.warm_cache_deep(block);
+        policy().warm_cache_deep(block);
     }
 
     Quotas quotas;
@@ -89,10 +89,10 @@ class Placement {
     void set_hint(uint32_t block, Hint hint, uint64_t target) noexcept;
 
     Device &d_;
-    OrderPlaces places_;
-    VictimOrder victims_;
-    FetchOrder fetches_;
-    DropOrder drops_;
+    QueuePlaces places_;
+    VictimQueue victims_;
+    FetchQueue fetches_;
+    ReclaimQueue reclaim_;
     Wheel wheel_;
     std::vector<std::unique_ptr<Policy>> policies_;  // by enum kvcpu_policy
     std::unique_ptr<Policy> bound_;                  // instead of them, in a simulator

@@ -13,8 +13,8 @@
 
 namespace kvcpu {
 
-/* For what room is made; decides which classes may be taken. */
-enum class Room : uint8_t { pin, hint, score };
+/* Why a slot is needed. The purpose decides which victim classes may be taken. */
+enum class SlotPurpose : uint8_t { pin, hint, score };
 
 /* A granted PIN; or READ, WRITE, TOUCH or HOT. */
 enum class Use : uint8_t { claim, access };
@@ -22,7 +22,7 @@ enum class Use : uint8_t { claim, access };
 /* The fetch that wants a slot. */
 struct Want {
     uint32_t block = no_block;
-    Room room = Room::pin;
+    SlotPurpose purpose = SlotPurpose::pin;
 };
 
 struct Victim {
@@ -49,9 +49,9 @@ class Evictions {
 /* What policies share, as one is in force at a time; cleared when another takes over. */
 struct PolicyTools {
     Device &device;
-    VictimOrder &victims;
-    FetchOrder &fetches;
-    DropOrder &drops;
+    VictimQueue &victims;
+    FetchQueue &fetches;
+    ReclaimQueue &drops;
     Wheel &wheel;
     Score &score;
     uint32_t &generation;
@@ -97,10 +97,10 @@ class Policy {
     /* Which cached block is dropped first; no_block if none may be. */
     [[nodiscard]] virtual uint32_t drop_next() const noexcept = 0;
     /* A hint of the block is about to come: has what it will touch come nearer, in two steps. */
-    virtual void prefetch(uint32_t /*block*/) const noexcept {}
-    virtual void prefetch_more(uint32_t /*block*/) const noexcept {}
+    virtual void warm_cache(uint32_t /*block*/) const noexcept {}
+    virtual void warm_cache_deep(uint32_t /*block*/) const noexcept {}
 
-    /* Who makes room; no_block if nobody should. */
+    /* Who makes purpose; no_block if nobody should. */
     [[nodiscard]] virtual Victim victim(const Want &want) const noexcept = 0;
 
     /* The context's clock went on from `before`: what is to be done about it, if anything. */

@@ -16,7 +16,7 @@ constexpr kvcpu_victim_class again_order = KVCPU_VC_SHARED;
 ArcPolicy::ArcPolicy(const PolicyTools &tools)
     : d_(tools.device),
       victims_(tools.victims),
-      drops_(tools.drops),
+      reclaim_(tools.drops),
       ghosts_(d_.block_count(), 2),
       of_(d_.block_count()) {}
 
@@ -48,7 +48,7 @@ void ArcPolicy::put(uint32_t block, Place place) noexcept {
 void ArcPolicy::changed(uint32_t block) noexcept {
     if (may_leave(d_.at(block))) {
         victims_.put(block, of_[block].place == Place::again ? again_order : once_order,
-                     d_.at(block).stamp, 0);
+                     d_.at(block).last_use, 0);
     } else {
         victims_.remove(block);
     }
@@ -111,7 +111,7 @@ void ArcPolicy::trim_ghosts() noexcept {
 }
 
 Victim ArcPolicy::victim(const Want &want) const noexcept {
-    if (want.room != Room::pin) {
+    if (want.purpose != SlotPurpose::pin) {
         return {};
     }
     const uint64_t once = size(Place::once) << share_bits;

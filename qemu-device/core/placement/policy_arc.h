@@ -33,7 +33,7 @@ class ArcPolicy final : public Policy {
     void entered(uint32_t block) noexcept override;
     void left(uint32_t block) noexcept override;
     void forget(uint32_t block) noexcept override;
-    [[nodiscard]] uint32_t drop_next() const noexcept override { return drops_.first(); }
+    [[nodiscard]] uint32_t drop_next() const noexcept override { return reclaim_.first(); }
     [[nodiscard]] Victim victim(const Want &want) const noexcept override;
 
   private:
@@ -54,9 +54,9 @@ class ArcPolicy final : public Policy {
     }
 
     Device &d_;
-    VictimOrder &victims_;
-    DropOrder &drops_;
-    Rings ghosts_;
+    VictimQueue &victims_;
+    ReclaimQueue &reclaim_;
+    IndexLists ghosts_;
     std::vector<Entry> of_;  // by block
     std::array<uint32_t, 5> sizes_{};
     uint64_t share_ = 0;  // slots that T1 should have, in fixed point

@@ -38,36 +38,36 @@ void HepcPolicy::update_victims(uint32_t block) noexcept {
     }
     const kvcpu_victim_class now_in = class_of(b);
     if (now_in == KVCPU_VC_PREFETCHED) {
-        t_.victims.put(block, now_in, ~b.target, b.stamp);
+        t_.victims.put(block, now_in, ~b.target, b.last_use);
     } else {
-        t_.victims.put(block, now_in, b.stamp, 0);
+        t_.victims.put(block, now_in, b.last_use, 0);
     }
 }
 
 void HepcPolicy::update_fetches(uint32_t block) noexcept {
     Block &b = d_.at(block);
-    if (b.promoted && (!is_home(b) || b.hint == Hint::evictable || b.hint == Hint::released)) {
+    if (b.promoted && (!is_in_slow_tier_only(b) || b.hint == Hint::evictable || b.hint == Hint::released)) {
         b.promoted = false;
     }
-    if (!is_home(b) || !(wants_fast(b) || b.promoted)) {
+    if (!is_in_slow_tier_only(b) || !(wants_fast(b) || b.promoted)) {
         t_.fetches.remove(block);
         return;
     }
     /* HOT, then PREFETCHABLE by target, then promotions; each in the order of asking. */
     const bool promotion = !wants_fast(b);
-    t_.fetches.put(block, promotion ? UINT64_MAX : target_key(b), b.asked, promotion);
+    t_.fetches.put(block, promotion ? UINT64_MAX : target_key(b), b.fetch_sequence, promotion);
 }
 
 void HepcPolicy::promote(uint32_t block) noexcept {
     Block &b = d_.at(block);
     b.promoted = true;
-    b.asked = ++d_.asks;
+    b.fetch_sequence = ++d_.fetch_sequence;
     changed(block);
 }
 
 Victim HepcPolicy::victim(const Want &want) const noexcept {
     const auto first = [this](kvcpu_victim_class of) { return t_.victims.first(of); };
-    if (want.room == Room::score) {
+    if (want.purpose == SlotPurpose::score) {
         return {};
     }
     for (const kvcpu_victim_class of : {KVCPU_VC_RELEASED, KVCPU_VC_EVICTABLE, KVCPU_VC_UNHINTED}) {
@@ -77,15 +77,15 @@ Victim HepcPolicy::victim(const Want &want) const noexcept {
     }
     const uint32_t shared = first(KVCPU_VC_SHARED);
     if (t_.victims.size(KVCPU_VC_SHARED) > d_.registers[Reg::SHARED_CAP] &&
-        (want.room == Room::pin || gives_way(d_.at(shared), d_.at(want.block)))) {
+        (want.purpose == SlotPurpose::pin || yields_slot_to(d_.at(shared), d_.at(want.block)))) {
         return {shared, KVCPU_VC_SHARED, false};
     }
     const uint32_t farthest = first(KVCPU_VC_PREFETCHED);
     if (farthest != no_block &&
-        (want.room == Room::pin || d_.at(farthest).target > target_key(d_.at(want.block)))) {
+        (want.purpose == SlotPurpose::pin || d_.at(farthest).target > target_key(d_.at(want.block)))) {
         return {farthest, KVCPU_VC_PREFETCHED, false};
     }
-    if (want.room == Room::pin) {
+    if (want.purpose == SlotPurpose::pin) {
         for (const kvcpu_victim_class last : {KVCPU_VC_HOT, KVCPU_VC_SHARED}) {
             if (first(last) != no_block) {
                 return {first(last), last, true};
@@ -225,7 +225,7 @@ bool HepcPolicy::is_demotable(const Block &block) const noexcept {
 }
 
 bool HepcPolicy::is_promotable(const Block &block) const noexcept {
-    return is_home(block) && block.hint == Hint::none && !block.promoted &&
+    return is_in_slow_tier_only(block) && block.hint == Hint::none && !block.promoted &&
            t_.score.verdict(block, d_.contexts[block.owner]).promote;
 }
 
@@ -257,7 +257,7 @@ bool HepcPolicy::collect_one() noexcept {
 
 bool HepcPolicy::promote_one() noexcept {
     const uint32_t block = waiting_.front(context_);
-    if (block == Rings::none || d_.free_slots.count() <= t_.fetches.promotions()) {
+    if (block == IndexLists::none || d_.free_slots.count() <= t_.fetches.promotions()) {
         return false;
     }
     waiting_.remove(block);

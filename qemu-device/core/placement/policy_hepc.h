@@ -57,7 +57,7 @@ class HepcPolicy final : public Policy {
     Device &d_;
     NumberSet demotions_;  // of this step
     NumberSet rising_;     // scored high enough at this step, and did not before
-    Rings waiting_;        // a list a context: scored high enough, in order; no slot was free yet
+    IndexLists waiting_;        // a list a context: scored high enough, in order; no slot was free yet
     Phase phase_ = Phase::done;
     uint16_t context_ = 0;
     uint32_t scan_next_ = 0;

@@ -10,7 +10,7 @@ namespace kvcpu {
 class LruPolicy final : public Policy {
   public:
     explicit LruPolicy(const PolicyTools &tools)
-        : d_(tools.device), victims_(tools.victims), drops_(tools.drops) {}
+        : d_(tools.device), victims_(tools.victims), reclaim_(tools.drops) {}
 
     [[nodiscard]] bool uses_hints() const noexcept override { return false; }
     [[nodiscard]] kvcpu_victim_class class_of(const Block &) const noexcept override {
@@ -18,20 +18,20 @@ class LruPolicy final : public Policy {
     }
     void changed(uint32_t block) noexcept override {
         if (may_leave(d_.at(block))) {
-            victims_.put(block, KVCPU_VC_UNHINTED, d_.at(block).stamp, 0);
+            victims_.put(block, KVCPU_VC_UNHINTED, d_.at(block).last_use, 0);
         } else {
             victims_.remove(block);
         }
     }
-    [[nodiscard]] uint32_t drop_next() const noexcept override { return drops_.first(); }
+    [[nodiscard]] uint32_t drop_next() const noexcept override { return reclaim_.first(); }
     [[nodiscard]] Victim victim(const Want &want) const noexcept override {
-        return {want.room == Room::pin ? victims_.first(KVCPU_VC_UNHINTED) : no_block};
+        return {want.purpose == SlotPurpose::pin ? victims_.first(KVCPU_VC_UNHINTED) : no_block};
     }
 
   private:
     Device &d_;
-    VictimOrder &victims_;
-    DropOrder &drops_;
+    VictimQueue &victims_;
+    ReclaimQueue &reclaim_;
 };
 
 }  // namespace kvcpu

@@ -9,7 +9,7 @@ MinPolicy::MinPolicy(const PolicyTools &tools)
     : d_(tools.device),
       victims_(tools.victims),
       fetches_(tools.fetches),
-      drops_(tools.drops),
+      reclaim_(tools.drops),
       next_use_(d_.block_count(), never) {}
 
 kvcpu_victim_class MinPolicy::class_of(const Block &block) const noexcept {
@@ -24,12 +24,12 @@ void MinPolicy::restart() noexcept {
 void MinPolicy::changed(uint32_t block) noexcept {
     const Block &b = d_.at(block);
     if (may_leave(b)) {
-        victims_.put(block, KVCPU_VC_UNHINTED, ~next_use_[block], b.stamp);
+        victims_.put(block, KVCPU_VC_UNHINTED, ~next_use_[block], b.last_use);
     } else {
         victims_.remove(block);
     }
-    if (is_home(b) && wants_fast(b)) {
-        fetches_.put(block, next_use_[block], b.asked, false);
+    if (is_in_slow_tier_only(b) && wants_fast(b)) {
+        fetches_.put(block, next_use_[block], b.fetch_sequence, false);
     } else {
         fetches_.remove(block);
     }
@@ -38,7 +38,7 @@ void MinPolicy::changed(uint32_t block) noexcept {
 Victim MinPolicy::victim(const Want &want) const noexcept {
     const uint32_t farthest = victims_.first(KVCPU_VC_UNHINTED);
     if (farthest == no_block ||
-        (want.room != Room::pin && next_use_[farthest] <= next_use_[want.block])) {
+        (want.purpose != SlotPurpose::pin && next_use_[farthest] <= next_use_[want.block])) {
         return {};
     }
     return {farthest, class_of(d_.at(farthest)), false};

@@ -24,7 +24,7 @@ class MinPolicy final : public Policy {
     void used(uint32_t block, Use) noexcept override { ask(block); }
     void unclaimed(uint32_t block) noexcept override { ask(block); }
     void forget(uint32_t block) noexcept override { next_use_[block] = never; }
-    [[nodiscard]] uint32_t drop_next() const noexcept override { return drops_.first(); }
+    [[nodiscard]] uint32_t drop_next() const noexcept override { return reclaim_.first(); }
     [[nodiscard]] Victim victim(const Want &want) const noexcept override;
 
   private:
@@ -33,9 +33,9 @@ class MinPolicy final : public Policy {
     void ask(uint32_t block) noexcept { next_use_[block] = d_.host.next_use(block); }
 
     Device &d_;
-    VictimOrder &victims_;
-    FetchOrder &fetches_;
-    DropOrder &drops_;
+    VictimQueue &victims_;
+    FetchQueue &fetches_;
+    ReclaimQueue &reclaim_;
     std::vector<uint64_t> next_use_;  // by block
 };
 

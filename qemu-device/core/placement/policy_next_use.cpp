@@ -76,15 +76,15 @@ void NextUsePolicy::update_victims(uint32_t block) noexcept {
         return;
     }
     if (now_in == KVCPU_VC_PREFETCHED) {
-        t_.victims.put(block, now_in, ~b.target, b.stamp);
+        t_.victims.put(block, now_in, ~b.target, b.last_use);
     } else {
-        t_.victims.put(block, now_in, b.lingering ? 0 : 1, b.stamp);
+        t_.victims.put(block, now_in, b.lingering ? 0 : 1, b.last_use);
     }
 }
 
 void NextUsePolicy::update_drops(uint32_t block) noexcept {
     const Block &b = d_.at(block);
-    if (may_be_dropped(b) && !wants_fast(b) && reuse_.rests(block)) {
+    if (may_be_reclaimed(b) && !wants_fast(b) && reuse_.rests(block)) {
         droppable_.put(block);
     } else {
         droppable_.remove(block);
@@ -98,8 +98,8 @@ uint32_t NextUsePolicy::drop_next() const noexcept {
 
 void NextUsePolicy::update_fetches(uint32_t block) noexcept {
     const Block &b = d_.at(block);
-    if (is_home(b) && wants_fast(b) && !b.lingering) {
-        t_.fetches.put(block, target_key(b), b.asked, false);
+    if (is_in_slow_tier_only(b) && wants_fast(b) && !b.lingering) {
+        t_.fetches.put(block, target_key(b), b.fetch_sequence, false);
     } else {
         t_.fetches.remove(block);
     }
@@ -167,7 +167,7 @@ void NextUsePolicy::sealed(uint32_t block, uint64_t content) noexcept {
 /* Whether the blocks of a cell are expected to be used before the fetch that wants room. */
 bool NextUsePolicy::is_sooner(uint32_t block, const Want &want) const noexcept {
     const Block &b = d_.at(want.block);
-    if (want.room == Room::pin || b.hint != Hint::prefetchable) {
+    if (want.purpose == SlotPurpose::pin || b.hint != Hint::prefetchable) {
         return false;
     }
     const uint64_t clock = d_.contexts[b.owner].clock;
@@ -177,7 +177,7 @@ bool NextUsePolicy::is_sooner(uint32_t block, const Want &want) const noexcept {
 
 Victim NextUsePolicy::victim(const Want &want) const noexcept {
     const auto first = [this](kvcpu_victim_class of) { return t_.victims.first(of); };
-    const bool pin = want.room == Room::pin;
+    const bool pin = want.purpose == SlotPurpose::pin;
     for (const kvcpu_victim_class of : {KVCPU_VC_RELEASED, KVCPU_VC_EVICTABLE, KVCPU_VC_UNHINTED}) {
         if (first(of) != no_block) {
             return {first(of), of, false};
@@ -193,7 +193,7 @@ Victim NextUsePolicy::victim(const Want &want) const noexcept {
     }
     const uint32_t shared = first(KVCPU_VC_SHARED);
     if (t_.victims.size(KVCPU_VC_SHARED) > d_.registers[Reg::SHARED_CAP] &&
-        (want.room == Room::pin || gives_way(d_.at(shared), d_.at(want.block)))) {
+        (want.purpose == SlotPurpose::pin || yields_slot_to(d_.at(shared), d_.at(want.block)))) {
         return {shared, KVCPU_VC_SHARED, false};
     }
     const uint32_t farthest = first(KVCPU_VC_PREFETCHED);
@@ -257,7 +257,7 @@ bool NextUsePolicy::work_step(uint32_t &budget, Evictions & /*evictions*/) noexc
             continue;
         }
         const uint32_t older = reuse_.age_one();
-        if (older == Rings::none) {
+        if (older == IndexLists::none) {
             return true;
         }
         --budget;
@@ -270,7 +270,7 @@ void NextUsePolicy::age_some() noexcept {
     tick();
     for (uint32_t i = 0; i < aged_a_use; ++i) {
         const uint32_t older = reuse_.age_one();
-        if (older == Rings::none) {
+        if (older == IndexLists::none) {
             break;
         }
         aged(older);

@@ -32,15 +32,15 @@ class NextUsePolicy final : public Policy {
     void forget(uint32_t block) noexcept override;
     void sealed(uint32_t block, uint64_t content) noexcept override;
     [[nodiscard]] uint32_t drop_next() const noexcept override;
-    void prefetch(uint32_t block) const noexcept override {
-        reuse_.prefetch(block);
-        evictable_.prefetch(block);
-        droppable_.prefetch(block);
+    void warm_cache(uint32_t block) const noexcept override {
+        reuse_.warm_cache(block);
+        evictable_.warm_cache(block);
+        droppable_.warm_cache(block);
     }
-    void prefetch_more(uint32_t block) const noexcept override {
-        reuse_.prefetch_more(block);
-        evictable_.prefetch_more(block);
-        droppable_.prefetch_more(block);
+    void warm_cache_deep(uint32_t block) const noexcept override {
+        reuse_.warm_cache_deep(block);
+        evictable_.warm_cache_deep(block);
+        droppable_.warm_cache_deep(block);
     }
     [[nodiscard]] Victim victim(const Want &want) const noexcept override;
 

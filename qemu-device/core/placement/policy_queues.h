@@ -15,16 +15,16 @@ namespace kvcpu {
  * What the orders know of a block: the heap it is in. In a slot it is at most in one of victims,
  * at home in one of fetches, so both share the places.
  */
-using OrderPlaces = IndexedHeap::Places;
+using QueuePlaces = IndexedHeap::Places;
 
 /* Heaps 0 to PINNED - 1 are the victims', by class. */
 inline constexpr uint8_t fetch_heap = KVCPU_VC_PINNED;
 inline constexpr uint8_t held_fetch_heap = fetch_heap + 1;
 
 /* Blocks in slots that may leave: a heap a victim class below PINNED. */
-class VictimOrder {
+class VictimQueue {
   public:
-    VictimOrder(const Device &device, OrderPlaces &places) : places_(places) {
+    VictimQueue(const Device &device, QueuePlaces &places) : places_(places) {
         for (uint8_t of = 0; of < KVCPU_VC_PINNED; ++of) {
             classes_.emplace_back(places, device.slot_count, of);
         }
@@ -57,14 +57,14 @@ class VictimOrder {
     [[nodiscard]] uint32_t first(kvcpu_victim_class of) const noexcept {
         return classes_[of].empty() ? no_block : classes_[of].top().block;
     }
-    void prefetch(uint32_t block) const noexcept {
+    void warm_cache(uint32_t block) const noexcept {
         if (places_[block].heap < classes_.size()) {
-            classes_[places_[block].heap].prefetch(block);
+            classes_[places_[block].heap].warm_cache(block);
         }
     }
 
   private:
-    OrderPlaces &places_;
+    QueuePlaces &places_;
     std::vector<IndexedHeap> classes_;
 };
 
@@ -72,9 +72,9 @@ class VictimOrder {
  * Blocks that are not in slots and should be. Those that are held come in an order of their own:
  * they can be fetched only when they have been given back.
  */
-class FetchOrder {
+class FetchQueue {
   public:
-    FetchOrder(const Device &device, OrderPlaces &places)
+    FetchQueue(const Device &device, QueuePlaces &places)
         : d_(device),
           places_(places),
           heap_(places, device.block_count(), fetch_heap),
@@ -130,15 +130,15 @@ class FetchOrder {
     [[nodiscard]] uint32_t size() const noexcept { return heap_.size(); }
     /* Those of them that a score asked for, and no hint. */
     [[nodiscard]] uint32_t promotions() const noexcept { return promotions_; }
-    void prefetch(uint32_t block) const noexcept {
+    void warm_cache(uint32_t block) const noexcept {
         if (places_[block].heap == fetch_heap) {
-            heap_.prefetch(block);
+            heap_.warm_cache(block);
         }
     }
 
   private:
     const Device &d_;
-    OrderPlaces &places_;
+    QueuePlaces &places_;
     IndexedHeap heap_;
     IndexedHeap held_;
     std::vector<bool> is_promotion_;

@@ -91,7 +91,7 @@ uint32_t Quotas::unpark_victim(uint16_t context) noexcept {
 
 uint32_t Quotas::unpark_fetch(uint16_t context) noexcept {
     const uint32_t block = fetches_.front(context);
-    if (block == Rings::none) {
+    if (block == IndexLists::none) {
         return no_block;
     }
     fetches_.remove(block);

@@ -49,7 +49,7 @@ class Quotas {
         return d_.contexts[context].slots_used >= d_.contexts[context].slots_max;
     }
     /* As above, and not even what is on its way out of its slots makes room. */
-    [[nodiscard]] bool must_give(uint16_t context) const noexcept {
+    [[nodiscard]] bool must_evict(uint16_t context) const noexcept {
         return staying(context) >= d_.contexts[context].slots_max;
     }
     /* Whether a minimum keeps the block from who wants its slot. */
@@ -80,10 +80,10 @@ class Quotas {
 
   private:
     [[nodiscard]] uint32_t staying(uint16_t context) const noexcept {
-        return d_.contexts[context].slots_used - d_.contexts[context].slots_going;
+        return d_.contexts[context].slots_used - d_.contexts[context].slots_evicting;
     }
     [[nodiscard]] uint32_t block_in(uint32_t slot) const noexcept {
-        return slot == Rings::none ? no_block : in_slot_[slot];
+        return slot == IndexLists::none ? no_block : in_slot_[slot];
     }
     void update(uint32_t block) noexcept;
     void take_out(uint32_t block) noexcept;
@@ -91,9 +91,9 @@ class Quotas {
 
     Device &d_;
     bool in_use_ = false;
-    Rings own_;                      // slots, a list a context
-    Rings victims_;                  // slots of parked blocks, a list a context
-    Rings fetches_;                  // blocks, a list a context
+    IndexLists own_;                      // slots, a list a context
+    IndexLists victims_;                  // slots of parked blocks, a list a context
+    IndexLists fetches_;                  // blocks, a list a context
     std::vector<uint32_t> in_slot_;  // by slot, of those in own_ and victims_
 };
 

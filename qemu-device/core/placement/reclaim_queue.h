@@ -15,11 +15,11 @@ namespace kvcpu {
  * Cached blocks that may be dropped: those that nobody will ask for again, the others, and those
  * that somebody is about to ask for; of each first whose use ended first.
  */
-class DropOrder {
+class ReclaimQueue {
   public:
     enum class Rank : uint8_t { released, other, wanted };
 
-    explicit DropOrder(const Device &device)
+    explicit ReclaimQueue(const Device &device)
         : lists_(device.block_count(), 3), in_(device.block_count()) {}
 
     void clear() noexcept { lists_.clear(); }
@@ -27,7 +27,7 @@ class DropOrder {
     void remove(uint32_t block) noexcept { lists_.remove(block); }
     /* `hints` says whether the policy in force listens to them. */
     void changed(uint32_t block, const Block &b, bool hints) noexcept {
-        if (!may_be_dropped(b)) {
+        if (!may_be_reclaimed(b)) {
             lists_.remove(block);
             return;
         }
@@ -37,7 +37,7 @@ class DropOrder {
             in_[block] = rank;
         }
     }
-    void prefetch(uint32_t block) const noexcept { lists_.prefetch(block); }
+    void warm_cache(uint32_t block) const noexcept { lists_.warm_cache(block); }
     [[nodiscard]] uint32_t first() const noexcept {
         for (const Rank rank : {Rank::released, Rank::other, Rank::wanted}) {
             if (first(rank) != no_block) {
@@ -51,7 +51,7 @@ class DropOrder {
     }
 
   private:
-    static_assert(Rings::none == no_block);
+    static_assert(IndexLists::none == no_block);
 
     [[nodiscard]] static Rank rank_of(const Block &b) noexcept {
         if (b.hint == Hint::released) {
@@ -60,7 +60,7 @@ class DropOrder {
         return wants_fast(b) ? Rank::wanted : Rank::other;
     }
 
-    Rings lists_;  // by rank
+    IndexLists lists_;  // by rank
     std::vector<Rank> in_;
 };
 

@@ -218,7 +218,7 @@ bool Reuse::advance(uint64_t now_ns) noexcept {
 
 uint32_t Reuse::age_one() noexcept {
     if (now_ < nothing_due_before_) {
-        return Rings::none;
+        return IndexLists::none;
     }
     /* Cells of an age follow each other here, so that an age that is not due is passed at once. */
     for (; aging_cell_ < classes * (buckets - 1); ++aging_cell_) {
@@ -245,7 +245,7 @@ uint32_t Reuse::age_one() noexcept {
         nothing_due_before_ =
             std::min(nothing_due_before_, looked_at_[bucket] + aging_interval(bucket));
     }
-    return Rings::none;
+    return IndexLists::none;
 }
 
 /* -- Learning -------------------------------------------------------------- */

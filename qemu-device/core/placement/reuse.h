@@ -58,15 +58,15 @@ class Reuse {
 
     /* It is so late. Returns true if that has changed the order of cells. */
     bool advance(uint64_t now_ns) noexcept;
-    /* Puts a block that has aged into its next cell; returns it, or Rings::none. */
+    /* Puts a block that has aged into its next cell; returns it, or IndexLists::none. */
     uint32_t age_one() noexcept;
 
     /* What use() and rest() will touch comes nearer, in two steps. */
-    void prefetch(uint32_t block) const noexcept {
+    void warm_cache(uint32_t block) const noexcept {
         __builtin_prefetch(&of_[block], 1);
-        by_age_.prefetch(block);
+        by_age_.warm_cache(block);
     }
-    void prefetch_more(uint32_t block) const noexcept { by_age_.prefetch_neighbours(block); }
+    void warm_cache_deep(uint32_t block) const noexcept { by_age_.warm_neighbours(block); }
 
     [[nodiscard]] bool rests(uint32_t block) const noexcept {
         return of_[block].bucket != no_bucket;
@@ -119,7 +119,7 @@ class Reuse {
     void sort() noexcept;
 
     std::vector<Entry> of_;
-    Rings by_age_;  // a list a cell, in the order of `since`
+    IndexLists by_age_;  // a list a cell, in the order of `since`
     std::array<Cell, cells> cells_{};
     std::array<uint64_t, cells> density_{};
     std::array<uint16_t, cells> order_{};

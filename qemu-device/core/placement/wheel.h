@@ -48,8 +48,8 @@ class Wheel {
         rings_.remove(block);
     }
 
-    void prefetch(uint32_t block) const noexcept { rings_.prefetch(block); }
-    void prefetch_more(uint32_t block) const noexcept { rings_.prefetch_neighbours(block); }
+    void warm_cache(uint32_t block) const noexcept { rings_.warm_cache(block); }
+    void warm_cache_deep(uint32_t block) const noexcept { rings_.warm_neighbours(block); }
 
     // Collects what came due when the clock went from `before` to its present value.
     void turn(uint16_t context, uint64_t before) noexcept {
@@ -62,7 +62,7 @@ class Wheel {
     // Takes one of what was collected, or returns no_block.
     uint32_t take_due(uint16_t context) noexcept {
         const uint32_t block = rings_.front(due_list(context));
-        if (block != Rings::none) {
+        if (block != IndexLists::none) {
             forget(block);
         }
         return block;
@@ -71,7 +71,7 @@ class Wheel {
   private:
     static constexpr uint32_t reach = 512;  // more than the ages at which a score changes
     static constexpr uint32_t lists_per_context = reach + 1;
-    static_assert(Rings::none == no_block);
+    static_assert(IndexLists::none == no_block);
 
     [[nodiscard]] static uint32_t list(uint16_t context, uint64_t slot) noexcept {
         return context * lists_per_context + static_cast<uint32_t>(slot);
@@ -81,7 +81,7 @@ class Wheel {
     }
 
     Device &d_;
-    Rings rings_;
+    IndexLists rings_;
 };
 
 }  // namespace kvcpu

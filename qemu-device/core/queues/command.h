@@ -23,7 +23,7 @@ struct Command {
     uint64_t address = 0;
     uint64_t extent = 0;
     uint64_t meta = 0;
-    Reply reply;
+    CompletionTarget completion;
 
     /* From the window, and from an entry of a ring. */
     [[nodiscard]] static Command from(const RegisterValues &registers) noexcept;
@@ -39,7 +39,7 @@ struct Command {
     }
     /* An entry of a process's ring: it names no context, no bus address, no admin command. */
     [[nodiscard]] bool is_users() const noexcept {
-        return reply.via != via_window && reply.via != 0;
+        return completion.via != via_window && completion.via != 0;
     }
     [[nodiscard]] uint32_t offset() const noexcept {
         return static_cast<uint32_t>(extent >> KVCPU_EXT_OFFSET_SHIFT);

@@ -22,9 +22,9 @@ struct Completion {
  * completion ring they came by. A command reserves its place before it may wait, so that its
  * completion always finds one.
  */
-class Replies {
+class Completions {
   public:
-    Replies(Device &device, QueuePairs &pairs) : d_(device), pairs_(pairs) {}
+    Completions(Device &device, QueuePairs &pairs) : d_(device), pairs_(pairs) {}
 
     /* How many can wait, all ways together. */
     [[nodiscard]] static uint32_t places(const Device &device) noexcept {
@@ -33,9 +33,9 @@ class Replies {
     }
     void clear() noexcept { first_ = count_ = reserved_ = 0; }
 
-    [[nodiscard]] bool reserve(const Reply &reply) noexcept {
-        if (reply.via != via_window) {
-            return pairs_.begin_wait(reply.via);
+    [[nodiscard]] bool reserve(const CompletionTarget &completion) noexcept {
+        if (completion.via != via_window) {
+            return pairs_.begin_wait(completion.via);
         }
         if (reserved_ + count_ == KVCPU_PENDING_MAX) {
             return false;
@@ -44,16 +44,16 @@ class Replies {
         return true;
     }
 
-    void complete(const Reply &reply, const Result &result) noexcept {
+    void complete(const CompletionTarget &completion, const Result &result) noexcept {
         d_.counters.add_status(result.status);
         if (result.has_failed()) {
             d_.count(KVCPU_CNT_COMMANDS_FAILED);
         }
-        if (reply.via == via_window) {
-            push(reply.tag, result);
-        } else if (reply.via != via_nowhere) {
-            pairs_.end_wait(reply.via);
-            pairs_.finish(reply.via, reply, result);
+        if (completion.via == via_window) {
+            push(completion.tag, result);
+        } else if (completion.via != via_nowhere) {
+            pairs_.end_wait(completion.via);
+            pairs_.finish(completion.via, completion, result);
         }
     }
 

@@ -13,7 +13,7 @@ EventQueue::EventQueue(Device &device)
     : d_(device),
       waiting_(device.block_count() + 2 * static_cast<uint32_t>(device.contexts.size()), 1),
       stops_(device.contexts.size()),
-      drops_(device.contexts.size()) {}
+      reclaim_(device.contexts.size()) {}
 
 void EventQueue::clear() noexcept {
     waiting_.clear();
@@ -70,7 +70,7 @@ void EventQueue::stopped(uint16_t context, kvcpu_ring_state why, uint64_t sq_hea
 }
 
 void EventQueue::dropped(uint16_t context, uint32_t block) noexcept {
-    drops_[context] = block;
+    reclaim_[context] = block;
     waiting_.push_back(0, drop_node_of(context));
 }
 
@@ -123,14 +123,14 @@ bool EventQueue::write_of_context(uint32_t node) noexcept {
         const Stop &stop = stops_[context];
         return write(notice_head(KVCPU_NT_STOPPED, stop.why, context), stop.sq_head);
     }
-    return d_.contexts[context].unnoticed == 0 ||
-           write(notice_head(KVCPU_NT_DROPPED, 0, context), drops_[context]);
+    return d_.contexts[context].unacknowledged == 0 ||
+           write(notice_head(KVCPU_NT_DROPPED, 0, context), reclaim_[context]);
 }
 
 void EventQueue::pump() noexcept {
     while (is_on_ && written_ - taken_ < entries_) {
         const uint32_t node = waiting_.front(0);
-        if (node == Rings::none) {
+        if (node == IndexLists::none) {
             return;
         }
         bool is_written = true;

@@ -55,9 +55,9 @@ class EventQueue {
     bool store(uint64_t offset, const uint64_t *words, uint32_t count) noexcept;
 
     Device &d_;
-    Rings waiting_;  // blocks, contexts that stopped, contexts that lost blocks: one list
+    IndexLists waiting_;  // blocks, contexts that stopped, contexts that lost blocks: one list
     std::vector<Stop> stops_;
-    std::vector<uint32_t> drops_;  // by context: the first block
+    std::vector<uint32_t> reclaim_;  // by context: the first block
     bool is_on_ = false;
     uint64_t address_ = 0;
     uint64_t entries_ = 0;

@@ -20,7 +20,7 @@ bool is_queue_address(uint64_t address) noexcept {
 QueuePairs::QueuePairs(Device &device)
     : d_(device),
       pairs_(device.contexts.size()),
-      turns_(static_cast<uint32_t>(pairs_.size()), turn_lists),
+      scheduler_(static_cast<uint32_t>(pairs_.size()), turn_lists),
       ripe_ns_(pairs_.size()),
       faulty_(static_cast<uint32_t>(pairs_.size())),
       changed_(static_cast<uint32_t>(pairs_.size())) {
@@ -29,7 +29,7 @@ QueuePairs::QueuePairs(Device &device)
 
 void QueuePairs::clear() noexcept {
     std::fill(pairs_.begin(), pairs_.end(), QueuePair{});
-    turns_.clear();
+    scheduler_.clear();
     faulty_.clear();
     changed_.clear();
     next_signal_ns_ = KVCPU_TIMER_OFF;
@@ -56,14 +56,14 @@ kvcpu_dma_result QueuePairs::open(uint16_t context, const QueueSetup &setup) noe
 void QueuePairs::close(uint16_t context) noexcept {
     set_signal(pairs_[context], KVCPU_TIMER_OFF);
     pairs_[context] = {};
-    turns_.remove(context);
+    scheduler_.remove(context);
     faulty_.erase(context);
     changed_.erase(context);
 }
 
 /* -- Doorbells ------------------------------------------------------------- */
 
-bool QueuePairs::announce(uint16_t context, uint64_t tail) noexcept {
+bool QueuePairs::advance_tail(uint16_t context, uint64_t tail) noexcept {
     QueuePair &pair = pairs_[context];
     const uint64_t more = tail - pair.tail;
     if (more > pair.setup.sq_entries - (pair.tail - pair.head)) {
@@ -91,7 +91,7 @@ bool QueuePairs::take(uint16_t context, uint64_t head) noexcept {
 uint32_t QueuePairs::fetch(uint16_t context, Entry *to, uint32_t limit) noexcept {
     QueuePair &pair = pairs_[context];
     const auto place = static_cast<uint32_t>(pair.head % pair.setup.sq_entries);
-    const uint32_t count = std::min({limit, announced(context), pair.setup.sq_entries - place});
+    const uint32_t count = std::min({limit, available(context), pair.setup.sq_entries - place});
     const kvcpu_dma_result result =
         d_.host.dma_read(pair.setup.sq_address + uint64_t{place} * KVCPU_ENTRY_BYTES, to,
                          uint64_t{count} * KVCPU_ENTRY_BYTES);
@@ -129,15 +129,15 @@ bool QueuePairs::begin_wait(uint16_t context) noexcept {
     return true;
 }
 
-void QueuePairs::finish(uint16_t context, const Reply &reply, const Result &result) noexcept {
+void QueuePairs::finish(uint16_t context, const CompletionTarget &completion, const Result &result) noexcept {
     QueuePair &pair = pairs_[context];
     if (result.has_failed()) {
         ++pair.failed;
     }
-    if (reply.wanted) {
+    if (completion.wanted) {
         --pair.reserved;
         if (pair.runs()) {
-            write_completion(pair, reply.tag, result);
+            write_completion(pair, completion.tag, result);
         }
     }
     if (pair.runs()) {
@@ -221,7 +221,7 @@ void QueuePairs::stop(uint16_t context) noexcept {
     QueuePair &pair = pairs_[context];
     faulty_.erase(context);
     changed_.erase(context);
-    turns_.remove(context);
+    scheduler_.remove(context);
     set_signal(pair, KVCPU_TIMER_OFF);
     pair.state = pair.fault;
     pair.fault = KVCPU_RS_RUNNING;
@@ -230,16 +230,16 @@ void QueuePairs::stop(uint16_t context) noexcept {
     store_header(pair);
 }
 
-/* -- Turns ----------------------------------------------------------------- */
+/* -- RingScheduler ----------------------------------------------------------------- */
 
-void QueuePairs::want_turn_later(uint16_t context) noexcept {
+void QueuePairs::enqueue_later(uint16_t context) noexcept {
     ripe_ns_[context] = d_.now + d_.config.doorbell_latency_ns;
-    turns_.push_back(delayed, context);
+    scheduler_.push_back(delayed, context);
 }
 
 void QueuePairs::ripen() noexcept {
     while (next_ripe() <= d_.now) {
-        want_turn(static_cast<uint16_t>(turns_.front(delayed)));
+        enqueue(static_cast<uint16_t>(scheduler_.front(delayed)));
     }
 }
 

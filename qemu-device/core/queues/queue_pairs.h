@@ -45,7 +45,7 @@ struct QueuePair {
     QueueSetup setup;
 
     uint64_t head = 0;  // entries done with
-    uint64_t tail = 0;  // entries announced
+    uint64_t tail = 0;  // entries available
     uint64_t failed = 0;
     uint32_t waiting = 0;              // commands
     std::array<uint64_t, 3> stored{};  // the header as it was last written
@@ -85,11 +85,11 @@ class QueuePairs {
     void coalesce(uint16_t context, const Coalescing &coalescing) noexcept;
 
     /* Doorbells; false for a value that cannot be. */
-    bool announce(uint16_t context, uint64_t tail) noexcept;
+    bool advance_tail(uint16_t context, uint64_t tail) noexcept;
     bool take(uint16_t context, uint64_t head) noexcept;
 
     /* Whoever has a turn takes entries by these. */
-    [[nodiscard]] uint32_t announced(uint16_t context) const noexcept {
+    [[nodiscard]] uint32_t available(uint16_t context) const noexcept {
         return static_cast<uint32_t>(pairs_[context].tail - pairs_[context].head);
     }
     /* Copies entries from the head on, as far as they lie in a row; 0 on a fault. */
@@ -100,7 +100,7 @@ class QueuePairs {
     /* A place for the completion of the command that is about to begin; false: the ring pauses. */
     bool reserve_completion(uint16_t context) noexcept;
     /* The command has ended, and whatever it reserved is used or given back. */
-    void finish(uint16_t context, const Reply &reply, const Result &result) noexcept;
+    void finish(uint16_t context, const CompletionTarget &completion, const Result &result) noexcept;
     /* A command is to wait; false if too many do. */
     bool begin_wait(uint16_t context) noexcept;
     void end_wait(uint16_t context) noexcept { --pairs_[context].waiting; }
@@ -114,29 +114,29 @@ class QueuePairs {
     /* FAILED, STATE, SQ_HEAD, of every ring where they changed. */
     void store_headers() noexcept;
 
-    /* Turns: rings wait for them in order. */
-    void want_turn(uint16_t context) noexcept {
-        turns_.push_back(context == 0 ? urgent : ready, context);
+    /* RingScheduler: rings wait for them in order. */
+    void enqueue(uint16_t context) noexcept {
+        scheduler_.push_back(context == 0 ? urgent : ready, context);
     }
     /* After one that was used up: the admin ring, too, waits behind the others. */
-    void want_turn_again(uint16_t context) noexcept { turns_.push_back(ready, context); }
-    void want_turn_later(uint16_t context) noexcept;
-    void forget_turn(uint16_t context) noexcept { turns_.remove(context); }
-    [[nodiscard]] bool waits_for_turn(uint16_t context) const noexcept {
-        return turns_.contains(context);
+    void enqueue_again(uint16_t context) noexcept { scheduler_.push_back(ready, context); }
+    void enqueue_later(uint16_t context) noexcept;
+    void dequeue(uint16_t context) noexcept { scheduler_.remove(context); }
+    [[nodiscard]] bool is_enqueued(uint16_t context) const noexcept {
+        return scheduler_.contains(context);
     }
     /* Moves those whose doorbell was long enough ago to those that wait for their turn. */
     void ripen() noexcept;
     [[nodiscard]] bool is_any_ready() const noexcept {
-        return turns_.front(ready) != Rings::none || turns_.front(urgent) != Rings::none;
+        return scheduler_.front(ready) != IndexLists::none || scheduler_.front(urgent) != IndexLists::none;
     }
     /* Who is next: the admin ring before others. */
     [[nodiscard]] uint16_t next_ready() const noexcept {
-        return static_cast<uint16_t>(turns_.front(urgent) == Rings::none ? turns_.front(ready) : 0);
+        return static_cast<uint16_t>(scheduler_.front(urgent) == IndexLists::none ? scheduler_.front(ready) : 0);
     }
     [[nodiscard]] uint64_t next_ripe() const noexcept {
-        const uint32_t first = turns_.front(delayed);
-        return first == Rings::none ? KVCPU_TIMER_OFF : ripe_ns_[first];
+        const uint32_t first = scheduler_.front(delayed);
+        return first == IndexLists::none ? KVCPU_TIMER_OFF : ripe_ns_[first];
     }
 
     /* Raises the vectors that were held back until now. */
@@ -162,7 +162,7 @@ class QueuePairs {
 
     Device &d_;
     std::vector<QueuePair> pairs_;
-    Rings turns_;
+    IndexLists scheduler_;
     std::vector<uint64_t> ripe_ns_;
     NumberSet faulty_;
     NumberSet changed_;  // their header is to be stored

@@ -20,10 +20,10 @@ enum class Hint : uint8_t { none, hot, evictable, prefetchable, released };
  * goes on counting where a decode step goes back.
  */
 struct alignas(64) Block {
-    uint64_t stamp = 0;    // order of last use or UNPIN in the whole device; 0: never
+    uint64_t last_use = 0;  // sequence number of the last use or UNPIN in the device; 0: never
     uint64_t used_at = 0;  // clock at that use
     uint64_t target = 0;   // clock at which HOT or PREFETCHABLE ends
-    uint64_t asked = 0;    // order in which fetches were asked for
+    uint64_t fetch_sequence = 0;  // sequence number of the latest fetch request
     uint32_t slot = no_slot;
     uint32_t generation = 0;
     uint32_t first_token = 0;
@@ -37,7 +37,7 @@ struct alignas(64) Block {
     uint8_t sharers = 0;
     uint8_t frequency = 0;  // F of the score
     kvcpu_block_state state : 4 = KVCPU_BS_FREE;
-    kvcpu_victim_class leaving_as : 4 = KVCPU_VC_UNHINTED;  // class at the decision to evict it
+    kvcpu_victim_class eviction_class : 4 = KVCPU_VC_UNHINTED;  // class at the decision to evict it
     Hint hint : 4 = Hint::none;
     bool allocated : 1 = false;
     bool written : 1 = false;
@@ -49,14 +49,14 @@ struct alignas(64) Block {
     bool prefetched : 1 = false;  // is in its slot for a hint or score, and not used since
     bool promoted : 1 = false;    // a fetch by score is wanted
     bool cached : 1 = false;      // the device may drop it
-    bool dropped : 1 = false;     // by the device, and not free yet
-    bool unnoticed : 1 = false;   // an owner that it was taken from has not asked yet
+    bool reclaimed : 1 = false;   // the device took it, and it is not free yet
+    bool unacknowledged : 1 = false;   // an owner that it was taken from has not asked yet
     bool lingering : 1 = false;   // it was claimed, and let go, since it was called HOT
     bool held : 1 = false;        // what is known of its holds is in Device::holds
     bool write_held : 1 = false;
     bool revoking : 1 = false;  // was asked back, and is still held
-    bool giving : 1 = false;    // its slot was asked for with that (Device::giving)
-    bool asked_in : 1 = false;  // its fetch for a hint was, and has to wait for that
+    bool slot_requested : 1 = false;   // a revoke asked for its slot
+    bool fetch_requested : 1 = false;  // a revoke asked for it, to fetch it for a hint
     bool due : 1 = false;       // is looked at in the next STEP (wheel.h)
     bool parked : 1 = false;    // a quota keeps it out of the orders (quotas.h)
 };
@@ -77,7 +77,7 @@ struct Hold {
 }
 
 /* In the slow tier alone, and not under way. */
-[[nodiscard]] inline bool is_home(const Block &block) noexcept {
+[[nodiscard]] inline bool is_in_slow_tier_only(const Block &block) noexcept {
     return block.state == KVCPU_BS_HOME || block.state == KVCPU_BS_FREE;
 }
 
@@ -98,8 +98,8 @@ struct Hold {
 }
 
 /* Cached, and nothing keeps it: not even a former owner who has yet to learn of its loss. */
-[[nodiscard]] inline bool may_be_dropped(const Block &block) noexcept {
-    return block.cached && !block.unnoticed && block.claims == 0 && block.wanted == 0 &&
+[[nodiscard]] inline bool may_be_reclaimed(const Block &block) noexcept {
+    return block.cached && !block.unacknowledged && block.claims == 0 && block.wanted == 0 &&
            (block.state == KVCPU_BS_HOME || block.state == KVCPU_BS_FAST ||
             block.state == KVCPU_BS_WRITING_BACK);
 }
@@ -113,7 +113,7 @@ struct Hold {
  * Whether a hint's fetch may take the slot of a block that a hint wants there, too: only for an
  * earlier target, or the two would take it from each other without end.
  */
-[[nodiscard]] inline bool gives_way(const Block &block, const Block &wanted) noexcept {
+[[nodiscard]] inline bool yields_slot_to(const Block &block, const Block &wanted) noexcept {
     return !wants_fast(block) || target_key(block) > target_key(wanted);
 }
 

@@ -30,7 +30,7 @@ inline constexpr uint16_t via_window = UINT16_MAX;
 inline constexpr uint16_t via_nowhere = UINT16_MAX - 1;
 
 /* Which way a command came, and whether and how its end is told there. */
-struct Reply {
+struct CompletionTarget {
     uint16_t via = via_window;
     bool wanted = true;
     uint64_t tag = 0;

@@ -25,13 +25,13 @@ Device::Device(const kvcpu_config &cfg, const kvcpu_host_ops &ops, void *opaque,
 
 void Device::change(uint32_t block, kvcpu_block_occurrence occurrence,
                     kvcpu_block_state to) noexcept {
-    assert(life_allows(at(block).state, occurrence, to));
+    assert(is_transition_allowed(at(block).state, occurrence, to));
     assert(!at(block).held || held_rule(occurrence, at(block).write_held) == HeldRule::yes);
     (void)occurrence;
     const uint32_t was_leaving = at(block).state == KVCPU_BS_LEAVING ? 1 : 0;
     const uint32_t is_leaving = to == KVCPU_BS_LEAVING ? 1 : 0;
-    leaving += is_leaving - was_leaving;
-    context_of(block).slots_going += is_leaving - was_leaving;
+    evicting += is_leaving - was_leaving;
+    context_of(block).slots_evicting += is_leaving - was_leaving;
     at(block).state = to;
     recount(block);
     update_free(block);
@@ -47,9 +47,9 @@ void Device::update_free(uint32_t block) noexcept {
         return;
     }
     free_blocks.insert(block);
-    if (b.dropped) {
-        b.dropped = false;
-        --dropped;
+    if (b.reclaimed) {
+        b.reclaimed = false;
+        --reclaimed;
     }
 }
 

@@ -55,30 +55,30 @@ struct Device {
 
     /* A block that was asked for its slot is not to give it up any more. */
     void keep_slot(uint32_t block) noexcept {
-        if (at(block).giving) {
-            at(block).giving = false;
-            --giving;
-            --context_of(block).slots_going;
+        if (at(block).slot_requested) {
+            at(block).slot_requested = false;
+            --slots_requested;
+            --context_of(block).slots_evicting;
         }
     }
     void ask_for_slot(uint32_t block) noexcept {
-        if (!at(block).giving) {
-            at(block).giving = true;
-            ++giving;
-            ++context_of(block).slots_going;
+        if (!at(block).slot_requested) {
+            at(block).slot_requested = true;
+            ++slots_requested;
+            ++context_of(block).slots_evicting;
         }
     }
     /* Around a change of owner. */
     void count_slot_out(const Block &block) noexcept {
         contexts[block.owner].slots_used -= block.slot != no_slot ? 1 : 0;
-        contexts[block.owner].slots_going -= is_going(block) ? 1 : 0;
+        contexts[block.owner].slots_evicting -= is_evicting(block) ? 1 : 0;
     }
     void count_slot_in(const Block &block) noexcept {
         contexts[block.owner].slots_used += block.slot != no_slot ? 1 : 0;
-        contexts[block.owner].slots_going += is_going(block) ? 1 : 0;
+        contexts[block.owner].slots_evicting += is_evicting(block) ? 1 : 0;
     }
-    [[nodiscard]] static bool is_going(const Block &block) noexcept {
-        return block.state == KVCPU_BS_LEAVING || block.giving;
+    [[nodiscard]] static bool is_evicting(const Block &block) noexcept {
+        return block.state == KVCPU_BS_LEAVING || block.slot_requested;
     }
 
     void recount(uint32_t block) noexcept { occupancy.recount(block, at(block)); }
@@ -107,12 +107,12 @@ struct Device {
     std::vector<Context> contexts;
     NumberSet free_blocks;  // ALLOC may hand them out
     NumberSet free_slots;   // hold, await and still scrub no block
-    uint32_t leaving = 0;   // blocks in LEAVING
-    uint32_t dropped = 0;   // blocks that the device took, and has yet to scrub
-    uint64_t stamps = 0;    // of uses, in the order in which they were made
-    uint64_t asks = 0;      // of fetches
-    uint64_t order = 0;     // number of what waited last, whatever it waits for
-    uint32_t giving = 0;    // held blocks that were asked for their slot
+    uint32_t evicting = 0;  // blocks in LEAVING
+    uint32_t reclaimed = 0;      // blocks that the device took and has not scrubbed yet
+    uint64_t use_sequence = 0;   // number of the last use
+    uint64_t fetch_sequence = 0;  // number of the last request to fetch a block
+    uint64_t wait_sequence = 0;  // number of the last command that had to wait
+    uint32_t slots_requested = 0;  // held blocks with slot_requested
     uint32_t held = 0;      // blocks that are held
     std::vector<Hold> holds;
     Residency residency;

@@ -21,7 +21,7 @@ class Tiers {
     /* Not in a simulation without content; then none of the pointers below is one. */
     [[nodiscard]] bool hold_bytes() const noexcept { return slow_ != nullptr; }
     [[nodiscard]] uint8_t *slot(uint32_t slot) const noexcept { return fast_ + slot * block_size_; }
-    [[nodiscard]] uint8_t *home(uint32_t block) const noexcept {
+    [[nodiscard]] uint8_t *backing(uint32_t block) const noexcept {
         return slow_ + block * block_size_;
     }
 
@@ -29,14 +29,14 @@ class Tiers {
         if (!hold_bytes()) {
             return;
         }
-        std::memcpy(slot(slot_number), home(block), block_size_);
+        std::memcpy(slot(slot_number), backing(block), block_size_);
         host_.tier_written(KVCPU_TIER_FAST, slot_number * block_size_, block_size_);
     }
     void write_back(uint32_t slot_number, uint32_t block) noexcept {
         if (!hold_bytes()) {
             return;
         }
-        std::memcpy(home(block), slot(slot_number), block_size_);
+        std::memcpy(backing(block), slot(slot_number), block_size_);
         host_.tier_written(KVCPU_TIER_SLOW, block * block_size_, block_size_);
     }
     void zero_slot(uint32_t slot_number) noexcept {
@@ -50,7 +50,7 @@ class Tiers {
         if (!hold_bytes()) {
             return;
         }
-        std::memset(home(block), 0, block_size_);
+        std::memset(backing(block), 0, block_size_);
         host_.tier_written(KVCPU_TIER_SLOW, block * block_size_, block_size_);
     }
 

@@ -52,7 +52,7 @@ HeldRule held_rule(kvcpu_block_occurrence occurrence, bool for_writing) {
     }
 }
 
-StateSet life_after(kvcpu_block_state state, kvcpu_block_occurrence occurrence) {
+StateSet states_after(kvcpu_block_state state, kvcpu_block_occurrence occurrence) {
     return table.at(state).at(occurrence);
 }
 

@@ -17,11 +17,11 @@ constexpr StateSet states(auto... state) {
 }
 
 /* The states a block may be in after an occurrence; empty where it cannot happen. */
-[[nodiscard]] StateSet life_after(kvcpu_block_state state, kvcpu_block_occurrence occurrence);
+[[nodiscard]] StateSet states_after(kvcpu_block_state state, kvcpu_block_occurrence occurrence);
 
-[[nodiscard]] inline bool life_allows(kvcpu_block_state from, kvcpu_block_occurrence occurrence,
+[[nodiscard]] inline bool is_transition_allowed(kvcpu_block_state from, kvcpu_block_occurrence occurrence,
                                       kvcpu_block_state to) {
-    return (life_after(from, occurrence) & states(to)) != 0;
+    return (states_after(from, occurrence) & states(to)) != 0;
 }
 
 /* What a hold of the block changes of that, section 19: nothing, not before it is given back,

@@ -16,19 +16,19 @@ namespace kvcpu {
  */
 class Fences {
   public:
-    Fences(Device &device, Replies &replies)
+    Fences(Device &device, Completions &completions)
         : d_(device),
-          replies_(replies),
-          waiting_(Replies::places(device), static_cast<uint32_t>(device.contexts.size())) {}
+          completions_(completions),
+          waiting_(Completions::places(device), static_cast<uint32_t>(device.contexts.size())) {}
 
     void clear() noexcept { waiting_.clear(); }
 
     /* `ahead` things of the context wait; BUSY if no more may. */
-    Result wait(uint16_t context, uint32_t ahead, const Reply &reply) noexcept {
-        if (!replies_.reserve(reply)) {
+    Result wait(uint16_t context, uint32_t ahead, const CompletionTarget &completion) noexcept {
+        if (!completions_.reserve(completion)) {
             return {KVCPU_SC_BUSY, 0, 0};
         }
-        waiting_.add(context, {reply, ahead, ++d_.order});
+        waiting_.add(context, {completion, ahead, ++d_.wait_sequence});
         return {KVCPU_SC_PENDING, 0, 0};
     }
 
@@ -48,7 +48,7 @@ class Fences {
     void cancel(uint16_t context, uint16_t via) noexcept {
         for (uint32_t i = waiting_.first(context); i != waiting_.none;) {
             const uint32_t next = waiting_.after(i);
-            if (waiting_[i].reply.via == via) {
+            if (waiting_[i].completion.via == via) {
                 end(context, i, KVCPU_SC_CANCELLED);
             }
             i = next;
@@ -63,21 +63,21 @@ class Fences {
 
   private:
     struct Fence {
-        Reply reply;
+        CompletionTarget completion;
         uint32_t ahead = 0;
         uint64_t order = 0;
     };
 
     void end(uint16_t context, uint32_t index, kvcpu_status status) noexcept {
-        const Reply reply = waiting_[index].reply;
+        const CompletionTarget completion = waiting_[index].completion;
         waiting_.remove(index);
         d_.record(
             {.kind = KVCPU_EV_FENCE, .context = context, .status = static_cast<uint16_t>(status)});
-        replies_.complete(reply, {status, 0, 0});
+        completions_.complete(completion, {status, 0, 0});
     }
 
     Device &d_;
-    Replies &replies_;
+    Completions &completions_;
     WaitPool<Fence> waiting_;
 };
 

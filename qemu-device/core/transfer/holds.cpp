@@ -10,12 +10,12 @@ constexpr uint32_t places = KVCPU_PENDING_MAX + KVCPU_CONTEXT_PENDING_MAX;
 
 }  // namespace
 
-Holds::Holds(Device &device, Placement &placement, Pins &pins, Mover &mover, Replies &replies)
+Holds::Holds(Device &device, Placement &placement, Pins &pins, Mover &mover, Completions &completions)
     : d_(device),
       placement_(placement),
       pins_(pins),
       mover_(mover),
-      replies_(replies),
+      completions_(completions),
       waiting_(places, 1) {}
 
 bool Holds::must_wait(const Block &block) const noexcept {
@@ -43,11 +43,11 @@ Result Holds::hold(const Command &command, uint32_t block) noexcept {
     if (!must_wait(d_.at(block))) {
         return grant(command.context, block, for_writing);
     }
-    if (!replies_.reserve(command.reply)) {
+    if (!completions_.reserve(command.completion)) {
         return {KVCPU_SC_BUSY, 0, 0};
     }
     d_.count(KVCPU_CNT_HOLDS_WAITED);
-    waiting_.add(0, {block, command.context, for_writing, command.reply});
+    waiting_.add(0, {block, command.context, for_writing, command.completion});
     return {KVCPU_SC_PENDING, 0, 0};
 }
 
@@ -124,9 +124,9 @@ void Holds::released(uint32_t block) noexcept {
 }
 
 void Holds::end(uint32_t index, const Result &result) noexcept {
-    const Reply reply = waiting_[index].reply;
+    const CompletionTarget completion = waiting_[index].completion;
     waiting_.remove(index);
-    replies_.complete(reply, result);
+    completions_.complete(completion, result);
 }
 
 void Holds::grant_arrived() noexcept {
@@ -163,7 +163,7 @@ void Holds::cancel_all(uint16_t context) noexcept {
 }
 
 void Holds::cancel_via(uint16_t via) noexcept {
-    end_where(KVCPU_SC_CANCELLED, [via](const Waiting &hold) { return hold.reply.via == via; });
+    end_where(KVCPU_SC_CANCELLED, [via](const Waiting &hold) { return hold.completion.via == via; });
 }
 
 }  // namespace kvcpu

@@ -21,7 +21,7 @@ namespace kvcpu {
  */
 class Holds {
   public:
-    Holds(Device &device, Placement &placement, Pins &pins, Mover &mover, Replies &replies);
+    Holds(Device &device, Placement &placement, Pins &pins, Mover &mover, Completions &completions);
 
     void clear() noexcept { waiting_.clear(); }
     [[nodiscard]] bool is_any_waiting() const noexcept { return waiting_.count() > 0; }
@@ -44,7 +44,7 @@ class Holds {
         uint32_t block = no_block;
         uint16_t context = 0;
         bool for_writing = false;
-        Reply reply;
+        CompletionTarget completion;
     };
 
     [[nodiscard]] bool must_wait(const Block &block) const noexcept;
@@ -59,7 +59,7 @@ class Holds {
     Placement &placement_;
     Pins &pins_;
     Mover &mover_;
-    Replies &replies_;
+    Completions &completions_;
     WaitPool<Waiting> waiting_;  // one list
 };
 

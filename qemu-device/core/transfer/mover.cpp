@@ -30,7 +30,7 @@ Mover::Mover(Device &device, Placement &placement, Pins &pins, EventQueue &event
 
 void Mover::clear() noexcept {
     jobs_.clear();
-    asked_in_ = 0;
+    fetches_requested_ = 0;
     std::fill(channels_.begin(), channels_.end(), Engine{});
     scrubber_ = {};
 }
@@ -63,7 +63,7 @@ void Mover::record_choice(uint32_t block, kvcpu_victim_class as, const Cause &ca
 bool Mover::evict_for(uint32_t block, kvcpu_victim_class as, const Cause &cause) noexcept {
     Block &b = d_.at(block);
     record_choice(block, as, cause);
-    b.leaving_as = as;
+    b.eviction_class = as;
     if (b.held) {
         d_.ask_for_slot(block);
         revoke(block, cause.revoke);
@@ -75,7 +75,7 @@ bool Mover::evict_for(uint32_t block, kvcpu_victim_class as, const Cause &cause)
     }
     d_.change(block, KVCPU_BO_EVICT, KVCPU_BS_LEAVING);
     if (!b.moving) {
-        jobs_.push_back(leaving_jobs, block);
+        jobs_.push_back(eviction_jobs, block);
     }
     placement_.changed(block);
     return true;
@@ -83,9 +83,9 @@ bool Mover::evict_for(uint32_t block, kvcpu_victim_class as, const Cause &cause)
 
 void Mover::leave_slot(uint32_t block, kvcpu_block_occurrence occurrence) noexcept {
     Block &b = d_.at(block);
-    d_.count(static_cast<kvcpu_counter>(KVCPU_CNT_EVICTED_RELEASED + unsigned{b.leaving_as}));
+    d_.count(static_cast<kvcpu_counter>(KVCPU_CNT_EVICTED_RELEASED + unsigned{b.eviction_class}));
     d_.record({.kind = KVCPU_EV_EVICTED,
-               .detail = static_cast<uint16_t>(b.leaving_as),
+               .detail = static_cast<uint16_t>(b.eviction_class),
                .context = b.owner,
                .first = block,
                .value = b.slot});
@@ -147,14 +147,14 @@ void Mover::revoke(uint32_t block, kvcpu_revoke_reason why) noexcept {
 }
 
 void Mover::held(uint32_t block) noexcept {
-    if (d_.at(block).wanted > 0 && is_home(d_.at(block))) {
+    if (d_.at(block).wanted > 0 && is_in_slow_tier_only(d_.at(block))) {
         revoke(block, KVCPU_RV_FETCH);
     }
 }
 
 void Mover::forget_asked(uint32_t block) noexcept {
-    asked_in_ -= d_.at(block).asked_in ? 1 : 0;
-    d_.at(block).asked_in = false;
+    fetches_requested_ -= d_.at(block).fetch_requested ? 1 : 0;
+    d_.at(block).fetch_requested = false;
 }
 
 /* What wanted it is looked at again: by then something else may be wanted. */
@@ -185,15 +185,15 @@ void Mover::released(uint32_t block) noexcept {
 /* For hints; a PIN asks for all its blocks at once. */
 void Mover::ask_back_for_fetches() noexcept {
     for (uint32_t block = placement_.next_held_fetch();
-         block != no_block && asked_in_ < channels_.size(); block = placement_.next_held_fetch()) {
-        const Room room = placement_.room_for(block);
+         block != no_block && fetches_requested_ < channels_.size(); block = placement_.next_held_fetch()) {
+        const SlotPurpose purpose = placement_.purpose_of(block);
         const bool at_maximum = placement_.quotas.is_at_maximum(d_.at(block).owner);
-        const Victim victim = at_maximum ? own_victim(block, room) : find_victim(block, room);
+        const Victim victim = at_maximum ? own_victim(block, purpose) : find_victim(block, purpose);
         if ((at_maximum || d_.free_slots.count() == 0) && victim.block == no_block) {
             return;
         }
-        d_.at(block).asked_in = true;
-        ++asked_in_;
+        d_.at(block).fetch_requested = true;
+        ++fetches_requested_;
         revoke(block, KVCPU_RV_FETCH);
     }
 }
@@ -225,10 +225,10 @@ void Mover::begin_fetch(Engine &engine, Kind kind, uint32_t block, uint16_t reas
     record_move(KVCPU_EV_FETCH_START, engine);
 }
 
-bool Mover::begin_leaving(Engine &channel, uint16_t reason) noexcept {
+bool Mover::begin_eviction(Engine &channel, uint16_t reason) noexcept {
     for (;;) {
-        const uint32_t block = jobs_.front(leaving_jobs);
-        if (block == Rings::none) {
+        const uint32_t block = jobs_.front(eviction_jobs);
+        if (block == IndexLists::none) {
             return false;
         }
         jobs_.remove(block);
@@ -244,7 +244,7 @@ bool Mover::begin_leaving(Engine &channel, uint16_t reason) noexcept {
     }
 }
 
-uint32_t Mover::leaving_on_channels() const noexcept {
+uint32_t Mover::evictions_on_channels() const noexcept {
     return static_cast<uint32_t>(
         std::count_if(channels_.begin(), channels_.end(), [this](const Engine &channel) {
             return channel.kind != Kind::idle && d_.at(channel.block).state == KVCPU_BS_LEAVING;
@@ -260,20 +260,20 @@ bool Mover::take_demand(Engine &channel) noexcept {
         begin_fetch(channel, Kind::fetch, block, KVCPU_MOVE_DEMAND);
         return true;
     }
-    return d_.free_slots.count() == 0 && leaving_on_channels() < pins_.unstarted() &&
-           begin_leaving(channel, KVCPU_MOVE_DEMAND);
+    return d_.free_slots.count() == 0 && evictions_on_channels() < pins_.unstarted() &&
+           begin_eviction(channel, KVCPU_MOVE_DEMAND);
 }
 
 bool Mover::take_prefetch(Engine &channel) noexcept {
     ask_back_for_fetches();
-    Room room = Room::score;
+    SlotPurpose purpose = SlotPurpose::score;
     for (;;) {
         const uint32_t block = placement_.next_fetch();
         if (block == no_block) {
             return false;
         }
-        room = placement_.room_for(block);
-        if (make_slot_free(block, room)) {
+        purpose = placement_.purpose_of(block);
+        if (make_slot_free(block, purpose)) {
             begin_fetch(channel, Kind::fetch, block, KVCPU_MOVE_PREFETCH);
             return true;
         }
@@ -283,17 +283,17 @@ bool Mover::take_prefetch(Engine &channel) noexcept {
         placement_.quotas.park_fetch(block);
         placement_.changed(block);
     }
-    return room == Room::hint && leaving_on_channels() < pins_.unstarted() + placement_.queued() &&
-           begin_leaving(channel, KVCPU_MOVE_PREFETCH);
+    return purpose == SlotPurpose::hint && evictions_on_channels() < pins_.unstarted() + placement_.queued() &&
+           begin_eviction(channel, KVCPU_MOVE_PREFETCH);
 }
 
 bool Mover::take_clean(Engine &channel) noexcept {
-    if (begin_leaving(channel, KVCPU_MOVE_CLEAN)) {
+    if (begin_eviction(channel, KVCPU_MOVE_CLEAN)) {
         return true;
     }
     for (;;) {
         const uint32_t block = jobs_.front(clean_jobs);
-        if (block == Rings::none) {
+        if (block == IndexLists::none) {
             return false;
         }
         jobs_.remove(block);
@@ -320,7 +320,7 @@ bool Mover::take_zero_fill() noexcept {
 
 bool Mover::take_scrub() noexcept {
     const uint32_t block = jobs_.front(scrub_jobs);
-    if (block == Rings::none) {
+    if (block == IndexLists::none) {
         return false;
     }
     jobs_.remove(block);

@@ -76,7 +76,7 @@ class Mover final : public Evictions {
 
     static constexpr uint64_t batch_moves = 16;
 
-    static constexpr uint32_t leaving_jobs = 0;
+    static constexpr uint32_t eviction_jobs = 0;
     static constexpr uint32_t clean_jobs = 1;
     static constexpr uint32_t scrub_jobs = 2;
     static constexpr uint32_t job_lists = 3;
@@ -95,15 +95,15 @@ class Mover final : public Evictions {
     bool evict_for(uint32_t block, kvcpu_victim_class as, const Cause &cause) noexcept;
     void record_choice(uint32_t block, kvcpu_victim_class as, const Cause &cause) noexcept;
     void leave_slot(uint32_t block, kvcpu_block_occurrence occurrence) noexcept;
-    /* room.cpp */
-    [[nodiscard]] Victim find_victim(uint32_t wanted_by, Room room) noexcept;
-    [[nodiscard]] Victim own_victim(uint32_t wanted_by, Room room) const noexcept;
-    bool exchange(uint32_t wanted_by, Room room) noexcept;
+    /* Defined in victim_search.cpp. */
+    [[nodiscard]] Victim find_victim(uint32_t wanted_by, SlotPurpose purpose) noexcept;
+    [[nodiscard]] Victim own_victim(uint32_t wanted_by, SlotPurpose purpose) const noexcept;
+    bool exchange(uint32_t wanted_by, SlotPurpose purpose) noexcept;
     void look_again() noexcept;
     uint32_t next_for_pins(bool written) noexcept;
     void displace(const Victim &victim) noexcept;
-    [[nodiscard]] bool make_slot_free(uint32_t wanted_by, Room room) noexcept;
-    [[nodiscard]] uint32_t leaving_on_channels() const noexcept;
+    [[nodiscard]] bool make_slot_free(uint32_t wanted_by, SlotPurpose purpose) noexcept;
+    [[nodiscard]] uint32_t evictions_on_channels() const noexcept;
     [[nodiscard]] uint64_t earliest_end(Pins::Lack lack) const noexcept;
 
     void begin(Engine &engine, Kind kind, uint32_t block, uint16_t reason) noexcept;
@@ -111,7 +111,7 @@ class Mover final : public Evictions {
     void revoke(uint32_t block, kvcpu_revoke_reason why) noexcept;
     void ask_back_for_fetches() noexcept;
     void forget_asked(uint32_t block) noexcept;
-    bool begin_leaving(Engine &channel, uint16_t reason) noexcept;
+    bool begin_eviction(Engine &channel, uint16_t reason) noexcept;
     bool take_demand(Engine &channel) noexcept;
     bool take_prefetch(Engine &channel) noexcept;
     bool take_clean(Engine &channel) noexcept;
@@ -129,8 +129,8 @@ class Mover final : public Evictions {
     Placement &placement_;
     Pins &pins_;
     EventQueue &events_;
-    uint32_t asked_in_ = 0;  // held blocks whose fetch for a hint waits for that
-    Rings jobs_;
+    uint32_t fetches_requested_ = 0;  // held blocks whose fetch for a hint waits for that
+    IndexLists jobs_;
     std::vector<Engine> channels_;
     Engine scrubber_;
     uint64_t move_ns_;

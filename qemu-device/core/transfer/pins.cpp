@@ -5,17 +5,17 @@
 
 namespace kvcpu {
 
-Pins::Pins(Device &device, Placement &placement, Replies &replies, Fences &fences,
+Pins::Pins(Device &device, Placement &placement, Completions &completions, Fences &fences,
            EventQueue &events)
     : d_(device),
       placement_(placement),
-      replies_(replies),
+      completions_(completions),
       fences_(fences),
       events_(events),
-      waiting_(Replies::places(device), static_cast<uint32_t>(device.contexts.size())),
-      by_age_(Replies::places(device), 1),
-      deadline_places_(Replies::places(device)),
-      deadlines_(deadline_places_, Replies::places(device)),
+      waiting_(Completions::places(device), static_cast<uint32_t>(device.contexts.size())),
+      by_age_(Completions::places(device), 1),
+      deadline_places_(Completions::places(device)),
+      deadlines_(deadline_places_, Completions::places(device)),
       waiting_in_(device.contexts.size()) {}
 
 void Pins::clear() noexcept {
@@ -46,7 +46,7 @@ void Pins::for_each_wanting(uint32_t block, Function function) noexcept {
     }
 }
 
-Result Pins::pin(uint16_t context, Range range, uint64_t deadline_ns, const Reply &reply) noexcept {
+Result Pins::pin(uint16_t context, Range range, uint64_t deadline_ns, const CompletionTarget &completion) noexcept {
     uint32_t found = 0;
     uint32_t blank = 0;
     for (uint32_t block = range.first; block < range.end(); ++block) {
@@ -62,7 +62,7 @@ Result Pins::pin(uint16_t context, Range range, uint64_t deadline_ns, const Repl
         grant(context, range);
         return {KVCPU_SC_SUCCESS, aux, 0};
     }
-    if (!replies_.reserve(reply)) {
+    if (!completions_.reserve(completion)) {
         return {KVCPU_SC_BUSY, 0, 0};
     }
     d_.count(KVCPU_CNT_PINS_WAITED);
@@ -77,9 +77,9 @@ Result Pins::pin(uint16_t context, Range range, uint64_t deadline_ns, const Repl
           .fetch_from = range.first,
           .zero_from = range.first,
           .context = context,
-          .reply = reply,
+          .completion = completion,
           .deadline_ns = deadline_ns,
-          .order = ++d_.order});
+          .order = ++d_.wait_sequence});
     return {KVCPU_SC_PENDING, aux, 0};
 }
 
@@ -93,11 +93,11 @@ void Pins::wait(const Waiting &pin) noexcept {
         if (placement_.is_queued(block) || (b.state == KVCPU_BS_FETCHING && b.prefetched)) {
             d_.count(KVCPU_CNT_PREFETCH_LATE);
         }
-        if (b.wanted++ == 0 && is_home(b)) {
+        if (b.wanted++ == 0 && is_in_slow_tier_only(b)) {
             ++unstarted_;
             placement_.policy().missed(block);
         }
-        if (b.held && is_home(b)) {
+        if (b.held && is_in_slow_tier_only(b)) {
             events_.revoke(block, KVCPU_RV_FETCH);
         }
         rescue(block);
@@ -155,7 +155,7 @@ void Pins::end(uint32_t index, kvcpu_status status) noexcept {
     --waiting_in_[pin.context];
     for (uint32_t block = pin.range.first; block < pin.range.end(); ++block) {
         Block &b = d_.at(block);
-        if (--b.wanted == 0 && is_home(b)) {
+        if (--b.wanted == 0 && is_in_slow_tier_only(b)) {
             --unstarted_;
         }
         placement_.changed(block);
@@ -169,13 +169,13 @@ void Pins::end(uint32_t index, kvcpu_status status) noexcept {
                    .first = pin.range.first,
                    .value = pin.range.count});
     }
-    replies_.complete(pin.reply, {status, static_cast<uint16_t>(pin.found), 0});
+    completions_.complete(pin.completion, {status, static_cast<uint16_t>(pin.found), 0});
     fences_.ended(pin.context, pin.order);
 }
 
 bool Pins::cancel(uint16_t context, uint64_t tag) noexcept {
     for (uint32_t i = waiting_.first(context); i != none; i = waiting_.after(i)) {
-        if (waiting_[i].reply.tag == tag) {
+        if (waiting_[i].completion.tag == tag) {
             end(i, KVCPU_SC_CANCELLED);
             return true;
         }
@@ -192,7 +192,7 @@ void Pins::cancel_all(uint16_t context) noexcept {
 void Pins::cancel_via(uint16_t context, uint16_t via) noexcept {
     for (uint32_t i = waiting_.first(context); i != none;) {
         const uint32_t next = waiting_.after(i);
-        if (waiting_[i].reply.via == via) {
+        if (waiting_[i].completion.via == via) {
             end(i, KVCPU_SC_CANCELLED);
         }
         i = next;
@@ -284,7 +284,7 @@ uint32_t Pins::next(bool written) noexcept {
         uint32_t &from = written ? pin.fetch_from : pin.zero_from;
         for (; from < pin.range.end(); ++from) {
             const Block &b = d_.at(from);
-            if (is_home(b) && b.written == written && !b.held) {
+            if (is_in_slow_tier_only(b) && b.written == written && !b.held) {
                 return from;
             }
         }

@@ -22,13 +22,13 @@ namespace kvcpu {
  */
 class Pins {
   public:
-    Pins(Device &device, Placement &placement, Replies &replies, Fences &fences,
+    Pins(Device &device, Placement &placement, Completions &completions, Fences &fences,
          EventQueue &events);
 
     void clear() noexcept;
 
     /* The range is the context's and at most FAST_SLOTS long. */
-    Result pin(uint16_t context, Range range, uint64_t deadline_ns, const Reply &reply) noexcept;
+    Result pin(uint16_t context, Range range, uint64_t deadline_ns, const CompletionTarget &completion) noexcept;
     /* Every block of the range has a claim. */
     void unpin(uint16_t context, Range range) noexcept;
     /* Ends the context's oldest waiting PIN with this tag. */
@@ -64,7 +64,7 @@ class Pins {
         uint32_t written = 0;  // blocks that must be fetched, or are being fetched
         uint32_t blank = 0;    // blocks that must be zero-filled, or are
     };
-    static constexpr uint32_t none = Rings::none;
+    static constexpr uint32_t none = IndexLists::none;
     [[nodiscard]] uint32_t oldest() const noexcept { return by_age_.front(0); }
     [[nodiscard]] uint32_t younger(uint32_t pin) const noexcept { return by_age_.after(pin); }
     [[nodiscard]] Lack lack(uint32_t pin) const noexcept {
@@ -104,7 +104,7 @@ class Pins {
         uint32_t fetch_from = 0;     // no block before it is left to be fetched
         uint32_t zero_from = 0;      // the same for zero-fills
         uint16_t context = 0;
-        Reply reply;
+        CompletionTarget completion;
         uint64_t deadline_ns = 0;
         uint64_t order = 0;
     };
@@ -123,11 +123,11 @@ class Pins {
 
     Device &d_;
     Placement &placement_;
-    Replies &replies_;
+    Completions &completions_;
     Fences &fences_;
     EventQueue &events_;
     WaitPool<Waiting> waiting_;
-    Rings by_age_;  // one list, oldest first
+    IndexLists by_age_;  // one list, oldest first
     IndexedHeap::Places deadline_places_;
     IndexedHeap deadlines_;
     std::vector<uint32_t> waiting_in_;  // by context

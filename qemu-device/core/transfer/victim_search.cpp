@@ -9,13 +9,13 @@ namespace kvcpu {
 namespace {
 
 /* Of its blocks, in the order of last use, so many are looked at for the one to give. */
-constexpr unsigned own_looked_at = 64;
+constexpr unsigned own_blocks_examined = 64;
 
-kvcpu_eviction_cause cause_of(Room room) {
-    switch (room) {
-        case Room::pin:
+kvcpu_eviction_cause cause_of(SlotPurpose purpose) {
+    switch (purpose) {
+        case SlotPurpose::pin:
             return KVCPU_EC_PIN;
-        case Room::hint:
+        case SlotPurpose::hint:
             return KVCPU_EC_HINT;
         default:
             return KVCPU_EC_SCORE;
@@ -25,19 +25,19 @@ kvcpu_eviction_cause cause_of(Room room) {
 }  // namespace
 
 /* The one of the lowest class; of one class, that which was used longest ago. */
-Victim Mover::own_victim(uint32_t wanted_by, Room room) const noexcept {
+Victim Mover::own_victim(uint32_t wanted_by, SlotPurpose purpose) const noexcept {
     const Policy &policy = placement_.policy();
     const Block &wanted = d_.at(wanted_by);
     Victim best;
-    if (room == Room::score || (room == Room::hint && !policy.uses_hints())) {
+    if (purpose == SlotPurpose::score || (purpose == SlotPurpose::hint && !policy.uses_hints())) {
         return best;
     }
     uint32_t block = placement_.quotas.first_of(wanted.owner);
-    for (unsigned i = 0; i < own_looked_at && block != no_block; ++i) {
+    for (unsigned i = 0; i < own_blocks_examined && block != no_block; ++i) {
         const Block &b = d_.at(block);
         const kvcpu_victim_class as = policy.class_of(b);
         const bool is_farther = as == KVCPU_VC_PREFETCHED && b.target > target_key(wanted);
-        const bool may_be_taken = room == Room::pin || as <= KVCPU_VC_UNHINTED || is_farther;
+        const bool may_be_taken = purpose == SlotPurpose::pin || as <= KVCPU_VC_UNHINTED || is_farther;
         if (may_be_taken && (best.block == no_block || as < best.as)) {
             best = {block, as, as == KVCPU_VC_SHARED || (as == KVCPU_VC_HOT && !b.lingering)};
         }
@@ -47,10 +47,10 @@ Victim Mover::own_victim(uint32_t wanted_by, Room room) const noexcept {
 }
 
 /* True if the context is below its maximum now; else what it gives is on its way, if it can. */
-bool Mover::exchange(uint32_t wanted_by, Room room) noexcept {
+bool Mover::exchange(uint32_t wanted_by, SlotPurpose purpose) noexcept {
     const uint16_t context = d_.at(wanted_by).owner;
-    while (placement_.quotas.must_give(context)) {
-        const Victim victim = own_victim(wanted_by, room);
+    while (placement_.quotas.must_evict(context)) {
+        const Victim victim = own_victim(wanted_by, purpose);
         if (victim.block == no_block) {
             return false;
         }
@@ -86,7 +86,7 @@ void Mover::look_again() noexcept {
 uint32_t Mover::next_for_pins(bool written) noexcept {
     for (;;) {
         const uint32_t block = pins_.next(written);
-        if (block == no_block || make_slot_free(block, Room::pin)) {
+        if (block == no_block || make_slot_free(block, SlotPurpose::pin)) {
             return block;
         }
         if (!placement_.quotas.is_at_maximum(d_.at(block).owner)) {
@@ -96,21 +96,21 @@ uint32_t Mover::next_for_pins(bool written) noexcept {
     }
 }
 
-/* -- Making room ----------------------------------------------------------- */
+/* -- Freeing a slot ----------------------------------------------------------- */
 
 /* What a minimum protects is out of the policy's orders once it has been met there. */
-Victim Mover::find_victim(uint32_t wanted_by, Room room) noexcept {
+Victim Mover::find_victim(uint32_t wanted_by, SlotPurpose purpose) noexcept {
     const uint16_t context = d_.at(wanted_by).owner;
-    Victim victim = placement_.policy().victim({wanted_by, room});
+    Victim victim = placement_.policy().victim({wanted_by, purpose});
     while (victim.block != no_block && placement_.quotas.protects(victim.block, context)) {
         placement_.quotas.park_victim(victim.block);
         placement_.changed(victim.block);
-        victim = placement_.policy().victim({wanted_by, room});
+        victim = placement_.policy().victim({wanted_by, purpose});
     }
     if (victim.block == no_block && placement_.quotas.in_use()) {
-        victim = own_victim(wanted_by, room);
+        victim = own_victim(wanted_by, purpose);
     }
-    if (victim.block == no_block && room == Room::pin && pins_.is_oldest(wanted_by)) {
+    if (victim.block == no_block && purpose == SlotPurpose::pin && pins_.is_oldest(wanted_by)) {
         victim.block = pins_.take_from_younger([this, context](uint32_t block) {
             return !placement_.quotas.protects(block, context);
         });
@@ -127,18 +127,18 @@ Victim Mover::find_victim(uint32_t wanted_by, Room room) noexcept {
  * True if a slot is free now. A dirty victim starts on its way instead, unless as many are on
  * their way already as there is work for.
  */
-bool Mover::make_slot_free(uint32_t wanted_by, Room room) noexcept {
-    if (placement_.quotas.is_at_maximum(d_.at(wanted_by).owner) && !exchange(wanted_by, room)) {
+bool Mover::make_slot_free(uint32_t wanted_by, SlotPurpose purpose) noexcept {
+    if (placement_.quotas.is_at_maximum(d_.at(wanted_by).owner) && !exchange(wanted_by, purpose)) {
         return false;
     }
-    const uint32_t slots_wanted = pins_.unstarted() + (room == Room::pin ? 0 : placement_.queued());
-    while (d_.free_slots.count() == 0 && d_.leaving + d_.giving < slots_wanted) {
-        const Victim victim = find_victim(wanted_by, room);
+    const uint32_t slots_wanted = pins_.unstarted() + (purpose == SlotPurpose::pin ? 0 : placement_.queued());
+    while (d_.free_slots.count() == 0 && d_.evicting + d_.slots_requested < slots_wanted) {
+        const Victim victim = find_victim(wanted_by, purpose);
         if (victim.block == no_block) {
             return false;
         }
         displace(victim);
-        evict_for(victim.block, victim.as, {cause_of(room), KVCPU_RV_SLOT, wanted_by});
+        evict_for(victim.block, victim.as, {cause_of(purpose), KVCPU_RV_SLOT, wanted_by});
     }
     return d_.free_slots.count() > 0;
 }

@@ -3,25 +3,25 @@
 
 namespace kvcpu {
 
-Rings::Rings(uint32_t blocks, uint32_t lists)
+IndexLists::IndexLists(uint32_t blocks, uint32_t lists)
     : blocks_(blocks), nodes_(std::size_t{blocks} + lists) {
     clear();
 }
 
-void Rings::clear() noexcept {
+void IndexLists::clear() noexcept {
     for (std::size_t node = 0; node < nodes_.size(); ++node) {
         isolate(static_cast<uint32_t>(node));
     }
 }
 
-void Rings::replace(uint32_t block, uint32_t heir) noexcept {
+void IndexLists::replace(uint32_t block, uint32_t heir) noexcept {
     const Node old = nodes_[block];
     isolate(block);
     link(old.previous, heir);
     link(heir, old.next);
 }
 
-void Rings::splice(uint32_t from, uint32_t to) noexcept {
+void IndexLists::splice(uint32_t from, uint32_t to) noexcept {
     const Node source = nodes_[sentinel(from)];
     if (source.next == sentinel(from)) {
         return;
@@ -32,7 +32,7 @@ void Rings::splice(uint32_t from, uint32_t to) noexcept {
     isolate(sentinel(from));
 }
 
-uint32_t Rings::front(uint32_t list) const noexcept {
+uint32_t IndexLists::front(uint32_t list) const noexcept {
     const uint32_t first = nodes_[sentinel(list)].next;
     return first == sentinel(list) ? none : first;
 }

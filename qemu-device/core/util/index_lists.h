@@ -15,11 +15,11 @@ namespace kvcpu {
  * without knowing which: each list is a ring closed by a sentinel. Nothing allocates after
  * construction, and every operation costs the same however long the lists are.
  */
-class Rings {
+class IndexLists {
   public:
     static constexpr uint32_t none = UINT32_MAX;
 
-    Rings(uint32_t blocks, uint32_t lists);
+    IndexLists(uint32_t blocks, uint32_t lists);
 
     // Every list empty.
     void clear() noexcept;
@@ -57,8 +57,8 @@ class Rings {
     }
 
     // Has its place come nearer; then, when that is there, those of its neighbours.
-    void prefetch(uint32_t block) const noexcept { __builtin_prefetch(&nodes_[block], 1); }
-    void prefetch_neighbours(uint32_t block) const noexcept {
+    void warm_cache(uint32_t block) const noexcept { __builtin_prefetch(&nodes_[block], 1); }
+    void warm_neighbours(uint32_t block) const noexcept {
         __builtin_prefetch(&nodes_[nodes_[block].previous], 1);
         __builtin_prefetch(&nodes_[nodes_[block].next], 1);
     }

@@ -75,7 +75,7 @@ class IndexedHeap {
         }
     }
     /* Has what an operation on the block will touch come nearer. */
-    void prefetch(uint32_t block) const noexcept {
+    void warm_cache(uint32_t block) const noexcept {
         const uint32_t at = (*places_)[block].position;
         if (at < keys_.size()) {
             __builtin_prefetch(&keys_[at]);

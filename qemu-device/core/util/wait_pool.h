@@ -16,7 +16,7 @@ namespace kvcpu {
 template <typename T>
 class WaitPool {
   public:
-    static constexpr uint32_t none = Rings::none;
+    static constexpr uint32_t none = IndexLists::none;
 
     WaitPool(uint32_t capacity, uint32_t contexts)
         : items_(capacity), lists_(capacity, contexts + 1), free_list_(contexts) {
@@ -30,7 +30,7 @@ class WaitPool {
             lists_.push_back(free_list_, index);
         }
     }
-    /* There is room: whoever waits has reserved its place (replies.h). */
+    /* There is room: whoever waits has reserved its place (completions.h). */
     uint32_t add(uint16_t context, const T &item) noexcept {
         const uint32_t index = lists_.front(free_list_);
         items_[index] = item;
@@ -51,7 +51,7 @@ class WaitPool {
 
   private:
     std::vector<T> items_;
-    Rings lists_;
+    IndexLists lists_;
     uint32_t free_list_;
     uint32_t count_ = 0;
 };

@@ -20,7 +20,7 @@ int main() {
                               KVCPU_BS_LEAVING};
     for (unsigned from = 0; from < KVCPU_BLOCK_STATE_COUNT; ++from) {
         for (unsigned what = 0; what < KVCPU_BLOCK_OCCURRENCE_COUNT; ++what) {
-            const unsigned allowed = kvcpu::life_after(static_cast<kvcpu_block_state>(from),
+            const unsigned allowed = kvcpu::states_after(static_cast<kvcpu_block_state>(from),
                                                        static_cast<kvcpu_block_occurrence>(what));
             std::string cell;
             for (const unsigned to : order) {

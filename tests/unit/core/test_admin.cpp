@@ -35,7 +35,7 @@ void the_admin_ring_is_set_up_by_registers() {
     CU_ASSERT_EQUAL(admin.open().status, KVCPU_SC_SUCCESS);
     device.write(KVCPU_REG_ADMIN_SQ_ADDR, 1); /* too late to matter */
     admin.push(admin_entry(KVCPU_OP_ALLOC, 3, 0, 2, 0, 0, 0, 77));
-    admin.announce();
+    admin.advance_tail();
     const std::vector<Completion> done = admin.take();
     CU_ASSERT_EQUAL_FATAL(done.size(), 1);
     CU_ASSERT_EQUAL(done[0].tag, 77);
@@ -44,7 +44,7 @@ void the_admin_ring_is_set_up_by_registers() {
     CU_ASSERT_EQUAL((device.block_register(KVCPU_REG_BLOCK_STATE, 0) >> 16) & 0xffff, 3);
     device.write(KVCPU_REG_QUEUE_ENABLE, 0);
     CU_ASSERT_EQUAL(admin.context_register(KVCPU_REG_CONTEXT_STATE), KVCPU_RS_NO_RING);
-    admin.announce(2);
+    admin.advance_tail(2);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_BAD_DOORBELL), 1);
     CU_ASSERT_EQUAL(device.events(KVCPU_EV_QUEUES), 2);
 }
@@ -61,14 +61,14 @@ void an_admin_ring_that_cannot_be_reached() {
         CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_DMA_FAULTS), 1);
         device.dma_rule = nullptr;
         CU_ASSERT_EQUAL(admin.open().status, KVCPU_SC_SUCCESS);
-        admin.announce(100);
+        admin.advance_tail(100);
         CU_ASSERT_EQUAL(admin.state(), KVCPU_RS_BAD_TAIL);
         CU_ASSERT_EQUAL(device.read(KVCPU_REG_QUEUE_ENABLE), KVCPU_QEN_ADMIN);
         device.write(KVCPU_REG_QUEUE_ENABLE, 0);
         admin.wipe();
         CU_ASSERT_EQUAL(admin.open().status, KVCPU_SC_SUCCESS);
         admin.push(admin_entry(KVCPU_OP_STEP, 1, 0, 0, 5));
-        admin.announce();
+        admin.advance_tail();
         CU_ASSERT_EQUAL(admin.take().size(), 1);
     }
 }
@@ -79,7 +79,7 @@ void the_admin_ring_acts_in_any_name() {
     admin.open();
     const auto run = [&](const Ring::Words &words) {
         admin.push(words);
-        admin.announce();
+        admin.advance_tail();
         return admin.take().at(0).result;
     };
     CU_ASSERT_EQUAL(run(admin_entry(KVCPU_OP_ALLOC, 9, 0, 1)).status, KVCPU_SC_BAD_CONTEXT);
@@ -116,7 +116,7 @@ void what_waits_by_the_admin_ring_ends_with_it() {
     }
     admin.push(admin_entry(KVCPU_OP_PIN, 1, 0, 4, 1'000'000'000));
     admin.push(admin_entry(KVCPU_OP_FENCE, 1, 0, 0));
-    admin.announce();
+    admin.advance_tail();
     CU_ASSERT_EQUAL(admin.look().size(), 0);
     device.write(KVCPU_REG_QUEUE_ENABLE, 0);
     CU_ASSERT_EQUAL(device.status_counter(KVCPU_SC_CANCELLED), 2);
@@ -150,7 +150,7 @@ struct BufferScene {
         ring.push({block, 1, 0, where,
                    offset << KVCPU_EXT_OFFSET_SHIFT | length << KVCPU_EXT_LENGTH_SHIFT, 0, 0,
                    opcode | KVCPU_F_COMPLETE << 16});
-        ring.announce();
+        ring.advance_tail();
         return ring.take().at(0).result.status;
     }
 };
@@ -189,7 +189,7 @@ void buffers_scatter_and_gather() {
     other.open();
     other.push({0, 1, 0, in_buffer(7, 0), uint64_t{1} << 32, 0, 0,
                 KVCPU_OP_READ | KVCPU_F_COMPLETE << 16});
-    other.announce();
+    other.advance_tail();
     CU_ASSERT_EQUAL(other.take().at(0).result.status, KVCPU_SC_NOT_OWNER);
     CU_ASSERT_EQUAL(device.command(KVCPU_OP_BUFFER_REMOVE, 7, 0).status, KVCPU_SC_SUCCESS);
     CU_ASSERT_EQUAL(device.command(KVCPU_OP_BUFFER_REMOVE, 7, 0).status, KVCPU_SC_BAD_BUFFER);
@@ -255,7 +255,7 @@ void large_copies_use_up_turns() {
     for (int i = 0; i < 3; ++i) {
         ring.push({0, 1, 0, 0, config.block_size << 32, 0, 0, KVCPU_OP_WRITE});
     }
-    ring.announce();
+    ring.advance_tail();
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_WRITES), 1);
     device.run(1000);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_WRITES), 2);
@@ -274,7 +274,7 @@ void steps(Ring &ring, unsigned count) {
     for (unsigned i = 0; i < count; ++i) {
         ring.push(KVCPU_OP_STEP, 0, 0, 1, KVCPU_F_COMPLETE);
     }
-    ring.announce();
+    ring.advance_tail();
 }
 
 void interrupts_come_by_count_and_time() {
@@ -350,7 +350,7 @@ void close_forgets_the_ring_at_once() {
     ring.push(KVCPU_OP_PIN, 0, 4, 1'000'000, KVCPU_F_COMPLETE);
     ring.push(KVCPU_OP_FENCE, 0, 0, 0, KVCPU_F_COMPLETE);
     ring.push(KVCPU_OP_STEP, 0, 0, 0, KVCPU_F_COMPLETE);
-    ring.announce();
+    ring.advance_tail();
     device.dma_rule = [](uint64_t, bool) {
         CU_FAIL("the device touches memory");
         return KVCPU_DMA_FAULT;
@@ -361,7 +361,7 @@ void close_forgets_the_ring_at_once() {
     CU_ASSERT_EQUAL(device.vectors.back(), 0);
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_BLOCKS_FREE), 16);
     CU_ASSERT_EQUAL(device.status_counter(KVCPU_SC_CANCELLED), 2);
-    ring.announce();
+    ring.advance_tail();
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_BAD_DOORBELL), 1);
     device.dma_rule = nullptr;
     ring.wipe();
@@ -380,7 +380,7 @@ void resets_touch_no_memory() {
         device.fill(0, 1);
         ring.push(KVCPU_OP_PIN, 0, 4, 1'000'000, KVCPU_F_COMPLETE);
         ring.push(KVCPU_OP_STEP, 0, 0, 0, KVCPU_F_COMPLETE);
-        ring.announce();
+        ring.advance_tail();
         const unsigned interrupts = device.interrupts;
         device.dma_rule = [](uint64_t, bool) {
             CU_FAIL("the device touches memory");
@@ -388,7 +388,7 @@ void resets_touch_no_memory() {
         };
         kvcpu_core_reset(device.core, kind);
         CU_ASSERT_EQUAL(device.read(KVCPU_REG_QUEUE_ENABLE), 0);
-        ring.announce();
+        ring.advance_tail();
         ring.doorbell(KVCPU_DB_CQ_HEAD, 1);
         device.run_dry();
         CU_ASSERT_EQUAL(device.interrupts, interrupts);
@@ -415,7 +415,7 @@ void fences_wait_for_what_was_there() {
     CU_ASSERT_EQUAL(device.command(KVCPU_OP_FENCE, 0, 0).status, KVCPU_SC_SUCCESS);
     device.pin(0, 1, 1'000'000, 1);
     ring.push(KVCPU_OP_PIN, 1, 1, 1'000'000);
-    ring.announce();
+    ring.advance_tail();
     device.write(KVCPU_REG_CMD_TAG, 2);
     CU_ASSERT_EQUAL(device.command(KVCPU_OP_FENCE, 0, 0).status, KVCPU_SC_PENDING);
     device.pin(2, 1, 1'000'000, 3); /* later: not waited for */

@@ -28,7 +28,7 @@ void stops_are_told() {
     ring.open();
     ring.run(KVCPU_OP_STEP, 0, 0, 1);
     device.run(500);
-    ring.announce(99);
+    ring.advance_tail(99);
     const std::vector<Notice> told = events.take();
     CU_ASSERT_EQUAL_FATAL(told.size(), 1);
     CU_ASSERT_EQUAL(told[0].kind, KVCPU_NT_STOPPED);
@@ -241,7 +241,7 @@ void a_map_that_cannot_be_written_stops_its_ring() {
         return address >= map_at ? KVCPU_DMA_FAULT : KVCPU_DMA_OK;
     };
     ring.push(KVCPU_OP_ALLOC, 0, 4);
-    ring.announce();
+    ring.advance_tail();
     CU_ASSERT_EQUAL(ring.state(), KVCPU_RS_MAP_FAULT);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_DMA_FAULTS), 1);
     CU_ASSERT_EQUAL(events.take().at(0).detail, KVCPU_RS_MAP_FAULT);

@@ -354,7 +354,7 @@ void waiting_holds_end_with_what_they_wait_for() {
     CU_ASSERT_EQUAL(device.completions().at(0).result.status, KVCPU_SC_SEALED);
     device.command(KVCPU_OP_HOT, 2, 2);
     admin.push({2, 1, 0, 0, 0, 0, 4, uint64_t{1} << 32 | KVCPU_F_COMPLETE << 16 | KVCPU_OP_HOLD});
-    admin.announce();
+    admin.advance_tail();
     CU_ASSERT_EQUAL(admin.look().size(), 0);
     device.write(KVCPU_REG_QUEUE_ENABLE, 0);
     CU_ASSERT_EQUAL(hold(device, 3).status, KVCPU_SC_PENDING);

@@ -174,7 +174,7 @@ void every_cell_comes_about() {
     for (unsigned state = 0; state < KVCPU_BLOCK_STATE_COUNT; ++state) {
         for (unsigned occurrence = 0; occurrence < KVCPU_BLOCK_OCCURRENCE_COUNT; ++occurrence) {
             CU_ASSERT_EQUAL(covered[state][occurrence],
-                            kvcpu::life_after(static_cast<kvcpu_block_state>(state),
+                            kvcpu::states_after(static_cast<kvcpu_block_state>(state),
                                               static_cast<kvcpu_block_occurrence>(occurrence)));
         }
     }

@@ -16,7 +16,7 @@ namespace {
 using kvcpu::HeapKey;
 using kvcpu::IndexedHeap;
 using kvcpu::NumberSet;
-using kvcpu::Rings;
+using kvcpu::IndexLists;
 
 void number_set_equals_std_set() {
     std::mt19937 random(1);
@@ -89,7 +89,7 @@ void heap_gives_keys_in_order() {
 }
 
 void rings_keep_order_and_let_go() {
-    Rings rings(10, 3);
+    IndexLists rings(10, 3);
     for (const uint32_t block : {3U, 1U, 4U}) {
         rings.push_back(0, block);
     }
@@ -99,16 +99,16 @@ void rings_keep_order_and_let_go() {
     CU_ASSERT_FALSE(rings.contains(3));
     CU_ASSERT_EQUAL(rings.front(0), 1);
     rings.splice(0, 1);
-    CU_ASSERT_EQUAL(rings.front(0), Rings::none);
+    CU_ASSERT_EQUAL(rings.front(0), IndexLists::none);
     rings.splice(0, 1);
     for (const uint32_t expected : {5U, 1U, 4U}) {
         CU_ASSERT_EQUAL(rings.front(1), expected);
         rings.remove(expected);
     }
-    CU_ASSERT_EQUAL(rings.front(1), Rings::none);
+    CU_ASSERT_EQUAL(rings.front(1), IndexLists::none);
     rings.push_back(2, 7);
     rings.push_back(0, 7);
-    CU_ASSERT_EQUAL(rings.front(2), Rings::none);
+    CU_ASSERT_EQUAL(rings.front(2), IndexLists::none);
     CU_ASSERT_EQUAL(rings.front(0), 7);
 }
 

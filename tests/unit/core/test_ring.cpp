@@ -63,13 +63,13 @@ uint64_t Ring::push(unsigned opcode, uint64_t first, uint64_t count, uint64_t ar
     return push(words);
 }
 
-void Ring::announce() {
-    announce(tail);
+void Ring::advance_tail() {
+    advance_tail(tail);
 }
 
 Result Ring::run(unsigned opcode, uint64_t first, uint64_t count, uint64_t arg, unsigned flags) {
     push(opcode, first, count, arg, flags | KVCPU_F_COMPLETE, 0x7e57);
-    announce();
+    advance_tail();
     const std::vector<Completion> done = take();
     if (done.empty() || done.back().tag != 0x7e57) {
         throw std::runtime_error("the entry did not end at once");

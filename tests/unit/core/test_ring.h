@@ -27,12 +27,12 @@ class Ring {
     /* Empties memory and indices, as a driver does before RESTART. */
     void wipe();
 
-    /* Each returns the ring's index of the entry. Nothing is announced. */
+    /* Each returns the ring's index of the entry. Nothing is available. */
     uint64_t push(const Words &words);
     uint64_t push(unsigned opcode, uint64_t first, uint64_t count, uint64_t arg = 0,
                   unsigned flags = 0, uint64_t tag = 0);
-    void announce();
-    void announce(uint64_t value) { doorbell(KVCPU_DB_SQ_TAIL, value); }
+    void advance_tail();
+    void advance_tail(uint64_t value) { doorbell(KVCPU_DB_SQ_TAIL, value); }
     /* Pushes with F_COMPLETE, announces, and takes the completion, which must be there. */
     Result run(unsigned opcode, uint64_t first, uint64_t count, uint64_t arg = 0,
                unsigned flags = 0);

@@ -110,7 +110,7 @@ class RingTorture {
         words[KVCPU_EW_TAG] = 0;
         words[KVCPU_EW_CONTROL] |= uint64_t{KVCPU_F_COMPLETE} << KVCPU_CTL_FLAGS_SHIFT;
         admin_.push(words);
-        admin_.announce();
+        admin_.advance_tail();
         admin_done_ = false;
         for (int waits = 0;; ++waits) {
             collect();
@@ -161,7 +161,7 @@ class RingTorture {
         for (uint32_t i = 0; i < entries; ++i) {
             use_once(context, copies);
         }
-        ring(context).announce();
+        ring(context).advance_tail();
     }
 
     void use_once(unsigned context, bool &copies) {
@@ -229,12 +229,12 @@ class RingTorture {
                 device_.dma_rule = [from](uint64_t address, bool) {
                     return address - from < 0x10000 ? KVCPU_DMA_FAULT : KVCPU_DMA_OK;
                 };
-                bad.announce();
+                bad.advance_tail();
                 device_.dma_rule = nullptr;
                 break;
             }
             default:
-                bad.announce();
+                bad.advance_tail();
                 bad.take();
                 break;
         }
@@ -288,7 +288,7 @@ class RingTorture {
                          uint64_t{KVCPU_F_COMPLETE | (for_writing ? KVCPU_F_WRITE : 0U)}
                              << KVCPU_CTL_FLAGS_SHIFT |
                          uint64_t{context} << KVCPU_CTL_CONTEXT_SHIFT});
-        admin_.announce();
+        admin_.advance_tail();
     }
 
     uint8_t *mapped(const Mapping &mapping, uint32_t block) {

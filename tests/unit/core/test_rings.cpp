@@ -22,7 +22,7 @@ void the_worked_example() {
     Ring ring(device, 1, {64, 64});
     CU_ASSERT_EQUAL(ring.open().status, KVCPU_SC_SUCCESS);
     ring.push({0, 16, 0, 0, 0, 0, 7, 0x20001});
-    ring.announce();
+    ring.advance_tail();
     const std::vector<Completion> done = ring.look();
     CU_ASSERT_EQUAL_FATAL(done.size(), 1);
     CU_ASSERT_EQUAL(device.load(ring.cq + 64 + 24), 0x8000000000000007);
@@ -32,7 +32,7 @@ void the_worked_example() {
     CU_ASSERT_EQUAL(device.vectors.at(0), 2);
     ring.push({0, 4, 0, 0, 0, 0, 0, 0x21});
     ring.take();
-    ring.announce();
+    ring.advance_tail();
     CU_ASSERT_EQUAL(device.load(ring.cq), 2);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_HINTS_HOT), 1);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_HINT_BLOCKS), 4);
@@ -114,7 +114,7 @@ void a_user_names_nothing_but_its_own() {
         ring.push({0, 1, 0, 0, 0, 0, 5, control | uint64_t{KVCPU_F_COMPLETE} << 16});
     }
     ring.push({0, 1, 0, 0, 0, 0, KVCPU_PHASE | 5, KVCPU_OP_ALLOC | KVCPU_F_COMPLETE << 16});
-    ring.announce();
+    ring.advance_tail();
     const std::vector<Completion> done = ring.take();
     CU_ASSERT_EQUAL(done.size(), 6);
     for (const Completion &completion : done) {
@@ -134,7 +134,7 @@ void completions_only_where_asked_for() {
     ring.push(KVCPU_OP_ALLOC, 0, 4);
     ring.push(KVCPU_OP_FREE, 9, 1);
     ring.push(KVCPU_OP_TOUCH, 0, 4, 0, KVCPU_F_COMPLETE, 11);
-    ring.announce();
+    ring.advance_tail();
     const std::vector<Completion> done = ring.take();
     CU_ASSERT_EQUAL_FATAL(done.size(), 1);
     CU_ASSERT_EQUAL(done[0].tag, 11);
@@ -158,7 +158,7 @@ void indices_run_freely() {
             ++steps;
             ring.push(KVCPU_OP_STEP, 0, 0, steps, KVCPU_F_COMPLETE, steps);
         }
-        ring.announce();
+        ring.advance_tail();
         const std::vector<Completion> done = ring.take();
         CU_ASSERT_EQUAL(done.size(), count);
         CU_ASSERT_EQUAL(done.back().tag, steps);
@@ -177,7 +177,7 @@ void a_ring_pauses_for_want_of_a_completion() {
     for (uint64_t step = 1; step <= 5; ++step) {
         ring.push(KVCPU_OP_STEP, 0, 0, step, KVCPU_F_COMPLETE, step);
     }
-    ring.announce();
+    ring.advance_tail();
     CU_ASSERT_EQUAL(ring.head(), 2);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_RING_PAUSES), 1);
     CU_ASSERT_EQUAL(ring.look().size(), 2);
@@ -203,7 +203,7 @@ void a_waiting_pin_holds_up_nobody() {
     ring.push(KVCPU_OP_PIN, 0, 2, 1'000'000, KVCPU_F_COMPLETE, 1);
     ring.push(KVCPU_OP_STEP, 0, 0, 9, KVCPU_F_COMPLETE, 2);
     ring.push(KVCPU_OP_FENCE, 0, 0, 0, KVCPU_F_COMPLETE, 3);
-    ring.announce();
+    ring.advance_tail();
     CU_ASSERT_EQUAL(ring.head(), 3 + 1);
     std::vector<Completion> done = ring.take();
     CU_ASSERT_EQUAL_FATAL(done.size(), 1);
@@ -233,7 +233,7 @@ void a_reserved_place_waits_for_its_pin() {
     ring.push(KVCPU_OP_STEP, 0, 0, 1, KVCPU_F_COMPLETE, 2);
     ring.push(KVCPU_OP_STEP, 0, 0, 2, KVCPU_F_COMPLETE, 3);
     ring.push(KVCPU_OP_STEP, 0, 0, 3);
-    ring.announce();
+    ring.advance_tail();
     CU_ASSERT_EQUAL(ring.head(), 3); /* one place is the PIN's, one taken by 2 */
     device.run_dry();
     CU_ASSERT_EQUAL(ring.head(), 3);
@@ -248,10 +248,10 @@ void failures_that_come_late_are_in_the_header() {
     ring.open();
     ring.run(KVCPU_OP_ALLOC, 0, 6);
     ring.push(KVCPU_OP_PIN, 0, 4, 1'000'000);
-    ring.announce();
+    ring.advance_tail();
     device.run(100'000);
     ring.push(KVCPU_OP_PIN, 4, 2, 500);
-    ring.announce();
+    ring.advance_tail();
     CU_ASSERT_EQUAL(ring.failed(), 0);
     device.run(500);
     CU_ASSERT_EQUAL(ring.failed(), 1);
@@ -270,17 +270,17 @@ void too_many_wait() {
     ring.run(KVCPU_OP_ALLOC, 0, 6);
     other.run(KVCPU_OP_ALLOC, 0, 1);
     ring.push(KVCPU_OP_PIN, 0, 4, 1'000'000);
-    ring.announce();
+    ring.advance_tail();
     device.run(100'000);
     for (unsigned i = 0; i < KVCPU_CONTEXT_PENDING_MAX; ++i) {
         ring.push(KVCPU_OP_PIN, 4, 1, 1'000'000);
-        ring.announce();
+        ring.advance_tail();
     }
     CU_ASSERT_EQUAL(ring.failed(), 0);
     CU_ASSERT_EQUAL(ring.run(KVCPU_OP_PIN, 4, 1, 1000).status, KVCPU_SC_BUSY);
     CU_ASSERT_EQUAL(ring.run(KVCPU_OP_FENCE, 0, 0).status, KVCPU_SC_BUSY);
     other.push(KVCPU_OP_PIN, 6, 1, 1000, KVCPU_F_COMPLETE); /* it is not concerned */
-    other.announce();
+    other.advance_tail();
     CU_ASSERT_EQUAL(other.look().size(), 0);
     device.run(1000);
     CU_ASSERT_EQUAL(other.take().at(0).result.status, KVCPU_SC_TIMED_OUT);
@@ -289,7 +289,7 @@ void too_many_wait() {
     CU_ASSERT_EQUAL(ring.context_register(KVCPU_REG_CONTEXT_WAITS), 0);
 }
 
-/* What is announced is what was copied: the process writes on, to no effect. */
+/* What is available is what was copied: the process writes on, to no effect. */
 void an_entry_is_copied_once() {
     TestDevice device;
     Ring ring(device, 1);
@@ -306,13 +306,13 @@ void an_entry_is_copied_once() {
         }
         return KVCPU_DMA_OK;
     };
-    ring.announce();
+    ring.advance_tail();
     CU_ASSERT_EQUAL(accesses, 1);
     CU_ASSERT_EQUAL(ring.take().size(), 2);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_BLOCKS_FREED), 0);
 }
 
-/* -- Turns ----------------------------------------------------------------- */
+/* -- RingScheduler ----------------------------------------------------------------- */
 
 void long_hints_go_on_in_later_turns() {
     TestDevice device(roomy_config());
@@ -325,7 +325,7 @@ void long_hints_go_on_in_later_turns() {
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_BLOCKS_FREE), 4096);
     ring.push(KVCPU_OP_TOUCH, 0, 16384, 0, KVCPU_F_COMPLETE, 1);
     ring.push(KVCPU_OP_STEP, 0, 0, 5, 0, 0);
-    ring.announce();
+    ring.advance_tail();
     const uint64_t head = ring.head();
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_HINT_BLOCKS), 4096);
     device.run(999);
@@ -361,9 +361,9 @@ void rings_take_turns() {
         ring->push(KVCPU_OP_TOUCH, 0, 1);
     }
     third.push(KVCPU_OP_STEP, 0, 0, 1);
-    first.announce(); /* its ALLOC uses up the turn */
-    second.announce();
-    third.announce();
+    first.advance_tail(); /* its ALLOC uses up the turn */
+    second.advance_tail();
+    third.advance_tail();
     CU_ASSERT_EQUAL(first.head(), 1);
     CU_ASSERT_EQUAL(second.head(), 0);
     CU_ASSERT_EQUAL(third.head(), 0); /* behind the two */
@@ -394,14 +394,14 @@ void two_steps_do_not_mix() {
     for (Ring *ring : {&first, &second}) {
         ring->push(KVCPU_OP_ALLOC, 0, 4096);
         ring->push(KVCPU_OP_ALLOC, 0, 4096);
-        ring->announce();
+        ring->advance_tail();
         device.run(10000);
     }
     device.write(KVCPU_REG_WEIGHT_R, 5); /* each STEP has to look at every block */
     first.push(KVCPU_OP_STEP, 0, 0, 1, KVCPU_F_COMPLETE, 1);
     second.push(KVCPU_OP_STEP, 0, 0, 1, KVCPU_F_COMPLETE, 2);
-    first.announce();
-    second.announce();
+    first.advance_tail();
+    second.advance_tail();
     device.write(KVCPU_REG_STEP_ADVANCE, 1); /* context 0's waits as well */
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_HINTS_DEFERRED), 1);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_STEPS), 2); /* second has not had a turn */
@@ -420,11 +420,11 @@ void a_doorbell_may_take_its_time() {
     Ring ring(device, 1);
     ring.open();
     ring.push(KVCPU_OP_STEP, 0, 0, 1);
-    ring.announce();
+    ring.advance_tail();
     CU_ASSERT_EQUAL(ring.head(), 0);
     device.run(600);
     ring.push(KVCPU_OP_STEP, 0, 0, 2); /* goes with the first */
-    ring.announce();
+    ring.advance_tail();
     device.run(99);
     CU_ASSERT_EQUAL(ring.head(), 0);
     device.run(1);
@@ -443,8 +443,8 @@ void bad_tails_stop_the_ring() {
         ring.run(KVCPU_OP_ALLOC, 0, 2);
         device.fill(0, 1);
         ring.push(KVCPU_OP_PIN, 0, 1, 1'000'000, KVCPU_F_COMPLETE, 4);
-        ring.announce();
-        ring.announce(tail + 1 == 1 ? 1 : tail + 2);
+        ring.advance_tail();
+        ring.advance_tail(tail + 1 == 1 ? 1 : tail + 2);
         CU_ASSERT_EQUAL(ring.state(), KVCPU_RS_BAD_TAIL);
         CU_ASSERT_EQUAL(ring.head(), 2);
         CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_BAD_DOORBELL), 1);
@@ -458,7 +458,7 @@ void bad_tails_stop_the_ring() {
         CU_ASSERT_EQUAL(device.status_counter(KVCPU_SC_CANCELLED), 1);
         CU_ASSERT_EQUAL(device.read(KVCPU_REG_BLOCKS_FREE), 14);
         /* Nothing gets through any more; nobody else notices. */
-        ring.announce();
+        ring.advance_tail();
         ring.doorbell(KVCPU_DB_CQ_HEAD, 1);
         CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_BAD_DOORBELL), 3);
         CU_ASSERT_EQUAL(other.run(KVCPU_OP_STEP, 0, 0, 3).status, KVCPU_SC_SUCCESS);
@@ -507,7 +507,7 @@ void rings_that_cannot_be_reached_stop() {
         return address >= ring.sq && address < ring.cq ? KVCPU_DMA_FAULT : KVCPU_DMA_OK;
     };
     ring.push(KVCPU_OP_STEP, 0, 0, 1);
-    ring.announce();
+    ring.advance_tail();
     CU_ASSERT_EQUAL(ring.state(), KVCPU_RS_SQ_FAULT);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_STEPS), 0);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_DMA_FAULTS), 1);
@@ -522,7 +522,7 @@ void rings_that_cannot_be_reached_stop() {
         ring.push(KVCPU_OP_STEP, 0, 0, 1, KVCPU_F_COMPLETE);
         ring.push(KVCPU_OP_STEP, 0, 0, 2, KVCPU_F_COMPLETE);
         const uint64_t steps = device.counter(KVCPU_CNT_STEPS);
-        ring.announce();
+        ring.advance_tail();
         const auto state = static_cast<unsigned>(ring.context_register(KVCPU_REG_CONTEXT_STATE) &
                                                  KVCPU_CXS_RING_MASK);
         CU_ASSERT_EQUAL(state, KVCPU_RS_CQ_FAULT);
@@ -539,9 +539,9 @@ void a_stopped_ring_leaves_its_hint_where_it_is() {
     ring.open();
     ring.run(KVCPU_OP_ALLOC, 0, 4096);
     ring.push(KVCPU_OP_TOUCH, 0, 3 * 4096);
-    ring.announce();
+    ring.advance_tail();
     device.run(1000);
-    ring.announce(1);
+    ring.advance_tail(1);
     const uint64_t done = device.counter(KVCPU_CNT_HINT_BLOCKS);
     device.run(10000);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_HINT_BLOCKS), done);
@@ -557,7 +557,7 @@ void the_ring_does_not_enter_the_device() {
     ring.open();
     device.during_dma = [&device] { device.write(KVCPU_DOORBELL_BASE + 0x1000, 1); };
     ring.push(KVCPU_OP_STEP, 0, 0, 1, KVCPU_F_COMPLETE);
-    ring.announce();
+    ring.advance_tail();
     device.during_dma = nullptr;
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_STEPS), 1);
     CU_ASSERT(device.counter(KVCPU_CNT_REENTERED) >= 3);
