@@ -44,7 +44,6 @@ Core::Core(const kvcpu_config &config, const kvcpu_host_ops &ops, void *opaque, 
                      .admin = admin_,
                      .pins = pins_,
                      .mover = mover_,
-                     .steps = steps_,
                      .hints = hints_,
                      .holds = holds_,
                      .events = events_}),
@@ -119,7 +118,7 @@ uint64_t Core::next_interrupt() const noexcept {
 void Core::advance() noexcept {
     const uint64_t until = d_.clock.now(d_.host.now());
     for (uint64_t next = next_instant(); next <= until; next = next_instant()) {
-        const uint64_t told = d_.completions;
+        const uint64_t completions_before = d_.completions;
         d_.now = next;
         mover_.finish();
         holds_.grant_arrived();
@@ -130,7 +129,7 @@ void Core::advance() noexcept {
         scheduler_.resume();
         pairs_.signal_due();
         take_new_work();
-        if (d_.clock.may_stand() && d_.completions != told) {
+        if (d_.clock.may_stand() && d_.completions != completions_before) {
             d_.clock.stop_at(next, next);
             return;
         }
@@ -235,24 +234,17 @@ void Core::reset_parts() noexcept {
     d_.reclaimed = 0;
 }
 
-/* What somebody owned is scrubbed before anybody else gets it; of a cold reset memory is zero. */
+/* Blocks that had an owner are scrubbed before another context gets them. After a cold reset the
+ * memory is zero. */
 void Core::reset_blocks(kvcpu_reset_kind kind) noexcept {
     d_.free_blocks.fill();
     d_.free_slots.fill();
     for (uint32_t block = 0; block < d_.block_count(); ++block) {
         Block &b = d_.at(block);
-        const Block before = b;
-        b = Block{};
-        if (kind == KVCPU_RESET_COLD) {
+        b = kind == KVCPU_RESET_COLD ? Block{} : block_after_reset(b);
+        if (b.state != KVCPU_BS_SCRUBBING) {
             continue;
         }
-        b.generation = before.generation;
-        if (!before.allocated && before.state != KVCPU_BS_SCRUBBING) {
-            continue;
-        }
-        b.state = KVCPU_BS_SCRUBBING;
-        b.written = before.written;
-        b.slot = before.slot;
         d_.free_blocks.erase(block);
         if (b.slot != no_slot) {
             d_.free_slots.erase(b.slot);

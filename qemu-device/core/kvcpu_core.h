@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The seam between the KV-CPU's core and whatever hosts it: QEMU's adapter, unit
+ * The C interface between the KV-CPU's core and its host: QEMU's adapter, unit
  * tests, the library's loopback transport, the simulator.
  *
  * The core is a state machine. It has no thread, no clock and no memory of its

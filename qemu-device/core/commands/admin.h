@@ -4,12 +4,12 @@
 
 #include <cstdint>
 
+#include "placement/quotas.h"
 #include "queues/buffers.h"
 #include "queues/command.h"
-#include "state/device.h"
 #include "queues/event_queue.h"
 #include "queues/queue_pairs.h"
-#include "placement/quotas.h"
+#include "state/device.h"
 
 namespace kvcpu {
 

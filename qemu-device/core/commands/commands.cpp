@@ -5,12 +5,6 @@
 
 namespace kvcpu {
 
-namespace {
-
-constexpr uint64_t batch_interval_ns = 1000;
-
-}  // namespace
-
 Command Command::from(const RegisterValues &registers) noexcept {
     const uint64_t control = registers[Reg::CMD_CONTROL];
     return {
@@ -48,8 +42,8 @@ Command Command::from(const Entry &entry, uint16_t ring) noexcept {
         .extent = entry[KVCPU_EW_EXTENT],
         .meta = entry[KVCPU_EW_META],
         .completion = {.via = ring,
-                  .wanted = (flags & KVCPU_F_COMPLETE) != 0,
-                  .tag = entry[KVCPU_EW_TAG]},
+                       .wanted = (flags & KVCPU_F_COMPLETE) != 0,
+                       .tag = entry[KVCPU_EW_TAG]},
     };
 }
 
@@ -198,17 +192,7 @@ void Commands::hand_out(const Command &command, uint32_t block, uint32_t index) 
     Block &b = d_.at(block);
     p_.placement.forget(block);
     d_.count_slot_out(b);
-    /* What it keeps: its place, and its turn among the blocks that nobody has used since. */
-    const Block before = b;
-    b = Block{};
-    b.last_use = before.last_use;
-    b.slot = before.slot;
-    b.state = before.state;
-    b.prefetched = before.prefetched;
-    b.generation = before.generation + 1;
-    b.unacknowledged = before.unacknowledged;
-    b.allocated = true;
-    b.owner = command.context;
+    b = block_after_alloc(b, command.context);
     d_.count_slot_in(b);
     b.cached = (command.flags & KVCPU_F_CACHED) != 0;
     b.request = static_cast<uint16_t>(field(KVCPU_TAG_REQUEST_SHIFT, KVCPU_TAG_REQUEST_MASK));
@@ -216,7 +200,7 @@ void Commands::hand_out(const Command &command, uint32_t block, uint32_t index) 
     b.head = static_cast<uint8_t>(field(KVCPU_TAG_HEAD_SHIFT, KVCPU_TAG_HEAD_MASK));
     b.tokens = static_cast<uint32_t>(field(KVCPU_TAG_TOKENS_SHIFT, KVCPU_TAG_TOKENS_MASK));
     b.first_token = static_cast<uint32_t>(command.arg + uint64_t{index} * b.tokens);
-    d_.change(block, KVCPU_BO_ALLOC, before.state == KVCPU_BS_FAST ? KVCPU_BS_FAST : KVCPU_BS_HOME);
+    d_.change(block, KVCPU_BO_ALLOC, b.state == KVCPU_BS_FAST ? KVCPU_BS_FAST : KVCPU_BS_HOME);
     p_.placement.changed(block);
 }
 
@@ -241,7 +225,6 @@ Result Commands::free_blocks(const Command &command) noexcept {
     return {};
 }
 
-/* What says how to scrub it stays: state, place, move, and whether there is anything to erase. */
 void Commands::give_up(uint32_t block) noexcept {
     Block &b = d_.at(block);
     const uint16_t owner = b.owner;
@@ -250,20 +233,7 @@ void Commands::give_up(uint32_t block) noexcept {
     d_.count(KVCPU_CNT_BLOCKS_FREED);
     p_.placement.forget(block);
     d_.count_slot_out(b);
-    const Block before = b;
-    b = Block{};
-    b.slot = before.slot;
-    b.state = before.state;
-    b.generation = before.generation;
-    b.written = before.written;
-    b.moving = before.moving;
-    b.unacknowledged = before.unacknowledged;
-    b.last_use = before.last_use;
-    b.held = before.held;
-    b.write_held = before.write_held;
-    b.revoking = before.revoking;
-    b.slot_requested = before.slot_requested;
-    b.fetch_requested = before.fetch_requested;
+    b = block_after_free(b);
     d_.count_slot_in(b);
     p_.mover.give_up(block);
     d_.residency.hide(owner, block);
@@ -355,7 +325,8 @@ kvcpu_dma_result Commands::transfer(const Command &command, const Block &block,
     }
     const auto home = static_cast<uint32_t>(command.first);
     uint8_t *const bytes =
-        (has_slot_copy(block) ? d_.tiers.slot(block.slot) : d_.tiers.backing(home)) + command.offset();
+        (has_slot_copy(block) ? d_.tiers.slot(block.slot) : d_.tiers.backing(home)) +
+        command.offset();
     if (command.is_users()) {
         return p_.buffers.copy(
             command.context, command.address, bytes, command.length(),
@@ -465,7 +436,7 @@ Result Commands::close(const Command &command) noexcept {
         return {KVCPU_SC_BUSY, 0, 0};
     }
     Context &context = d_.contexts[command.context];
-    d_.clock.run(); /* whoever stopped it may have died */
+    d_.clock.run(); /* the process that stopped it may have died */
     context.closing = true;
     context.close_completion = command.completion;
     context.close_next = 0;

@@ -5,21 +5,20 @@
 #include <cstdint>
 
 #include "commands/admin.h"
+#include "commands/hints.h"
+#include "commands/reclaim.h"
+#include "placement/placement.h"
 #include "queues/buffers.h"
 #include "queues/command.h"
-#include "state/device.h"
-#include "commands/reclaim.h"
+#include "queues/completions.h"
 #include "queues/event_queue.h"
+#include "queues/queue_pairs.h"
+#include "state/device.h"
 #include "transfer/fences.h"
-#include "commands/hints.h"
 #include "transfer/holds.h"
 #include "transfer/mover.h"
 #include "transfer/pins.h"
-#include "placement/placement.h"
-#include "queues/queue_pairs.h"
 #include "util/range.h"
-#include "queues/completions.h"
-#include "transfer/steps.h"
 
 namespace kvcpu {
 
@@ -33,7 +32,6 @@ struct CommandParts {
     Admin &admin;
     Pins &pins;
     Mover &mover;
-    Steps &steps;
     Hints &hints;
     Holds &holds;
     EventQueue &events;
@@ -71,7 +69,7 @@ class Commands {
     /* The admin ring is switched off. */
     void close_admin_ring() noexcept;
 
-    /* Contexts are closed in portions, too. */
+    /* Contexts are closed in batches, too. */
     void resume_closing() noexcept;
     [[nodiscard]] uint64_t next_batch() const noexcept {
         return closing_ == 0 ? KVCPU_TIMER_OFF : due_ns_;

@@ -8,8 +8,6 @@ namespace kvcpu {
 
 namespace {
 
-constexpr uint64_t batch_interval_ns = 1000;
-
 constexpr kvcpu_counter counter_of(kvcpu_opcode opcode) {
     return static_cast<kvcpu_counter>(
         opcode == KVCPU_OP_STEP ? KVCPU_CNT_STEPS : KVCPU_CNT_HINTS_HOT + (opcode - KVCPU_OP_HOT));
@@ -123,7 +121,8 @@ void Hints::count_block(kvcpu_hint_reason reason) noexcept {
     }
 }
 
-bool Hints::go_on(uint16_t ring, uint32_t &budget, CompletionTarget &completion, Result &result) noexcept {
+bool Hints::go_on(uint16_t ring, uint32_t &budget, CompletionTarget &completion,
+                  Result &result) noexcept {
     UnderWay &hint = under_way_[ring];
     if (!work(hint.progress, budget)) {
         return false;
@@ -229,7 +228,7 @@ bool Hints::work(HintProgress &progress, uint32_t &budget) noexcept {
     return true;
 }
 
-/* Returns why the block was left out. */
+/* Returns why the block was skipped. */
 kvcpu_hint_reason Hints::apply(const HintRequest &request, uint32_t block) noexcept {
     Block &b = d_.at(block);
     if (b.state == KVCPU_BS_SCRUBBING || b.owner != request.context ||

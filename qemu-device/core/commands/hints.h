@@ -6,14 +6,17 @@
 #include <cstdint>
 #include <vector>
 
-#include "state/device.h"
-#include "transfer/fences.h"
-#include "state/hint_request.h"
-#include "transfer/mover.h"
 #include "placement/placement.h"
+#include "state/device.h"
+#include "state/hint_request.h"
+#include "transfer/fences.h"
+#include "transfer/mover.h"
 #include "transfer/steps.h"
 
 namespace kvcpu {
+
+/* Virtual time between two batches of one long hint, or of closing contexts. */
+inline constexpr uint64_t batch_interval_ns = 1000;
 
 /* A hint and how far it has come. */
 struct HintProgress {
@@ -23,11 +26,11 @@ struct HintProgress {
     uint32_t end = 0;
     uint32_t applied = 0;
     uint8_t skipped = 0;  // a bit a reason
-    uint64_t order = 0;    // for fences
+    uint64_t order = 0;   // for fences
 };
 
 /*
- * Applies hints. A long one is applied in portions: the first within the register write, the
+ * Applies hints. A long one is applied in batches: the first within the register write, the
  * others each a microsecond later; hints that come meanwhile wait behind it, so that they take
  * effect in the order in which they were given.
  */
@@ -42,26 +45,28 @@ class Hints {
     /* A block of the space. */
     void apply_to_one(const HintRequest &request) noexcept;
     /*
-     * A ring's hint does not go to those that wait: whoever has the ring calls work() until it
+     * A ring's hint is not queued here: the scheduler calls work() until it
      * returns true, and each time gives it a budget. Nothing comes of it before settle().
      */
     [[nodiscard]] HintProgress prepare(const HintRequest &request) noexcept;
     bool work(HintProgress &progress, uint32_t &budget) noexcept;
     Result settle(const HintProgress &progress) noexcept;
-    /* One that its ring goes on with in a later turn; one a ring. */
-    void keep(uint16_t ring, const HintProgress &progress, const CompletionTarget &completion) noexcept {
+    /* A hint that its ring continues in a later slice; at most one a ring. */
+    void keep(uint16_t ring, const HintProgress &progress,
+              const CompletionTarget &completion) noexcept {
         under_way_[ring] = {progress, completion, true};
     }
     [[nodiscard]] bool is_under_way(uint16_t ring) const noexcept {
         return under_way_[ring].is_there;
     }
     /* Returns true when it is done. */
-    bool go_on(uint16_t ring, uint32_t &budget, CompletionTarget &completion, Result &result) noexcept;
+    bool go_on(uint16_t ring, uint32_t &budget, CompletionTarget &completion,
+               Result &result) noexcept;
     /* Leaves it where it is. */
     void stop(uint16_t ring) noexcept;
 
     void resume() noexcept;
-    /* When the next portion is due. */
+    /* When the next batch is due. */
     [[nodiscard]] uint64_t next_batch() const noexcept {
         return count_ == 0 ? KVCPU_TIMER_OFF : due_ns_;
     }

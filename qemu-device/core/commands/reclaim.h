@@ -4,10 +4,10 @@
 
 #include <cstdint>
 
-#include "state/device.h"
-#include "queues/event_queue.h"
 #include "placement/placement.h"
+#include "queues/event_queue.h"
 #include "state/completion_target.h"
+#include "state/device.h"
 #include "util/index_lists.h"
 
 namespace kvcpu {

@@ -72,8 +72,8 @@ bool RingScheduler::has_work(uint16_t context) const noexcept {
 }
 
 /*
- * One turn each for those that wait, until they have cost a budget together. Whoever is not done
- * waits again, behind the others; so does one that cannot get on.
+ * One slice for each queued ring, until the slices have used up a budget. A ring with entries left
+ * is queued again behind the others, and so is a ring whose next entry cannot be executed yet.
  */
 void RingScheduler::serve() noexcept {
     uint32_t spent = 0;
@@ -84,7 +84,7 @@ void RingScheduler::serve() noexcept {
             break;
         }
         pairs_.dequeue(context);
-        spent += turn(context);
+        spent += serve_slice(context);
         if (has_work(context)) {
             pairs_.enqueue_again(context);
             first_again = first_again == IndexLists::none ? context : first_again;
@@ -93,7 +93,7 @@ void RingScheduler::serve() noexcept {
     next_slice_ns_ = d_.now + KVCPU_RING_TURN_NS;
 }
 
-uint32_t RingScheduler::turn(uint16_t context) noexcept {
+uint32_t RingScheduler::serve_slice(uint16_t context) noexcept {
     uint32_t budget = KVCPU_RING_BUDGET;
     bool goes_on = !hints_.is_under_way(context) || go_on_with_hint(context, budget);
     while (goes_on && budget > 0 && pairs_[context].runs() && pairs_.available(context) > 0) {
@@ -157,7 +157,8 @@ bool RingScheduler::execute(uint16_t context, const Entry &entry, uint32_t &budg
     return true;
 }
 
-void RingScheduler::ended(uint16_t context, const CompletionTarget &completion, const Result &result) noexcept {
+void RingScheduler::ended(uint16_t context, const CompletionTarget &completion,
+                          const Result &result) noexcept {
     pairs_.consume(context);
     if (result.status != KVCPU_SC_PENDING) {
         pairs_.finish(context, completion, result);

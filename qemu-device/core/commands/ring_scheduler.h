@@ -6,15 +6,15 @@
 #include <cstdint>
 
 #include "commands/commands.h"
-#include "state/device.h"
 #include "commands/hints.h"
 #include "queues/queue_pairs.h"
+#include "state/device.h"
 
 namespace kvcpu {
 
 /*
- * Serves the rings: takes what doorbells advance_tail, gives each ring its turns, executes its
- * entries, and stops it where something is wrong. Section 13 of the specification.
+ * Serves the rings: accepts doorbells, gives each ring slices in round-robin order, executes its
+ * entries, and stops it where something is wrong. See "Rings" in the specification.
  */
 class RingScheduler {
   public:
@@ -37,15 +37,15 @@ class RingScheduler {
     /* Entries that are copied in one piece. */
     static constexpr uint32_t batch = 64;
     /*
-     * How many entries ahead what they will touch is made to come nearer: where a block's data
-     * lies, and then what that leads to.
+     * How many entries ahead of execution a block is prefetched into the CPU cache: first the
+     * block's entry, then the structures that it points to.
      */
     static constexpr uint32_t far_ahead = 16;
     static constexpr uint32_t near_ahead = 8;
 
     void serve() noexcept;
     /* Returns what it has cost. */
-    uint32_t turn(uint16_t context) noexcept;
+    uint32_t serve_slice(uint16_t context) noexcept;
     /* False: the ring pauses, or has not come to the end of the entry. */
     bool execute(uint16_t context, const Entry &entry, uint32_t &budget) noexcept;
     bool hint(uint16_t context, const Command &command, uint32_t &budget) noexcept;

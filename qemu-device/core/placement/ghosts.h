@@ -19,12 +19,12 @@ class Ghosts {
 
     /* At least so many. */
     explicit Ghosts(uint32_t blocks)
-        : sets_((blocks + ways - 1) / ways), contents_(uint64_t{sets_} * ways), turn_(sets_) {}
+        : sets_((blocks + ways - 1) / ways), contents_(uint64_t{sets_} * ways), next_(sets_) {}
 
     [[nodiscard]] uint32_t size() const noexcept { return sets_ * ways; }
     void clear() noexcept {
         std::fill(contents_.begin(), contents_.end(), 0);
-        std::fill(turn_.begin(), turn_.end(), uint8_t{0});
+        std::fill(next_.begin(), next_.end(), uint8_t{0});
     }
     /* The ghost of this content, which is not 0, or none. */
     [[nodiscard]] uint32_t find(uint64_t content) const noexcept {
@@ -59,12 +59,12 @@ class Ghosts {
                 return ghost;
             }
         }
-        return first + turn_[set]++ % ways;
+        return first + next_[set]++ % ways;
     }
 
     uint32_t sets_;
     std::vector<uint64_t> contents_;  // by ghost; 0: free
-    std::vector<uint8_t> turn_;       // by set: who goes next
+    std::vector<uint8_t> next_;       // by set: the way to replace next
 };
 
 }  // namespace kvcpu

@@ -6,19 +6,19 @@
 #include <memory>
 #include <vector>
 
-#include "state/device.h"
-#include "placement/reclaim_queue.h"
-#include "placement/policy_queues.h"
 #include "placement/policy.h"
+#include "placement/policy_queues.h"
 #include "placement/quotas.h"
+#include "placement/reclaim_queue.h"
 #include "placement/score.h"
 #include "placement/wheel.h"
+#include "state/device.h"
 
 namespace kvcpu {
 
 /*
- * What every policy is told alike, and who is in force. Decides nothing itself; the mover acts on
- * what the policy decides.
+ * The state that all policies share, and the policy in force. Placement decides nothing itself;
+ * the mover acts on the policy's decisions.
  */
 class Placement {
   public:
@@ -63,7 +63,9 @@ class Placement {
         return wants_fast(d_.at(block)) ? SlotPurpose::hint : SlotPurpose::score;
     }
 
-    /* Has what a hint of the block will touch come nearer: first where it is, then what is there.
+    /*
+     * Prefetches into the CPU cache what a hint of the block touches: warm_cache() the block's
+     * entries, warm_cache_deep() the structures that they point to.
      */
     void warm_cache(uint32_t block) const noexcept {
         __builtin_prefetch(&places_[block], 1);

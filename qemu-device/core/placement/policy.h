@@ -5,11 +5,11 @@
 
 #include <cstdint>
 
-#include "state/device.h"
-#include "placement/reclaim_queue.h"
 #include "placement/policy_queues.h"
+#include "placement/reclaim_queue.h"
 #include "placement/score.h"
 #include "placement/wheel.h"
+#include "state/device.h"
 
 namespace kvcpu {
 
@@ -59,8 +59,9 @@ struct PolicyTools {
 
 /*
  * Which block leaves the fast tier next, and which is fetched into it next: section 11 of the
- * specification. A policy decides only: it is told what became of blocks, and keeps what it needs
- * to answer. It allocates at construction alone, and does a bounded amount of work in each call.
+ * specification. A policy only decides: it is notified of what happens to blocks, and keeps what it
+ * needs to answer. It allocates at construction alone, and does a bounded amount of work in each
+ * call.
  */
 class Policy {
   public:
@@ -100,7 +101,7 @@ class Policy {
     virtual void warm_cache(uint32_t /*block*/) const noexcept {}
     virtual void warm_cache_deep(uint32_t /*block*/) const noexcept {}
 
-    /* Who makes purpose; no_block if nobody should. */
+    /* The block to evict, or no_block if no block should be evicted. */
     [[nodiscard]] virtual Victim victim(const Want &want) const noexcept = 0;
 
     /* The context's clock went on from `before`: what is to be done about it, if anything. */

@@ -46,7 +46,8 @@ void HepcPolicy::update_victims(uint32_t block) noexcept {
 
 void HepcPolicy::update_fetches(uint32_t block) noexcept {
     Block &b = d_.at(block);
-    if (b.promoted && (!is_in_slow_tier_only(b) || b.hint == Hint::evictable || b.hint == Hint::released)) {
+    if (b.promoted &&
+        (!is_in_slow_tier_only(b) || b.hint == Hint::evictable || b.hint == Hint::released)) {
         b.promoted = false;
     }
     if (!is_in_slow_tier_only(b) || !(wants_fast(b) || b.promoted)) {
@@ -81,8 +82,8 @@ Victim HepcPolicy::victim(const Want &want) const noexcept {
         return {shared, KVCPU_VC_SHARED, false};
     }
     const uint32_t farthest = first(KVCPU_VC_PREFETCHED);
-    if (farthest != no_block &&
-        (want.purpose == SlotPurpose::pin || d_.at(farthest).target > target_key(d_.at(want.block)))) {
+    if (farthest != no_block && (want.purpose == SlotPurpose::pin ||
+                                 d_.at(farthest).target > target_key(d_.at(want.block)))) {
         return {farthest, KVCPU_VC_PREFETCHED, false};
     }
     if (want.purpose == SlotPurpose::pin) {
@@ -124,7 +125,7 @@ void HepcPolicy::begin_step(uint16_t context, uint64_t before) noexcept {
     adopt_weights();
     context_ = context;
     phase_ = Phase::due;
-    t_.wheel.turn(context, before);
+    t_.wheel.advance(context, before);
     if (c.scored != t_.generation) {
         c.scored = t_.generation;
         phase_ = Phase::scan;
@@ -235,7 +236,7 @@ bool HepcPolicy::demote_one(Evictions &evictions) noexcept {
         return false;
     }
     demotions_.erase(block);
-    /* Since it was looked at, in an earlier portion, all may have changed. */
+    /* The block's state may have changed since an earlier batch examined it. */
     const Block &b = d_.at(block);
     if (b.owner == context_ && is_demotable(b)) {
         d_.count(KVCPU_CNT_DEMOTED_BY_SCORE, evictions.evict(block, class_of(b)) ? 1 : 0);

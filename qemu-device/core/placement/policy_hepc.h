@@ -2,9 +2,9 @@
 #ifndef KVCPU_CORE_PLACEMENT_POLICY_HEPC_H
 #define KVCPU_CORE_PLACEMENT_POLICY_HEPC_H
 
-#include "util/number_set.h"
 #include "placement/policy.h"
 #include "util/index_lists.h"
+#include "util/number_set.h"
 
 namespace kvcpu {
 
@@ -57,7 +57,7 @@ class HepcPolicy final : public Policy {
     Device &d_;
     NumberSet demotions_;  // of this step
     NumberSet rising_;     // scored high enough at this step, and did not before
-    IndexLists waiting_;        // a list a context: scored high enough, in order; no slot was free yet
+    IndexLists waiting_;   // a list a context: scored high enough, in order; no slot was free yet
     Phase phase_ = Phase::done;
     uint16_t context_ = 0;
     uint32_t scan_next_ = 0;

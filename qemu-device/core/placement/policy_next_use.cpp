@@ -164,7 +164,7 @@ void NextUsePolicy::sealed(uint32_t block, uint64_t content) noexcept {
     reuse_.forget(ghost_number(ghost));
 }
 
-/* Whether the blocks of a cell are expected to be used before the fetch that wants room. */
+/* True if the blocks of a cell are expected to be used before the fetch that wants a slot. */
 bool NextUsePolicy::is_sooner(uint32_t block, const Want &want) const noexcept {
     const Block &b = d_.at(want.block);
     if (want.purpose == SlotPurpose::pin || b.hint != Hint::prefetchable) {
@@ -215,7 +215,7 @@ Victim NextUsePolicy::victim(const Want &want) const noexcept {
 void NextUsePolicy::begin_step(uint16_t context, uint64_t before) noexcept {
     context_ = context;
     step_ns_[context].count(elapsed_ns(), d_.contexts[context].clock - before);
-    t_.wheel.turn(context, before);
+    t_.wheel.advance(context, before);
     tick();
 }
 

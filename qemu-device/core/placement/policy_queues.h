@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The two orders that a policy keeps: who leaves the fast tier next, and who is fetched next.
+// The two queues of a policy: the blocks to evict from the fast tier, and the blocks to fetch.
 #ifndef KVCPU_CORE_PLACEMENT_POLICY_QUEUES_H
 #define KVCPU_CORE_PLACEMENT_POLICY_QUEUES_H
 
@@ -53,7 +53,7 @@ class VictimQueue {
     [[nodiscard]] uint32_t size(kvcpu_victim_class of) const noexcept {
         return classes_[of].size();
     }
-    /* Who leaves first, or no_block. */
+    /* The block to evict first, or no_block. */
     [[nodiscard]] uint32_t first(kvcpu_victim_class of) const noexcept {
         return classes_[of].empty() ? no_block : classes_[of].top().block;
     }
@@ -86,7 +86,8 @@ class FetchQueue {
         held_.clear();
         promotions_ = 0;
     }
-    /* The smallest rank is fetched first; of one rank, who asked first. One that is in is moved. */
+    /* The smallest rank is fetched first; within a rank, the oldest request. A block that is queued
+     * already is moved. */
     void put(uint32_t block, uint64_t rank, uint64_t asked, bool promotion) noexcept {
         const HeapKey key = {rank, asked, block};
         const Block &b = d_.at(block);

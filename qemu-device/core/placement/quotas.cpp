@@ -35,7 +35,7 @@ void Quotas::set(uint16_t context, uint32_t min, uint32_t max) noexcept {
     }
 }
 
-/* Nothing was kept while nobody had a quota; nor is the order of last use known. */
+/* Without quotas no list was kept, so the order of last use is not known. */
 void Quotas::take_all_in() noexcept {
     for (uint32_t block = 0; block < d_.block_count(); ++block) {
         update(block);

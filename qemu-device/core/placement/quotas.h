@@ -16,9 +16,9 @@ namespace kvcpu {
  * block that a policy would take, and that its context's minimum protects, is *parked*: it is in no
  * order any more until its context uses more, or something is done to it. A fetch that its
  * context's maximum forbids is parked likewise, until the context uses less or has one to give.
- * So nobody looks twice at what cannot be had, and who has no quota pays nothing.
+ * So no unavailable block is examined twice, and a context without a quota costs nothing.
  *
- * unpark_*() only say who is to be put back; Placement::changed() of it is the caller's.
+ * unpark_*() only return the block to put back; the caller then calls Placement::changed().
  */
 class Quotas {
   public:
@@ -48,11 +48,11 @@ class Quotas {
     [[nodiscard]] bool is_at_maximum(uint16_t context) const noexcept {
         return d_.contexts[context].slots_used >= d_.contexts[context].slots_max;
     }
-    /* As above, and not even what is on its way out of its slots makes room. */
+    /* As above, counting the slots that are being evicted as in use. */
     [[nodiscard]] bool must_evict(uint16_t context) const noexcept {
         return staying(context) >= d_.contexts[context].slots_max;
     }
-    /* Whether a minimum keeps the block from who wants its slot. */
+    /* True if a minimum protects the block from the context that wants its slot. */
     [[nodiscard]] bool protects(uint32_t block, uint16_t wanted_by) const noexcept {
         const uint16_t owner = d_.at(block).owner;
         return owner != wanted_by && staying(owner) <= d_.contexts[owner].slots_min;
@@ -65,7 +65,7 @@ class Quotas {
         const uint32_t stay = staying(context);
         return stay - std::min(stay, d_.contexts[context].slots_min);
     }
-    /* Who was parked first, or no_block. */
+    /* The block that was parked first, or no_block. */
     uint32_t unpark_victim(uint16_t context) noexcept;
     /* And which fetch, as it uses less than its maximum, or has a slot to give. */
     uint32_t unpark_fetch(uint16_t context) noexcept;
@@ -91,9 +91,9 @@ class Quotas {
 
     Device &d_;
     bool in_use_ = false;
-    IndexLists own_;                      // slots, a list a context
-    IndexLists victims_;                  // slots of parked blocks, a list a context
-    IndexLists fetches_;                  // blocks, a list a context
+    IndexLists own_;                 // slots, a list a context
+    IndexLists victims_;             // slots of parked blocks, a list a context
+    IndexLists fetches_;             // blocks, a list a context
     std::vector<uint32_t> in_slot_;  // by slot, of those in own_ and victims_
 };
 

@@ -12,8 +12,8 @@
 namespace kvcpu {
 
 /*
- * Cached blocks that may be dropped: those that nobody will ask for again, the others, and those
- * that somebody is about to ask for; of each first whose use ended first.
+ * Cached blocks that may be reclaimed, in three classes: released blocks, unhinted blocks, and
+ * blocks that a hint wants. Within a class the block whose use ended first comes first.
  */
 class ReclaimQueue {
   public:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What `next-use` learns of blocks that nobody said anything about.
+// What `next-use` learns about blocks without a hint.
 #ifndef KVCPU_CORE_PLACEMENT_REUSE_H
 #define KVCPU_CORE_PLACEMENT_REUSE_H
 
@@ -19,7 +19,7 @@ namespace kvcpu {
  *
  * A cell's *density* is the largest number of uses in a unit of time that can be had by keeping a
  * block of the cell for some while from now on (an index of Gittins' kind); its inverse is the wait
- * that is expected. Keeping the densest blocks gives the most hits for the room.
+ * that is expected. Keeping the densest blocks gives the most hits per slot.
  *
  * A cell's counts are halved when there are many, so that the past fades. All in integers: every
  * compiler and machine decides alike.

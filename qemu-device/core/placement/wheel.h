@@ -11,7 +11,7 @@ namespace kvcpu {
 
 /*
  * When which block is to be looked at: a timing wheel a context, turned by its clock. What lies
- * further ahead than a wheel reaches is looked at once a turn, and put back.
+ * further ahead than a wheel reaches is examined once a revolution, and put back.
  */
 class Wheel {
   public:
@@ -27,7 +27,7 @@ class Wheel {
         }
     }
 
-    // The block is looked at in its context's next STEP, even one that does not turn the clock.
+    // The block is looked at in its context's next STEP, even one that does not advance the clock.
     void at_next_step(uint32_t block) noexcept {
         Block &b = d_.at(block);
         if (!b.due) {
@@ -52,7 +52,7 @@ class Wheel {
     void warm_cache_deep(uint32_t block) const noexcept { rings_.warm_neighbours(block); }
 
     // Collects what came due when the clock went from `before` to its present value.
-    void turn(uint16_t context, uint64_t before) noexcept {
+    void advance(uint16_t context, uint64_t before) noexcept {
         const uint64_t after = d_.contexts[context].clock;
         const uint64_t steps = std::min(after - before, uint64_t{reach});
         for (uint64_t clock = after - steps + 1; clock <= after; ++clock) {

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "state/device.h"
 #include "state/completion_target.h"
+#include "state/device.h"
 
 namespace kvcpu {
 

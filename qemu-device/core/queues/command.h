@@ -4,10 +4,10 @@
 
 #include <cstdint>
 
-#include "state/hint_request.h"
 #include "queues/queue_pairs.h"
-#include "state/registers.h"
 #include "state/completion_target.h"
+#include "state/hint_request.h"
+#include "state/registers.h"
 
 namespace kvcpu {
 

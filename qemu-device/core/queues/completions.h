@@ -5,9 +5,9 @@
 #include <array>
 #include <cstdint>
 
-#include "state/device.h"
 #include "queues/queue_pairs.h"
 #include "state/completion_target.h"
+#include "state/device.h"
 
 namespace kvcpu {
 

@@ -36,7 +36,7 @@ bool EventQueue::enable() noexcept {
     return is_on_;
 }
 
-/* Whoever comes to an end with records left was told of earlier ones alone. */
+/* A driver that reaches the end of the queue has been notified of earlier records only. */
 bool EventQueue::take(uint64_t head) noexcept {
     if (!is_on_ || head - taken_ > written_ - taken_) {
         return false;

@@ -11,8 +11,8 @@
 namespace kvcpu {
 
 /*
- * Records for the driver: section 17 of the specification. What is to be told waits in a list, in
- * order, until there is a place for it; nothing is lost, and what has become void is not told.
+ * Records for the driver: see "Event queue" in the specification. A record waits in a list, in
+ * order, until the queue has space. No record is lost; a record that has become void is removed.
  */
 class EventQueue {
   public:
@@ -35,7 +35,7 @@ class EventQueue {
     /* The first block that a context lost since it last took note of all. */
     void dropped(uint16_t context, uint32_t block) noexcept;
 
-    /* Writes what waits, as far as there is room. */
+    /* Writes the waiting records while the queue has space. */
     void pump() noexcept;
 
   private:

@@ -129,7 +129,8 @@ bool QueuePairs::begin_wait(uint16_t context) noexcept {
     return true;
 }
 
-void QueuePairs::finish(uint16_t context, const CompletionTarget &completion, const Result &result) noexcept {
+void QueuePairs::finish(uint16_t context, const CompletionTarget &completion,
+                        const Result &result) noexcept {
     QueuePair &pair = pairs_[context];
     if (result.has_failed()) {
         ++pair.failed;

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "state/device.h"
 #include "state/completion_target.h"
+#include "state/device.h"
 #include "util/index_lists.h"
 
 namespace kvcpu {
@@ -66,7 +66,8 @@ struct QueuePair {
 };
 
 /*
- * All queue pairs, the admin ring's as context 0's: their memory, indices, turns and interrupts.
+ * All queue pairs, the admin ring's as context 0's: their memory, indices, place in the
+ * scheduler's queue, and interrupts.
  * What entries mean is not known here.
  */
 class QueuePairs {
@@ -88,7 +89,7 @@ class QueuePairs {
     bool advance_tail(uint16_t context, uint64_t tail) noexcept;
     bool take(uint16_t context, uint64_t head) noexcept;
 
-    /* Whoever has a turn takes entries by these. */
+    /* The scheduler takes entries through these. */
     [[nodiscard]] uint32_t available(uint16_t context) const noexcept {
         return static_cast<uint32_t>(pairs_[context].tail - pairs_[context].head);
     }
@@ -100,7 +101,8 @@ class QueuePairs {
     /* A place for the completion of the command that is about to begin; false: the ring pauses. */
     bool reserve_completion(uint16_t context) noexcept;
     /* The command has ended, and whatever it reserved is used or given back. */
-    void finish(uint16_t context, const CompletionTarget &completion, const Result &result) noexcept;
+    void finish(uint16_t context, const CompletionTarget &completion,
+                const Result &result) noexcept;
     /* A command is to wait; false if too many do. */
     bool begin_wait(uint16_t context) noexcept;
     void end_wait(uint16_t context) noexcept { --pairs_[context].waiting; }
@@ -109,7 +111,7 @@ class QueuePairs {
     void fail(uint16_t context, kvcpu_ring_state reason) noexcept;
     /* The next ring that is to stop, or none. */
     [[nodiscard]] uint32_t next_faulty() const noexcept { return faulty_.first(); }
-    /* Takes the turns and the waits away from it, and stores the header once more. */
+    /* Removes the ring from the scheduler's queues and stores its header once more. */
     void stop(uint16_t context) noexcept;
     /* FAILED, STATE, SQ_HEAD, of every ring where they changed. */
     void store_headers() noexcept;
@@ -125,14 +127,16 @@ class QueuePairs {
     [[nodiscard]] bool is_enqueued(uint16_t context) const noexcept {
         return scheduler_.contains(context);
     }
-    /* Moves those whose doorbell was long enough ago to those that wait for their turn. */
+    /* Enqueues the rings whose doorbell latency has passed. */
     void ripen() noexcept;
     [[nodiscard]] bool is_any_ready() const noexcept {
-        return scheduler_.front(ready) != IndexLists::none || scheduler_.front(urgent) != IndexLists::none;
+        return scheduler_.front(ready) != IndexLists::none ||
+               scheduler_.front(urgent) != IndexLists::none;
     }
-    /* Who is next: the admin ring before others. */
+    /* The ring to serve next: the admin ring comes before all others. */
     [[nodiscard]] uint16_t next_ready() const noexcept {
-        return static_cast<uint16_t>(scheduler_.front(urgent) == IndexLists::none ? scheduler_.front(ready) : 0);
+        return static_cast<uint16_t>(
+            scheduler_.front(urgent) == IndexLists::none ? scheduler_.front(ready) : 0);
     }
     [[nodiscard]] uint64_t next_ripe() const noexcept {
         const uint32_t first = scheduler_.front(delayed);

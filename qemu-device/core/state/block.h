@@ -21,8 +21,8 @@ enum class Hint : uint8_t { none, hot, evictable, prefetchable, released };
  */
 struct alignas(64) Block {
     uint64_t last_use = 0;  // sequence number of the last use or UNPIN in the device; 0: never
-    uint64_t used_at = 0;  // clock at that use
-    uint64_t target = 0;   // clock at which HOT or PREFETCHABLE ends
+    uint64_t used_at = 0;   // clock at that use
+    uint64_t target = 0;    // clock at which HOT or PREFETCHABLE ends
     uint64_t fetch_sequence = 0;  // sequence number of the latest fetch request
     uint32_t slot = no_slot;
     uint32_t generation = 0;
@@ -44,24 +44,80 @@ struct alignas(64) Block {
     bool dirty : 1 = false;
     bool sealed : 1 = false;
     bool prefix : 1 = false;
-    bool used : 1 = false;        // since it was allocated, or since reset
-    bool moving : 1 = false;      // a channel or the scrubber has it
-    bool prefetched : 1 = false;  // is in its slot for a hint or score, and not used since
-    bool promoted : 1 = false;    // a fetch by score is wanted
-    bool cached : 1 = false;      // the device may drop it
-    bool reclaimed : 1 = false;   // the device took it, and it is not free yet
-    bool unacknowledged : 1 = false;   // an owner that it was taken from has not asked yet
-    bool lingering : 1 = false;   // it was claimed, and let go, since it was called HOT
-    bool held : 1 = false;        // what is known of its holds is in Device::holds
+    bool used : 1 = false;            // since it was allocated, or since reset
+    bool moving : 1 = false;          // a channel or the scrubber has it
+    bool prefetched : 1 = false;      // is in its slot for a hint or score, and not used since
+    bool promoted : 1 = false;        // a fetch by score is wanted
+    bool cached : 1 = false;          // the device may drop it
+    bool reclaimed : 1 = false;       // the device took it, and it is not free yet
+    bool unacknowledged : 1 = false;  // an owner that it was taken from has not asked yet
+    bool lingering : 1 = false;       // it was claimed, and let go, since it was called HOT
+    bool held : 1 = false;            // what is known of its holds is in Device::holds
     bool write_held : 1 = false;
-    bool revoking : 1 = false;  // was asked back, and is still held
+    bool revoking : 1 = false;         // was asked back, and is still held
     bool slot_requested : 1 = false;   // a revoke asked for its slot
     bool fetch_requested : 1 = false;  // a revoke asked for it, to fetch it for a hint
-    bool due : 1 = false;       // is looked at in the next STEP (wheel.h)
-    bool parked : 1 = false;    // a quota keeps it out of the orders (quotas.h)
+    bool due : 1 = false;              // is looked at in the next STEP (wheel.h)
+    bool parked : 1 = false;           // a quota keeps it out of the orders (quotas.h)
 };
 /* A cache line: most of what is done to a block looks at no other part of the directory. */
 static_assert(sizeof(Block) == 64);
+
+/*
+ * The fields at each change of ownership. A field that is not named here returns to its default, so
+ * a new field cannot carry one owner's state over to the next.
+ */
+
+/* The block after ALLOC: it keeps its slot and its place in the order of last use. */
+[[nodiscard]] inline Block block_after_alloc(const Block &before, uint16_t owner) noexcept {
+    Block block;
+    block.last_use = before.last_use;
+    block.slot = before.slot;
+    block.state = before.state;
+    block.prefetched = before.prefetched;
+    block.generation = before.generation + 1;
+    block.unacknowledged = before.unacknowledged;
+    block.allocated = true;
+    block.owner = owner;
+    return block;
+}
+
+/* The block after FREE or a reclaim: it keeps what scrubbing needs, and its holds. */
+[[nodiscard]] inline Block block_after_free(const Block &before) noexcept {
+    Block block;
+    block.last_use = before.last_use;
+    block.slot = before.slot;
+    block.state = before.state;
+    block.generation = before.generation;
+    block.written = before.written;
+    block.moving = before.moving;
+    block.unacknowledged = before.unacknowledged;
+    block.held = before.held;
+    block.write_held = before.write_held;
+    block.revoking = before.revoking;
+    block.slot_requested = before.slot_requested;
+    block.fetch_requested = before.fetch_requested;
+    return block;
+}
+
+/* The block after a reset other than a cold one: it is scrubbed if it had an owner. */
+[[nodiscard]] inline Block block_after_reset(const Block &before) noexcept {
+    Block block;
+    block.generation = before.generation;
+    if (before.allocated || before.state == KVCPU_BS_SCRUBBING) {
+        block.state = KVCPU_BS_SCRUBBING;
+        block.written = before.written;
+        block.slot = before.slot;
+    }
+    return block;
+}
+
+/* The block holds no data any more. The caller has taken its slot away and changes its state. */
+inline void clear_scrubbed(Block &block) noexcept {
+    block.slot = no_slot;
+    block.written = false;
+    block.dirty = false;
+}
 
 /* Holds of a block, and why it was asked back. */
 struct Hold {
@@ -97,7 +153,8 @@ struct Hold {
     return can_leave(block) && !block.parked;
 }
 
-/* Cached, and nothing keeps it: not even a former owner who has yet to learn of its loss. */
+/* A cached block that nothing protects. A block whose former owner has not acknowledged an earlier
+ * reclaim is protected. */
 [[nodiscard]] inline bool may_be_reclaimed(const Block &block) noexcept {
     return block.cached && !block.unacknowledged && block.claims == 0 && block.wanted == 0 &&
            (block.state == KVCPU_BS_HOME || block.state == KVCPU_BS_FAST ||

@@ -11,8 +11,8 @@
 namespace kvcpu {
 
 /*
- * The device's time: the host's, less what it stood still. It stands from `stop` on until told
- * otherwise.
+ * The device's time: the host's, less what it stood still. It stands still from `stop` on until
+ * told otherwise.
  */
 class Clock {
   public:

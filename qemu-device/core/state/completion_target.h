@@ -26,10 +26,10 @@ struct Result {
 
 /* `via` of a command that came through the window; of another it is the ring's context. */
 inline constexpr uint16_t via_window = UINT16_MAX;
-/* Whoever waited is gone. */
+/* The waiting context is gone. */
 inline constexpr uint16_t via_nowhere = UINT16_MAX - 1;
 
-/* Which way a command came, and whether and how its end is told there. */
+/* The way a command came, and where its completion is stored, if one is wanted. */
 struct CompletionTarget {
     uint16_t via = via_window;
     bool wanted = true;

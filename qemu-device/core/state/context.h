@@ -23,14 +23,15 @@ struct Context {
     uint64_t step = 0;
     uint64_t clock = 1;
     uint32_t owned = 0;
-    uint32_t unacknowledged = 0;    // blocks that were dropped, of which it does not know
-    uint32_t held = 0;         // blocks with holds in its name
-    uint32_t map_parts = 0;    // of its residency map
-    uint32_t slots_used = 0;   // by its blocks; what is scrubbed is context 0's
+    uint32_t unacknowledged = 0;  // blocks that were dropped, of which it does not know
+    uint32_t held = 0;            // blocks with holds in its name
+    uint32_t map_parts = 0;       // of its residency map
+    uint32_t slots_used = 0;      // by its blocks; what is scrubbed is context 0's
     uint32_t slots_evicting = 0;  // those of them that are leaving, or were asked back
     uint32_t slots_min = 0;
     uint32_t slots_max = no_maximum;
-    bool stuck = false;   // at its maximum, and has nothing to give; during the mover's turn
+    bool stuck =
+        false;  // at its maximum with no block to evict; valid during one search of the mover
     uint32_t scored = 0;  // generation of the weights with which all its blocks were looked at
     bool closing = false;
     CompletionTarget close_completion = {};

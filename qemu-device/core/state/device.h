@@ -6,19 +6,19 @@
 #include <cstdint>
 #include <vector>
 
+#include "kvcpu_core.h"
+#include "kvcpu_hw_rings.h"
 #include "state/block.h"
 #include "state/clock.h"
 #include "state/context.h"
 #include "state/counters.h"
 #include "state/event_log.h"
 #include "state/host.h"
-#include "kvcpu_core.h"
-#include "kvcpu_hw_rings.h"
-#include "util/number_set.h"
 #include "state/occupancy.h"
 #include "state/registers.h"
 #include "state/residency.h"
 #include "state/tiers.h"
+#include "util/number_set.h"
 
 namespace kvcpu {
 
@@ -98,22 +98,22 @@ struct Device {
     RegisterValues registers;
     Tiers tiers;
     Clock clock;
-    uint64_t completions = 0;  // ever told, in the FIFO or a ring
+    uint64_t completions = 0;  // stored in the FIFO or a ring since power-on
     uint64_t now = 0;  // the instant that is being worked at, which may be before clock.now()
     kvcpu_policy policy;
     const uint32_t slot_count;
     std::vector<Block> blocks;
     Occupancy occupancy;
     std::vector<Context> contexts;
-    NumberSet free_blocks;  // ALLOC may hand them out
-    NumberSet free_slots;   // hold, await and still scrub no block
-    uint32_t evicting = 0;  // blocks in LEAVING
-    uint32_t reclaimed = 0;      // blocks that the device took and has not scrubbed yet
-    uint64_t use_sequence = 0;   // number of the last use
-    uint64_t fetch_sequence = 0;  // number of the last request to fetch a block
-    uint64_t wait_sequence = 0;  // number of the last command that had to wait
+    NumberSet free_blocks;         // ALLOC may hand them out
+    NumberSet free_slots;          // hold, await and still scrub no block
+    uint32_t evicting = 0;         // blocks in LEAVING
+    uint32_t reclaimed = 0;        // blocks that the device took and has not scrubbed yet
+    uint64_t use_sequence = 0;     // number of the last use
+    uint64_t fetch_sequence = 0;   // number of the last request to fetch a block
+    uint64_t wait_sequence = 0;    // number of the last command that had to wait
     uint32_t slots_requested = 0;  // held blocks with slot_requested
-    uint32_t held = 0;      // blocks that are held
+    uint32_t held = 0;             // blocks that are held
     std::vector<Hold> holds;
     Residency residency;
 };

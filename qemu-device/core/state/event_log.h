@@ -4,10 +4,10 @@
 
 #include <cstdint>
 
-#include "state/history.h"
-#include "state/host.h"
 #include "kvcpu_hw.h"
 #include "kvcpu_hw_log.h"
+#include "state/history.h"
+#include "state/host.h"
 
 namespace kvcpu {
 

@@ -19,8 +19,9 @@ constexpr StateSet states(auto... state) {
 /* The states a block may be in after an occurrence; empty where it cannot happen. */
 [[nodiscard]] StateSet states_after(kvcpu_block_state state, kvcpu_block_occurrence occurrence);
 
-[[nodiscard]] inline bool is_transition_allowed(kvcpu_block_state from, kvcpu_block_occurrence occurrence,
-                                      kvcpu_block_state to) {
+[[nodiscard]] inline bool is_transition_allowed(kvcpu_block_state from,
+                                                kvcpu_block_occurrence occurrence,
+                                                kvcpu_block_state to) {
     return (states_after(from, occurrence) & states(to)) != 0;
 }
 

@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "state/device.h"
 #include "queues/completions.h"
+#include "state/device.h"
 #include "util/wait_pool.h"
 
 namespace kvcpu {

@@ -10,7 +10,8 @@ constexpr uint32_t places = KVCPU_PENDING_MAX + KVCPU_CONTEXT_PENDING_MAX;
 
 }  // namespace
 
-Holds::Holds(Device &device, Placement &placement, Pins &pins, Mover &mover, Completions &completions)
+Holds::Holds(Device &device, Placement &placement, Pins &pins, Mover &mover,
+             Completions &completions)
     : d_(device),
       placement_(placement),
       pins_(pins),
@@ -163,7 +164,8 @@ void Holds::cancel_all(uint16_t context) noexcept {
 }
 
 void Holds::cancel_via(uint16_t via) noexcept {
-    end_where(KVCPU_SC_CANCELLED, [via](const Waiting &hold) { return hold.completion.via == via; });
+    end_where(KVCPU_SC_CANCELLED,
+              [via](const Waiting &hold) { return hold.completion.via == via; });
 }
 
 }  // namespace kvcpu

@@ -4,13 +4,13 @@
 
 #include <cstdint>
 
+#include "placement/placement.h"
 #include "queues/command.h"
+#include "queues/completions.h"
 #include "state/device.h"
 #include "transfer/mover.h"
 #include "transfer/pins.h"
-#include "placement/placement.h"
 #include "util/range.h"
-#include "queues/completions.h"
 #include "util/wait_pool.h"
 
 namespace kvcpu {

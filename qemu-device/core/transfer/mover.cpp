@@ -14,6 +14,17 @@ uint64_t transfer_ns(uint64_t bytes, uint64_t bytes_per_second) {
     return static_cast<uint64_t>((scaled + bytes_per_second - 1) / bytes_per_second);
 }
 
+kvcpu_eviction_cause cause_of(SlotPurpose purpose) {
+    switch (purpose) {
+        case SlotPurpose::pin:
+            return KVCPU_EC_PIN;
+        case SlotPurpose::hint:
+            return KVCPU_EC_HINT;
+        default:
+            return KVCPU_EC_SCORE;
+    }
+}
+
 }  // namespace
 
 Mover::Mover(Device &device, Placement &placement, Pins &pins, EventQueue &events)
@@ -21,6 +32,7 @@ Mover::Mover(Device &device, Placement &placement, Pins &pins, EventQueue &event
       placement_(placement),
       pins_(pins),
       events_(events),
+      victims_(device, placement, pins),
       jobs_(device.block_count(), job_lists),
       channels_(device.config.dma_channels),
       move_ns_(device.config.dma_latency_ns +
@@ -135,6 +147,59 @@ void Mover::give_up(uint32_t block) noexcept {
     abort(scrubber_);
 }
 
+/* -- Freeing a slot --------------------------------------------------------- */
+
+/* True if the context is below its maximum now; else what it gives is on its way, if it can. */
+bool Mover::exchange(uint32_t wanted_by, SlotPurpose purpose) noexcept {
+    const uint16_t context = d_.at(wanted_by).owner;
+    while (placement_.quotas.must_evict(context)) {
+        const Victim victim = victims_.find_own(wanted_by, purpose);
+        if (victim.block == no_block) {
+            return false;
+        }
+        d_.count(KVCPU_CNT_QUOTA_EVICTIONS);
+        victims_.record_displaced(victim);
+        evict_for(victim.block, victim.as, {KVCPU_EC_QUOTA, KVCPU_RV_SLOT, wanted_by});
+    }
+    return !placement_.quotas.is_at_maximum(context);
+}
+
+/* The next block of a PIN that can get a slot. A context at its quota maximum does not block other
+ * contexts. */
+uint32_t Mover::next_for_pins(bool written) noexcept {
+    for (;;) {
+        const uint32_t block = pins_.next(written);
+        if (block == no_block || make_slot_free(block, SlotPurpose::pin)) {
+            return block;
+        }
+        if (!placement_.quotas.is_at_maximum(d_.at(block).owner)) {
+            return no_block;
+        }
+        d_.context_of(block).stuck = true;
+    }
+}
+
+/*
+ * True if a slot is free now. A dirty victim starts on its way instead, unless as many are on
+ * their way already as there is work for.
+ */
+bool Mover::make_slot_free(uint32_t wanted_by, SlotPurpose purpose) noexcept {
+    if (placement_.quotas.is_at_maximum(d_.at(wanted_by).owner) && !exchange(wanted_by, purpose)) {
+        return false;
+    }
+    const uint32_t slots_wanted =
+        pins_.unstarted() + (purpose == SlotPurpose::pin ? 0 : placement_.queued());
+    while (d_.free_slots.count() == 0 && d_.evicting + d_.slots_requested < slots_wanted) {
+        const Victim victim = victims_.find(wanted_by, purpose);
+        if (victim.block == no_block) {
+            return false;
+        }
+        victims_.record_displaced(victim);
+        evict_for(victim.block, victim.as, {cause_of(purpose), KVCPU_RV_SLOT, wanted_by});
+    }
+    return d_.free_slots.count() > 0;
+}
+
 /* -- Held blocks ----------------------------------------------------------- */
 
 /* Asked back already, it is not asked again; but what it is asked for last decides what follows. */
@@ -185,10 +250,12 @@ void Mover::released(uint32_t block) noexcept {
 /* For hints; a PIN asks for all its blocks at once. */
 void Mover::ask_back_for_fetches() noexcept {
     for (uint32_t block = placement_.next_held_fetch();
-         block != no_block && fetches_requested_ < channels_.size(); block = placement_.next_held_fetch()) {
+         block != no_block && fetches_requested_ < channels_.size();
+         block = placement_.next_held_fetch()) {
         const SlotPurpose purpose = placement_.purpose_of(block);
         const bool at_maximum = placement_.quotas.is_at_maximum(d_.at(block).owner);
-        const Victim victim = at_maximum ? own_victim(block, purpose) : find_victim(block, purpose);
+        const Victim victim =
+            at_maximum ? victims_.find_own(block, purpose) : victims_.find(block, purpose);
         if ((at_maximum || d_.free_slots.count() == 0) && victim.block == no_block) {
             return;
         }
@@ -283,7 +350,8 @@ bool Mover::take_prefetch(Engine &channel) noexcept {
         placement_.quotas.park_fetch(block);
         placement_.changed(block);
     }
-    return purpose == SlotPurpose::hint && evictions_on_channels() < pins_.unstarted() + placement_.queued() &&
+    return purpose == SlotPurpose::hint &&
+           evictions_on_channels() < pins_.unstarted() + placement_.queued() &&
            begin_eviction(channel, KVCPU_MOVE_PREFETCH);
 }
 
@@ -330,7 +398,7 @@ bool Mover::take_scrub() noexcept {
 
 void Mover::take_work() noexcept {
     if (placement_.quotas.in_use()) {
-        look_again();
+        victims_.unpark();
     }
     if (scrubber_.kind == Kind::idle && !take_zero_fill()) {
         take_scrub();
@@ -376,7 +444,7 @@ uint64_t Mover::earliest_grant() const noexcept {
 }
 
 /*
- * What is under way for it must end, and what has not begun needs at least so many turns of an
+ * What is under way for it must end, and what has not begun needs at least so many rounds of an
  * engine, from when the first of its kind is free.
  */
 uint64_t Mover::earliest_end(Pins::Lack lack) const noexcept {
@@ -395,8 +463,8 @@ uint64_t Mover::earliest_end(Pins::Lack lack) const noexcept {
     }
     count_in(scrubber_);
     if (lack.written > 0) {
-        const uint64_t turns = (lack.written + channels_.size() - 1) / channels_.size();
-        end = std::max(end, channel_free + turns * move_ns_);
+        const uint64_t rounds = (lack.written + channels_.size() - 1) / channels_.size();
+        end = std::max(end, channel_free + rounds * move_ns_);
     }
     if (lack.blank > 0) {
         const uint64_t scrubber_free = scrubber_.kind == Kind::idle ? d_.now : scrubber_.end_ns;
@@ -481,11 +549,9 @@ void Mover::end_scrub(uint32_t block) noexcept {
     if (b.slot != no_slot) {
         d_.tiers.zero_slot(b.slot);
         d_.free_slots.insert(b.slot);
-        b.slot = no_slot;
         --d_.context_of(block).slots_used;
     }
-    b.written = false;
-    b.dirty = false;
+    clear_scrubbed(b);
     d_.count(KVCPU_CNT_SCRUBS);
     d_.record({.kind = KVCPU_EV_SCRUBBED, .first = block});
     d_.change(block, KVCPU_BO_SCRUBBED, KVCPU_BS_FREE);

@@ -5,10 +5,11 @@
 #include <cstdint>
 #include <vector>
 
-#include "state/device.h"
-#include "queues/event_queue.h"
-#include "transfer/pins.h"
 #include "placement/placement.h"
+#include "queues/event_queue.h"
+#include "state/device.h"
+#include "transfer/pins.h"
+#include "transfer/victim_search.h"
 #include "util/index_lists.h"
 
 namespace kvcpu {
@@ -36,7 +37,7 @@ class Mover final : public Evictions {
     void clean(uint32_t block) noexcept;
     /* The block's owner gives it up: whatever it is doing ends, and it is scrubbed. */
     void give_up(uint32_t block) noexcept;
-    /* Puts a block that is SCRUBBING into the scrubber's queue, if nobody holds it. */
+    /* Puts a block that is SCRUBBING into the scrubber's queue, unless it is held. */
     void scrub(uint32_t block) noexcept {
         if (!d_.at(block).held) {
             jobs_.push_back(scrub_jobs, block);
@@ -81,7 +82,7 @@ class Mover final : public Evictions {
     static constexpr uint32_t scrub_jobs = 2;
     static constexpr uint32_t job_lists = 3;
 
-    /* Why a block is told to leave, and how it is asked back where it is held. */
+    /* Why a block is evicted, and the reason that a REVOKE gives if it is held. */
     struct Cause {
         kvcpu_eviction_cause cause;
         kvcpu_revoke_reason revoke;
@@ -95,13 +96,8 @@ class Mover final : public Evictions {
     bool evict_for(uint32_t block, kvcpu_victim_class as, const Cause &cause) noexcept;
     void record_choice(uint32_t block, kvcpu_victim_class as, const Cause &cause) noexcept;
     void leave_slot(uint32_t block, kvcpu_block_occurrence occurrence) noexcept;
-    /* Defined in victim_search.cpp. */
-    [[nodiscard]] Victim find_victim(uint32_t wanted_by, SlotPurpose purpose) noexcept;
-    [[nodiscard]] Victim own_victim(uint32_t wanted_by, SlotPurpose purpose) const noexcept;
     bool exchange(uint32_t wanted_by, SlotPurpose purpose) noexcept;
-    void look_again() noexcept;
     uint32_t next_for_pins(bool written) noexcept;
-    void displace(const Victim &victim) noexcept;
     [[nodiscard]] bool make_slot_free(uint32_t wanted_by, SlotPurpose purpose) noexcept;
     [[nodiscard]] uint32_t evictions_on_channels() const noexcept;
     [[nodiscard]] uint64_t earliest_end(Pins::Lack lack) const noexcept;
@@ -129,6 +125,7 @@ class Mover final : public Evictions {
     Placement &placement_;
     Pins &pins_;
     EventQueue &events_;
+    VictimSearch victims_;
     uint32_t fetches_requested_ = 0;  // held blocks whose fetch for a hint waits for that
     IndexLists jobs_;
     std::vector<Engine> channels_;

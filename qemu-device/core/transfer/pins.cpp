@@ -46,7 +46,8 @@ void Pins::for_each_wanting(uint32_t block, Function function) noexcept {
     }
 }
 
-Result Pins::pin(uint16_t context, Range range, uint64_t deadline_ns, const CompletionTarget &completion) noexcept {
+Result Pins::pin(uint16_t context, Range range, uint64_t deadline_ns,
+                 const CompletionTarget &completion) noexcept {
     uint32_t found = 0;
     uint32_t blank = 0;
     for (uint32_t block = range.first; block < range.end(); ++block) {

@@ -4,13 +4,13 @@
 
 #include <cstdint>
 
-#include "state/device.h"
+#include "placement/placement.h"
+#include "queues/completions.h"
 #include "queues/event_queue.h"
+#include "state/device.h"
 #include "transfer/fences.h"
 #include "util/indexed_heap.h"
-#include "placement/placement.h"
 #include "util/range.h"
-#include "queues/completions.h"
 #include "util/wait_pool.h"
 
 namespace kvcpu {
@@ -28,7 +28,8 @@ class Pins {
     void clear() noexcept;
 
     /* The range is the context's and at most FAST_SLOTS long. */
-    Result pin(uint16_t context, Range range, uint64_t deadline_ns, const CompletionTarget &completion) noexcept;
+    Result pin(uint16_t context, Range range, uint64_t deadline_ns,
+               const CompletionTarget &completion) noexcept;
     /* Every block of the range has a claim. */
     void unpin(uint16_t context, Range range) noexcept;
     /* Ends the context's oldest waiting PIN with this tag. */

@@ -4,14 +4,14 @@
 
 #include <cstdint>
 
+#include "placement/placement.h"
 #include "state/device.h"
 #include "transfer/mover.h"
-#include "placement/placement.h"
 
 namespace kvcpu {
 
 /*
- * Carries out STEP: sets the clock, and has the policy do what follows from it, in portions, as
+ * Carries out STEP: sets the clock, and has the policy do what follows from it, in batches, as
  * a step may concern every block there is.
  */
 class Steps {

@@ -30,7 +30,7 @@ class WaitPool {
             lists_.push_back(free_list_, index);
         }
     }
-    /* There is room: whoever waits has reserved its place (completions.h). */
+    /* The caller has reserved a place for the waiter (completions.h), so the pool has space. */
     uint32_t add(uint16_t context, const T &item) noexcept {
         const uint32_t index = lists_.front(free_list_);
         items_[index] = item;

@@ -21,7 +21,7 @@ int main() {
     for (unsigned from = 0; from < KVCPU_BLOCK_STATE_COUNT; ++from) {
         for (unsigned what = 0; what < KVCPU_BLOCK_OCCURRENCE_COUNT; ++what) {
             const unsigned allowed = kvcpu::states_after(static_cast<kvcpu_block_state>(from),
-                                                       static_cast<kvcpu_block_occurrence>(what));
+                                                         static_cast<kvcpu_block_occurrence>(what));
             std::string cell;
             for (const unsigned to : order) {
                 if ((allowed & (1U << to)) != 0) {

@@ -175,7 +175,7 @@ void every_cell_comes_about() {
         for (unsigned occurrence = 0; occurrence < KVCPU_BLOCK_OCCURRENCE_COUNT; ++occurrence) {
             CU_ASSERT_EQUAL(covered[state][occurrence],
                             kvcpu::states_after(static_cast<kvcpu_block_state>(state),
-                                              static_cast<kvcpu_block_occurrence>(occurrence)));
+                                                static_cast<kvcpu_block_occurrence>(occurrence)));
         }
     }
 }

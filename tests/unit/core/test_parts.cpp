@@ -4,10 +4,10 @@
 #include <random>
 #include <set>
 
+#include "suites.h"
+#include "util/index_lists.h"
 #include "util/indexed_heap.h"
 #include "util/number_set.h"
-#include "util/index_lists.h"
-#include "suites.h"
 
 namespace kvcpu_test {
 
@@ -15,8 +15,8 @@ namespace {
 
 using kvcpu::HeapKey;
 using kvcpu::IndexedHeap;
-using kvcpu::NumberSet;
 using kvcpu::IndexLists;
+using kvcpu::NumberSet;
 
 void number_set_equals_std_set() {
     std::mt19937 random(1);
