@@ -16,6 +16,11 @@ _COMPILER_ERROR = re.compile(r":\d+: (fatal )?error: ")
 _DISK_FULL_WORDS = ("No space left on device", "not all data was written to the output")
 
 
+def exit_status(returncode: int) -> int:
+    """The status that a shell gives for a child's return code: 128 + N if signal N ended it."""
+    return returncode if returncode >= 0 else 128 - returncode
+
+
 def run_logged(argv: Sequence[object], title: str, log_name: str, *, code: Exit = Exit.BUILD_FAILED,
                cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
     """Run a program as a step that the user sees; return its output (stdout and stderr, as they came).

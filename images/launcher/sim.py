@@ -4,7 +4,7 @@
 import argparse
 import subprocess
 
-from . import build, packages, tree
+from . import build, packages, process, tree
 
 _TOOL = tree.BUILD / "guest-lib" / "kvcpu-sim"
 
@@ -13,4 +13,4 @@ def sim(options: argparse.Namespace) -> int:
     """`./kvcpu sim ARGS`: kvcpu-sim with these arguments; its exit status."""
     packages.ensure()
     build.native(str(_TOOL.relative_to(tree.BUILD)))
-    return subprocess.run([_TOOL, *options.arguments], check=False).returncode
+    return process.exit_status(subprocess.run([_TOOL, *options.arguments], check=False).returncode)

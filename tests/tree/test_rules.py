@@ -11,7 +11,7 @@ import rules  # noqa: E402 (the line above comes first: the source tree stays cl
 
 HEADERS = ["qemu-device/core/kvcpu_core.h", "qemu-device/core/tiers.h", "qemu-device/include/kvcpu_hw.h",
            "qemu-device/qemu/trace.h", "guest-driver/kvcpu.h", "guest-driver/uapi/linux/kvcpu.h",
-           "guest-lib/include/kvcpu/device.h", "guest-lib/tools/replay/trace.h"]
+           "guest-lib/include/kvcpu/device.h", "guest-lib/tools/serving/trace.h"]
 # In two parts, so that this file keeps the rule.
 ROOT_HOME, WORK, HOME = "/ro" "ot/", "/wo" "rk/", "/ho" "me/"
 

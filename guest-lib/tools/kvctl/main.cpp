@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// kvctl: looks at a KV-CPU, and says things to it.
+// kvctl: inspects and controls a KV-CPU.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
@@ -10,10 +10,13 @@
 #include <string>
 
 #include "commands.h"
+#include "options.h"
 
 namespace {
 
 using kvcpu::kvctl::Session;
+
+constexpr std::size_t message_max = 300;
 
 enum ExitCode : int { exit_ok = 0, exit_failed = 1, exit_usage = 2 };
 
@@ -43,7 +46,7 @@ int guarded(const std::string &place, CLI::App &app, const std::function<void()>
         if (error.get_exit_code() == 0) {
             return app.exit(error);
         }
-        fmt::print(stderr, "{}: {}\n", place, error.what());
+        fmt::print(stderr, "{}: {}\n", place, kvcpu::tools::shortened(error.what(), message_max));
         return exit_usage;
     } catch (const std::exception &error) {
         fmt::print(stderr, "{}: {}\n", place, error.what());
@@ -74,7 +77,7 @@ int run_script(Session &session) {
 
 int run(int argc, char **argv) {
     Session session;
-    CLI::App app("Looks at a KV-CPU, and says things to it.");
+    CLI::App app("Inspect and control a KV-CPU.");
     app.add_option("-d,--device", session.path, "device node")->capture_default_str();
     app.add_flag("--loopback", session.loopback, "a device in this process instead");
     app.add_flag("--json", session.json, "print JSON");
@@ -84,7 +87,14 @@ int run(int argc, char **argv) {
     app.add_subcommand("script", "carry out commands from standard input, in one context")
         ->callback([&script] { script = true; });
     const int status = guarded("kvctl", app, [&] { app.parse(argc, argv); });
-    return status == exit_ok && script ? run_script(session) : status;
+    const int result = status == exit_ok && script ? run_script(session) : status;
+    try {
+        kvcpu::tools::finish_output();
+    } catch (const std::exception &error) {
+        fmt::print(stderr, "kvctl: {}\n", error.what());
+        return exit_failed;
+    }
+    return result;
 }
 
 }  // namespace
@@ -93,7 +103,7 @@ int main(int argc, char **argv) {
     try {
         return run(argc, argv);
     } catch (...) {
-        std::fputs("kvctl: cannot even say what went wrong\n", stderr);
+        std::fputs("kvctl: an error that cannot be printed\n", stderr);
         return exit_failed;
     }
 }

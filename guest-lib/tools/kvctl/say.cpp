@@ -11,6 +11,7 @@
 
 #include "commands.h"
 #include "kvcpu/device.h"
+#include "options.h"
 
 namespace kvcpu::kvctl {
 
@@ -229,8 +230,10 @@ void add_reference_hints(CLI::App &app, Session &session) {
 
 void add_own_commands(CLI::App &app, Session &session) {
     const auto own = std::make_shared<Own>();
-    CLI::App *command = app.add_subcommand("alloc", "take blocks, as many as are free in one run");
-    command->add_option("COUNT", own->count, "blocks")->required();
+    CLI::App *command = app.add_subcommand("alloc", "allocate blocks, up to COUNT in one run");
+    command->add_option("COUNT", own->count, "number of blocks")
+        ->required()
+        ->check(tools::whole_number("a number of blocks", 1, KVCPU_COMMAND_BLOCKS_MAX));
     command->callback([&session, own] { alloc(session, *own); });
 
     add_range(app, "free", "give blocks back", own)->callback([&session, own] {

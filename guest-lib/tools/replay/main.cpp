@@ -9,16 +9,17 @@
 #include <memory>
 
 #include "exit.h"
+#include "options.h"
 #include "report.h"
 #include "session.h"
 #include "trace.h"
 
 namespace {
 
-using kvcpu::replay::exit_bad_policy;
-using kvcpu::replay::exit_bad_result;
-using kvcpu::replay::exit_ok;
-using kvcpu::replay::Request;
+using kvcpu::serving::exit_bad_policy;
+using kvcpu::serving::exit_bad_result;
+using kvcpu::serving::exit_ok;
+using kvcpu::serving::Request;
 using Json = nlohmann::ordered_json;
 
 struct Options {
@@ -47,20 +48,21 @@ void define(CLI::App &app, Options &options) {
     app.add_option("TRACE", options.trace,
                    "JSON lines of timestamp, input_length, output_length, hash_ids")
         ->required();
-    app.add_option("--requests", options.requests, "the first N requests alone (0: all)")
-        ->check(CLI::NonNegativeNumber);
-    app.add_option("--scale", options.scale, "arrival times are divided by it")
+    app.add_option("--requests", options.requests,
+                   "replay only the first N requests (default 0: all)")
+        ->check(kvcpu::tools::whole_number("a number of requests", 0, UINT32_MAX));
+    app.add_option("--scale", options.scale, "divide arrival times by this factor")
         ->capture_default_str()
-        ->check(CLI::PositiveNumber);
-    app.add_option("--seed", options.seed, "of arrivals and block contents")
+        ->check(kvcpu::tools::trace_scale());
+    app.add_option("--seed", options.seed, "seed of arrivals and block contents")
         ->capture_default_str()
-        ->check(CLI::NonNegativeNumber);
+        ->check(kvcpu::tools::random_seed());
     app.add_option("--policy", options.policy, "placement policy to set (default: as it is)");
     app.add_option("--hints", options.hints, "none, all, or of step,prefetchable,evictable,share")
         ->capture_default_str()
         ->check([](const std::string &text) {
             try {
-                kvcpu::replay::HintKinds::parse(text);
+                kvcpu::serving::HintKinds::parse(text);
                 return std::string();
             } catch (const std::invalid_argument &error) {
                 return std::string(error.what());
@@ -70,8 +72,8 @@ void define(CLI::App &app, Options &options) {
                    "ablation: of --hints, leave out step,hot,prefetch,evictable,release,share")
         ->check([](const std::string &text) {
             try {
-                kvcpu::replay::Session session;
-                kvcpu::replay::withhold(session, text);
+                kvcpu::serving::Session session;
+                kvcpu::serving::withhold(session, text);
                 return std::string();
             } catch (const std::invalid_argument &error) {
                 return std::string(error.what());
@@ -80,10 +82,12 @@ void define(CLI::App &app, Options &options) {
     app.add_option("--device", options.device, "device node")->capture_default_str();
     app.add_flag("--loopback", options.loopback,
                  "on a device in this process, in its own virtual time");
-    app.add_option("--fast-blocks", options.fast_blocks, "of --loopback and --plan (0: choose)")
-        ->check(CLI::NonNegativeNumber);
-    app.add_option("--slow-blocks", options.slow_blocks, "of --loopback and --plan (0: choose)")
-        ->check(CLI::NonNegativeNumber);
+    app.add_option("--fast-blocks", options.fast_blocks,
+                   "blocks, for --loopback and --plan (default 0: chosen from the trace)")
+        ->check(kvcpu::tools::whole_number("a number of blocks", 0, KVCPU_BLOCKS_MAX));
+    app.add_option("--slow-blocks", options.slow_blocks,
+                   "blocks, for --loopback and --plan (default 0: chosen from the trace)")
+        ->check(kvcpu::tools::whole_number("a number of blocks", 0, KVCPU_BLOCKS_MAX));
     app.add_flag("--cached", options.cached,
                  "blocks that the device drops when its space is full; else the replay does");
     app.add_option("--w-r", options.weights.w_r, "score weight of recency")->capture_default_str();
@@ -102,14 +106,14 @@ void define(CLI::App &app, Options &options) {
     app.add_flag("--progress", options.progress, "requests finished so far, on stderr");
     app.footer(
         "Exit status: 0 done; 1 failed; 89 bad trace; 90 no such policy; 91 sizes do not fit; "
-        "92 a block's content was wrong; others: a wrong option.");
+        "92 a block's content was wrong; 2 a wrong option.");
 }
 
 std::unique_ptr<kvcpu::Transport> open_transport(const Options &options, const Json &plan) {
     if (!options.loopback) {
         return kvcpu::open_kernel_transport(options.device);
     }
-    return kvcpu::make_loopback_transport(kvcpu::replay::loopback_of(plan));
+    return kvcpu::make_loopback_transport(kvcpu::serving::loopback_of(plan));
 }
 
 void write_json(const std::string &path, const Json &json) {
@@ -117,19 +121,15 @@ void write_json(const std::string &path, const Json &json) {
         fmt::print("{}\n", json.dump(2));
         return;
     }
-    std::ofstream file(path);
-    file << json.dump(2) << '\n';
-    if (!file.flush()) {
-        throw std::runtime_error(path + ": cannot be written");
-    }
+    kvcpu::tools::write_file(path, json.dump(2) + '\n');
 }
 
 Json replay(const Options &options, const std::vector<Request> &requests, const Json &plan) {
     const std::unique_ptr<kvcpu::Transport> transport = open_transport(options, plan);
-    kvcpu::replay::Session session;
+    kvcpu::serving::Session session;
     session.policy = options.policy;
-    session.hints = kvcpu::replay::HintKinds::parse(options.hints);
-    kvcpu::replay::withhold(session, options.without);
+    session.hints = kvcpu::serving::HintKinds::parse(options.hints);
+    kvcpu::serving::withhold(session, options.without);
     session.trace = std::filesystem::path(options.trace).filename().string();
     session.machine = options.loopback ? "simulator" : "device";
     session.everything = options.loopback && options.slow_blocks == 0;
@@ -138,7 +138,7 @@ Json replay(const Options &options, const std::vector<Request> &requests, const 
     session.weights = options.weights;
     session.model.cached = options.cached;
     session.shared = options.shared;
-    return kvcpu::replay::replay(*transport, requests, session, [&](std::size_t finished) {
+    return kvcpu::serving::replay(*transport, requests, session, [&](std::size_t finished) {
         if (options.progress) {
             fmt::print(stderr, "progress {} {}\n", finished, requests.size());
         }
@@ -146,16 +146,16 @@ Json replay(const Options &options, const std::vector<Request> &requests, const 
 }
 
 int run(const Options &options) {
-    if (!options.policy.empty() && !kvcpu::replay::is_policy(options.policy)) {
+    if (!options.policy.empty() && !kvcpu::serving::is_policy(options.policy)) {
         fmt::print(stderr, "kvcpu-replay: --policy: '{}' is not a policy\n", options.policy);
         return exit_bad_policy;
     }
     const std::vector<Request> requests =
-        kvcpu::replay::read_trace_file(options.trace, options.requests);
+        kvcpu::serving::read_trace_file(options.trace, options.requests);
     Json plan;
     if (options.plan || options.loopback) {
-        plan = kvcpu::replay::plan_json(requests, options.fast_blocks, options.slow_blocks,
-                                        options.scale, options.seed);
+        plan = kvcpu::serving::plan_json(requests, options.fast_blocks, options.slow_blocks,
+                                         options.scale, options.seed);
     }
     if (options.plan) {
         write_json("-", plan);
@@ -163,7 +163,7 @@ int run(const Options &options) {
     }
     const Json result = replay(options, requests, plan);
     if (options.json != "-") {
-        kvcpu::replay::print_run(result);
+        kvcpu::serving::print_run(result);
     }
     if (!options.json.empty()) {
         write_json(options.json, result);
@@ -180,12 +180,12 @@ int run(int argc, char **argv) {
     CLI::App app("Replays a request trace as a serving runtime would use a KV-CPU.");
     Options options;
     define(app, options);
-    CLI11_PARSE(app, argc, argv);
-    return run(options);
+    int status = 0;
+    return kvcpu::tools::parse(app, "kvcpu-replay", argc, argv, status) ? run(options) : status;
 }
 
 }  // namespace
 
 int main(int argc, char **argv) {
-    return kvcpu::replay::exit_code_of("kvcpu-replay", [&] { return run(argc, argv); });
+    return kvcpu::serving::exit_code_of("kvcpu-replay", [&] { return run(argc, argv); });
 }

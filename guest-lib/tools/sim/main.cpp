@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "../common/options.h"
 #include "compare.h"
 #include "exit.h"
 #include "options.h"
@@ -17,8 +18,8 @@
 
 namespace {
 
-using kvcpu::replay::exit_bad_result;
-using kvcpu::replay::exit_ok;
+using kvcpu::serving::exit_bad_result;
+using kvcpu::serving::exit_ok;
 using kvcpu::sim::Extent;
 using kvcpu::sim::Json;
 using kvcpu::sim::Options;
@@ -112,16 +113,17 @@ int run(int argc, char **argv) {
     app.require_subcommand(1);
     app.footer(
         "Exit status: 0 done; 1 failed; 89 bad trace; 91 sizes do not fit, or no such policy; "
-        "92 a block's content was wrong; others: a wrong option.");
+        "92 a block's content was wrong; 2 a wrong option.");
     Commands commands;
     commands.sweep.program = argv[0];
     define_commands(app, commands);
-    CLI11_PARSE(app, argc, argv);
-    return carry_out(app, commands);
+    int status = 0;
+    return kvcpu::tools::parse(app, "kvcpu-sim", argc, argv, status) ? carry_out(app, commands)
+                                                                     : status;
 }
 
 }  // namespace
 
 int main(int argc, char **argv) {
-    return kvcpu::replay::exit_code_of("kvcpu-sim", [&] { return run(argc, argv); });
+    return kvcpu::serving::exit_code_of("kvcpu-sim", [&] { return run(argc, argv); });
 }

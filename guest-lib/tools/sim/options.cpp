@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "options.h"
 
+#include "../common/options.h"
+
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
@@ -59,23 +61,40 @@ void fill(std::vector<Value> &values, Extent extent, const std::vector<Value> &d
 }  // namespace
 
 void define(CLI::App &app, Options &options, Extent extent, bool trace_needed) {
+    const bool many = extent == Extent::many;
     auto *trace = app.add_option("--trace,TRACE", options.traces,
                                  "JSON lines of timestamp, input_length, output_length, hash_ids");
     trace->required(trace_needed);
-    app.add_option("--requests", options.requests, "the first N requests alone (0: all)");
+    app.add_option("--requests", options.requests,
+                   "replay only the first N requests (default 0: all)")
+        ->check(tools::whole_number("a number of requests", 0, UINT32_MAX));
     auto *policy = app.add_option("--policy", options.policies, "policies and bounds, by name");
-    auto *fast = app.add_option("--fast-blocks", options.fast_blocks, "slots of the fast tier");
-    auto *slow = app.add_option("--slow-blocks", options.slow_blocks,
-                                "blocks of the slow tier, or `everything`");
-    auto *scale = app.add_option("--scale", options.scales, "arrival times are divided by it");
-    auto *seed = app.add_option("--seed", options.seeds, "of arrivals and block contents");
+    auto *fast = app.add_option("--fast-blocks", options.fast_blocks,
+                                many ? "slots of the fast tier (default 1000,3000,10000)"
+                                     : "slots of the fast tier (default 3000)");
+    auto *slow =
+        app.add_option("--slow-blocks", options.slow_blocks,
+                       many ? "blocks of the slow tier, or `everything` (default everything,20000)"
+                            : "blocks of the slow tier, or `everything` (default everything)");
+    auto *scale = app.add_option("--scale", options.scales,
+                                 "divide arrival times by this factor (default 0.4)");
+    auto *seed = app.add_option("--seed", options.seeds,
+                                many ? "seeds of arrivals and block contents (default 1,2,3)"
+                                     : "seed of arrivals and block contents (default 1)");
     for (CLI::Option *option : {trace, policy, fast, slow, scale, seed}) {
         option->delimiter(',');
         if (extent == Extent::one) {
             option->expected(1);
         }
     }
-    scale->check(CLI::PositiveNumber);
+    fast->check(tools::whole_number("a number of blocks", 1, KVCPU_BLOCKS_MAX));
+    slow->check([](const std::string &text) {
+        return text == "everything" ? std::string()
+                                    : tools::whole_number("`everything` or a number of blocks", 1,
+                                                          KVCPU_BLOCKS_MAX)(text);
+    });
+    scale->check(tools::trace_scale());
+    seed->check(tools::random_seed());
     auto *without = app.add_option("--without", options.without,
                                    "withhold hints: of step,hot,prefetch,evictable,release,share");
     if (extent == Extent::one) {
@@ -88,7 +107,7 @@ void define(CLI::App &app, Options &options, Extent extent, bool trace_needed) {
         options.jobs = std::max(std::thread::hardware_concurrency(), 1U);
         app.add_option("--jobs,-j", options.jobs, "simulations at once")
             ->capture_default_str()
-            ->check(CLI::PositiveNumber);
+            ->check(tools::whole_number("a number of simulations", 1, 1024));
     }
     app.add_flag("--content", options.content, "write every block's bytes, and verify them");
 }
@@ -146,7 +165,7 @@ std::vector<Point> points_of(const Options &options) {
 Traces::Traces(const std::vector<std::string> &paths, std::size_t requests) {
     for (const std::string &path : paths) {
         if (!requests_.contains(path)) {
-            requests_.emplace(path, replay::read_trace_file(path, requests));
+            requests_.emplace(path, serving::read_trace_file(path, requests));
         }
     }
 }

@@ -43,12 +43,12 @@ class Traces {
   public:
     Traces(const std::vector<std::string> &paths, std::size_t requests);
 
-    [[nodiscard]] const std::vector<replay::Request> &at(const std::string &path) const {
+    [[nodiscard]] const std::vector<serving::Request> &at(const std::string &path) const {
         return requests_.at(path);
     }
 
   private:
-    std::map<std::string, std::vector<replay::Request>> requests_;
+    std::map<std::string, std::vector<serving::Request>> requests_;
 };
 
 /* A number as short as reads back the same. */

@@ -15,7 +15,7 @@ namespace kvcpu::sim {
 namespace {
 
 /* The next request that uses it, of those that have not started. */
-uint64_t next_use(const replay::Foresight &foresight, const replay::Engine &engine,
+uint64_t next_use(const serving::Foresight &foresight, const serving::Engine &engine,
                   uint32_t block) {
     const std::optional<uint64_t> id = engine.hash_of(block);
     return id ? foresight.next_user(*id, engine.started()).value_or(UINT64_MAX) : UINT64_MAX;
@@ -53,7 +53,7 @@ std::vector<std::string> kinds_of(const Player &player) {
     if (player.policy.empty()) {
         return {};
     }
-    std::vector<std::string> kinds = replay::HintKinds::parse(player.hints).names();
+    std::vector<std::string> kinds = serving::HintKinds::parse(player.hints).names();
     if (player.told_of_ends) {
         kinds.emplace_back("release");
     }
@@ -61,8 +61,8 @@ std::vector<std::string> kinds_of(const Player &player) {
 }
 
 std::string withheld(const Player &player, const std::string &list) {
-    replay::Session session;
-    replay::withhold(session, list);
+    serving::Session session;
+    serving::withhold(session, list);
     std::string result;
     for (const std::string &kind : kinds_of(player)) {
         if (std::find(session.without.begin(), session.without.end(), kind) !=
@@ -73,24 +73,24 @@ std::string withheld(const Player &player, const std::string &list) {
     return result;
 }
 
-Json run(const Point &point, const std::vector<replay::Request> &requests) {
+Json run(const Point &point, const std::vector<serving::Request> &requests) {
     const Json plan =
-        replay::plan_json(requests, point.fast_blocks, point.slow_blocks, point.scale, point.seed);
+        serving::plan_json(requests, point.fast_blocks, point.slow_blocks, point.scale, point.seed);
     const bool bound = point.player.policy.empty();
-    const replay::Foresight foresight(requests);
-    const replay::Engine *engine = nullptr;
+    const serving::Foresight foresight(requests);
+    const serving::Engine *engine = nullptr;
 
-    LoopbackConfig config = replay::loopback_of(plan);
+    LoopbackConfig config = serving::loopback_of(plan);
     config.content = point.content;
     if (bound) {
         config.next_use = [&](uint32_t block) { return next_use(foresight, *engine, block); };
     }
     const std::unique_ptr<Transport> transport = make_loopback_transport(config);
 
-    replay::Session session;
+    serving::Session session;
     session.policy = point.player.policy;
     session.bound = bound ? point.player.name : "";
-    session.hints = replay::HintKinds::parse(point.player.hints);
+    session.hints = serving::HintKinds::parse(point.player.hints);
     session.scale = point.scale;
     session.seed = point.seed;
     session.weights.evict_thresh = 0;
@@ -101,12 +101,12 @@ Json run(const Point &point, const std::vector<replay::Request> &requests) {
     if (point.player.told_of_ends) {
         session.model.ends = {.recall = 0.8, .false_alarms = 0.1, .foresight = &foresight};
     }
-    replay::withhold(session, point.without);
+    serving::withhold(session, point.without);
     session.trace = std::filesystem::path(point.trace).filename().string();
     session.everything = point.slow_blocks == 0;
-    Json result = replay::replay(
+    Json result = serving::replay(
         *transport, requests, session, [](std::size_t) {},
-        [&](const replay::Engine &started) { engine = &started; });
+        [&](const serving::Engine &started) { engine = &started; });
     result["policy"] = point.player.name;
     result["oracle"] = bound || point.player.told_of_ends;
     return result;

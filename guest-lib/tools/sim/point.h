@@ -50,7 +50,7 @@ struct Point {
 };
 
 /* Runs it: an element of `runs`. */
-Json run(const Point &point, const std::vector<replay::Request> &requests);
+Json run(const Point &point, const std::vector<serving::Request> &requests);
 
 }  // namespace kvcpu::sim
 

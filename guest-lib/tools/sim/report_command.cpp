@@ -10,6 +10,7 @@
 #include <iterator>
 #include <stdexcept>
 
+#include "../common/options.h"
 #include "compare.h"
 #include "html_report.h"
 #include "report.h"
@@ -80,7 +81,7 @@ void add_simulated(Json &document, Options &options, const ReportCommand &how) {
     const Traces traces(options.traces, options.requests);
     const double scale = options.scales.empty() ? 0.4 : options.scales.front();
     const Json plan =
-        replay::plan_json(traces.at(options.traces.front()), known_fast(document), 0, scale, 1);
+        serving::plan_json(traces.at(options.traces.front()), known_fast(document), 0, scale, 1);
     const bool slow_chosen = options.slow_blocks.empty();
     suit(options, plan);
     complete(options, Extent::many);
@@ -94,19 +95,6 @@ void add_simulated(Json &document, Options &options, const ReportCommand &how) {
     }
 }
 
-/* In one piece, or not at all. */
-void write_file(const std::string &path, const std::string &text) {
-    const std::string partial = fmt::format("{}.{}.partial", path, ::getpid());
-    std::ofstream file(partial, std::ios::binary);
-    file << text;
-    file.close();
-    if (!file) {
-        std::filesystem::remove(partial);
-        throw std::runtime_error(path + ": cannot be written");
-    }
-    std::filesystem::rename(partial, path);
-}
-
 }  // namespace
 
 void report(Options options, const ReportCommand &how) {
@@ -117,7 +105,7 @@ void report(Options options, const ReportCommand &how) {
     if (!options.traces.empty()) {
         add_simulated(document, options, how);
     }
-    write_file(how.out, report::html_page(document));
+    tools::write_file(how.out, report::html_page(document));
     if (!how.quiet) {
         fmt::print(stderr, "{}: {} runs\n", how.out, document["runs"].size());
     }

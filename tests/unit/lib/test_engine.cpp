@@ -15,11 +15,11 @@ namespace kvcpu_test {
 
 namespace {
 
-using kvcpu::replay::Engine;
-using kvcpu::replay::Figures;
-using kvcpu::replay::HintKinds;
-using kvcpu::replay::Model;
-using kvcpu::replay::Request;
+using kvcpu::serving::Engine;
+using kvcpu::serving::Figures;
+using kvcpu::serving::HintKinds;
+using kvcpu::serving::Model;
+using kvcpu::serving::Request;
 
 constexpr uint64_t move_ns = 2'600'000;
 /* 4,096 bytes on one of two channels of 64 GB/s. */

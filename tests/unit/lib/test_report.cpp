@@ -12,12 +12,12 @@ namespace kvcpu_test {
 
 namespace {
 
-using kvcpu::replay::Figures;
-using kvcpu::replay::HintKinds;
-using kvcpu::replay::plan_json;
-using kvcpu::replay::Request;
-using kvcpu::replay::run_json;
-using kvcpu::replay::RunSettings;
+using kvcpu::serving::Figures;
+using kvcpu::serving::HintKinds;
+using kvcpu::serving::plan_json;
+using kvcpu::serving::Request;
+using kvcpu::serving::run_json;
+using kvcpu::serving::RunSettings;
 
 std::vector<uint64_t> no_counters() {
     return std::vector<uint64_t>(std::size_t{KVCPU_COUNTER_COUNT} + KVCPU_STATUS_COUNT);

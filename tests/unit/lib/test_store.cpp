@@ -14,10 +14,10 @@ namespace kvcpu_test {
 
 namespace {
 
-using kvcpu::replay::HintKinds;
-using kvcpu::replay::Pattern;
-using kvcpu::replay::Run;
-using kvcpu::replay::runs_of;
+using kvcpu::serving::HintKinds;
+using kvcpu::serving::Pattern;
+using kvcpu::serving::Run;
+using kvcpu::serving::runs_of;
 
 void runs_are_blocks_that_follow_each_other() {
     const auto same = [](const std::vector<Run> &runs, const std::vector<Run> &expected) {

@@ -12,11 +12,11 @@ namespace kvcpu_test {
 
 namespace {
 
-using kvcpu::replay::arrival_times;
-using kvcpu::replay::facts_of;
-using kvcpu::replay::read_trace;
-using kvcpu::replay::Request;
-using kvcpu::replay::TraceError;
+using kvcpu::serving::arrival_times;
+using kvcpu::serving::facts_of;
+using kvcpu::serving::read_trace;
+using kvcpu::serving::Request;
+using kvcpu::serving::TraceError;
 
 const std::string good =
     R"({"timestamp": 0, "input_length": 600, "output_length": 5, "hash_ids": [7, 8]})";
@@ -156,7 +156,7 @@ void time_does_not_go_back() {
 void files_are_read() {
     const auto said = [](const char *path) -> std::string {
         try {
-            (void)kvcpu::replay::read_trace_file(path, 0);
+            (void)kvcpu::serving::read_trace_file(path, 0);
         } catch (const TraceError &error) {
             return error.what();
         }
@@ -211,7 +211,7 @@ void facts_are_counted() {
         R"({"timestamp": 0, "input_length": 600, "output_length": 1000, "hash_ids": [7, 8]}
 {"timestamp": 0, "input_length": 1536, "output_length": 1, "hash_ids": [7, 9, 10]}
 {"timestamp": 0, "input_length": 1, "output_length": 511, "hash_ids": [11]})");
-    const kvcpu::replay::TraceFacts facts = facts_of(requests);
+    const kvcpu::serving::TraceFacts facts = facts_of(requests);
     CU_ASSERT_EQUAL(facts.block_uses, 6);
     CU_ASSERT_EQUAL(facts.distinct_blocks, 5);
     CU_ASSERT_EQUAL(facts.output_blocks, 2 + 1 + 0);

@@ -7,7 +7,7 @@
 #include <sstream>
 #include <stdexcept>
 
-namespace kvcpu::replay {
+namespace kvcpu::serving {
 
 namespace {
 
@@ -113,4 +113,4 @@ nlohmann::ordered_json replay(Transport &transport, const std::vector<Request> &
                     figures, counters);
 }
 
-}  // namespace kvcpu::replay
+}  // namespace kvcpu::serving

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef KVCPU_REPLAY_TRACE_H
-#define KVCPU_REPLAY_TRACE_H
+#ifndef KVCPU_SERVING_TRACE_H
+#define KVCPU_SERVING_TRACE_H
 
 #include <cstddef>
 #include <cstdint>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace kvcpu::replay {
+namespace kvcpu::serving {
 
 inline constexpr uint64_t tokens_per_block = 512;
 
@@ -61,6 +61,6 @@ struct TraceFacts {
 };
 TraceFacts facts_of(const std::vector<Request> &requests);
 
-}  // namespace kvcpu::replay
+}  // namespace kvcpu::serving
 
-#endif  // KVCPU_REPLAY_TRACE_H
+#endif  // KVCPU_SERVING_TRACE_H

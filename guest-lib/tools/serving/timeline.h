@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef KVCPU_REPLAY_TIMELINE_H
-#define KVCPU_REPLAY_TIMELINE_H
+#ifndef KVCPU_SERVING_TIMELINE_H
+#define KVCPU_SERVING_TIMELINE_H
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -8,7 +8,7 @@
 
 #include "kvcpu/transport.h"
 
-namespace kvcpu::replay {
+namespace kvcpu::serving {
 
 struct Figures;
 
@@ -55,6 +55,6 @@ class Timeline {
     std::vector<Row> rows_;
 };
 
-}  // namespace kvcpu::replay
+}  // namespace kvcpu::serving
 
-#endif  // KVCPU_REPLAY_TIMELINE_H
+#endif  // KVCPU_SERVING_TIMELINE_H

@@ -6,7 +6,7 @@
 
 #include "kvcpu/batch.h"
 
-namespace kvcpu::replay {
+namespace kvcpu::serving {
 
 namespace {
 
@@ -171,4 +171,4 @@ std::vector<Run> runs_of(const std::vector<uint32_t> &blocks) {
     return runs;
 }
 
-}  // namespace kvcpu::replay
+}  // namespace kvcpu::serving

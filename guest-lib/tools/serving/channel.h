@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef KVCPU_REPLAY_CHANNEL_H
-#define KVCPU_REPLAY_CHANNEL_H
+#ifndef KVCPU_SERVING_CHANNEL_H
+#define KVCPU_SERVING_CHANNEL_H
 
 #include <cstdint>
 #include <functional>
@@ -14,7 +14,7 @@
 #include "kvcpu/transport.h"
 #include "store.h"
 
-namespace kvcpu::replay {
+namespace kvcpu::serving {
 
 /*
  * The engine's way to the device. What needs no answer, hints before all, goes through the ring: a
@@ -57,6 +57,6 @@ class Channel {
     uint64_t hint_system_calls_ = 0;
 };
 
-}  // namespace kvcpu::replay
+}  // namespace kvcpu::serving
 
-#endif  // KVCPU_REPLAY_CHANNEL_H
+#endif  // KVCPU_SERVING_CHANNEL_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef KVCPU_REPLAY_SESSION_H
-#define KVCPU_REPLAY_SESSION_H
+#ifndef KVCPU_SERVING_SESSION_H
+#define KVCPU_SERVING_SESSION_H
 
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -12,7 +12,7 @@
 #include "report.h"
 #include "trace.h"
 
-namespace kvcpu::replay {
+namespace kvcpu::serving {
 
 /* What a replay is made with, besides the device and the trace. */
 struct Session {
@@ -54,6 +54,6 @@ nlohmann::ordered_json replay(Transport &transport, const std::vector<Request> &
 std::string policy_name(uint32_t number);
 bool is_policy(const std::string &name);
 
-}  // namespace kvcpu::replay
+}  // namespace kvcpu::serving
 
-#endif  // KVCPU_REPLAY_SESSION_H
+#endif  // KVCPU_SERVING_SESSION_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef KVCPU_REPLAY_STORE_H
-#define KVCPU_REPLAY_STORE_H
+#ifndef KVCPU_SERVING_STORE_H
+#define KVCPU_SERVING_STORE_H
 
 #include <cstdint>
 #include <list>
@@ -10,7 +10,7 @@
 
 #include "kvcpu/transport.h"
 
-namespace kvcpu::replay {
+namespace kvcpu::serving {
 
 /* A block of the device, and what the runtime keeps in it. */
 struct StoredBlock {
@@ -70,6 +70,6 @@ struct Run {
 };
 std::vector<Run> runs_of(const std::vector<uint32_t> &blocks);
 
-}  // namespace kvcpu::replay
+}  // namespace kvcpu::serving
 
-#endif  // KVCPU_REPLAY_STORE_H
+#endif  // KVCPU_SERVING_STORE_H

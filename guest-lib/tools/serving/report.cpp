@@ -8,7 +8,7 @@
 #include <numeric>
 #include <stdexcept>
 
-namespace kvcpu::replay {
+namespace kvcpu::serving {
 
 namespace {
 
@@ -146,13 +146,19 @@ Json plan_json(const std::vector<Request> &requests, uint64_t fast_blocks, uint6
             std::min(default_fast_blocks, std::max(2 * facts.largest_request, everything / 16));
     }
     /* A few more, as a request may compute for itself what another just published. */
+    if (slow_blocks != 0 && facts.largest_request > slow_blocks) {
+        throw std::invalid_argument(
+            fmt::format("--slow-blocks: the largest request of this trace needs {} blocks, and {} "
+                        "were given",
+                        facts.largest_request, slow_blocks));
+    }
     slow_blocks = slow_blocks == 0 ? everything + facts.largest_request : slow_blocks;
     slow_blocks = std::max(slow_blocks, fast_blocks);
     if (facts.largest_request > fast_blocks) {
-        throw std::invalid_argument(
-            fmt::format("a request of this trace needs {} blocks at once: a fast tier of {} is too "
-                        "small",
-                        facts.largest_request, fast_blocks));
+        throw std::invalid_argument(fmt::format(
+            "--fast-blocks: the largest request of this trace needs {} blocks at once, and {} "
+            "are too small a fast tier",
+            facts.largest_request, fast_blocks));
     }
     Json plan;
     plan["requests"] = requests.size();
@@ -186,4 +192,4 @@ LoopbackConfig loopback_of(const Json &plan) {
     return config;
 }
 
-}  // namespace kvcpu::replay
+}  // namespace kvcpu::serving

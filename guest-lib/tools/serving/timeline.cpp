@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <array>
 
-#include "engine.h"
+#include "figures.h"
 
-namespace kvcpu::replay {
+namespace kvcpu::serving {
 
 namespace {
 
@@ -77,4 +77,4 @@ nlohmann::ordered_json Timeline::json() const {
     return json;
 }
 
-}  // namespace kvcpu::replay
+}  // namespace kvcpu::serving

@@ -8,7 +8,7 @@
 
 #include "pattern.h"
 
-namespace kvcpu::replay {
+namespace kvcpu::serving {
 
 namespace {
 
@@ -460,4 +460,4 @@ void Engine::skip_idle_time() {
     clock_ns_ = std::max(clock_ns_, device_ns_ - base_ns_);
 }
 
-}  // namespace kvcpu::replay
+}  // namespace kvcpu::serving

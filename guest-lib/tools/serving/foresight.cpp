@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace kvcpu::replay {
+namespace kvcpu::serving {
 
 Foresight::Foresight(const std::vector<Request> &requests) {
     for (uint32_t number = 0; number < requests.size(); ++number) {
@@ -22,4 +22,4 @@ std::optional<uint64_t> Foresight::next_user(uint64_t hash_id, uint64_t from) co
     return next == users->second.end() ? std::nullopt : std::optional<uint64_t>(*next);
 }
 
-}  // namespace kvcpu::replay
+}  // namespace kvcpu::serving

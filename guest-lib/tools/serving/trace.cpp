@@ -10,7 +10,7 @@
 #include <set>
 #include <unordered_set>
 
-namespace kvcpu::replay {
+namespace kvcpu::serving {
 
 namespace {
 
@@ -176,4 +176,4 @@ TraceFacts facts_of(const std::vector<Request> &requests) {
     return facts;
 }
 
-}  // namespace kvcpu::replay
+}  // namespace kvcpu::serving

@@ -5,7 +5,7 @@
 #include <sstream>
 #include <stdexcept>
 
-namespace kvcpu::replay {
+namespace kvcpu::serving {
 
 std::vector<std::string> HintKinds::names() const {
     std::vector<std::string> names;
@@ -186,4 +186,4 @@ void Hinter::ended(Batch &batch, std::size_t request, const std::vector<uint32_t
     }
 }
 
-}  // namespace kvcpu::replay
+}  // namespace kvcpu::serving

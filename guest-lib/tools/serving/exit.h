@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How programs that replay traces end.
-#ifndef KVCPU_REPLAY_EXIT_H
-#define KVCPU_REPLAY_EXIT_H
+#ifndef KVCPU_SERVING_EXIT_H
+#define KVCPU_SERVING_EXIT_H
 
 #include <fmt/core.h>
 
@@ -9,9 +9,10 @@
 #include <exception>
 #include <stdexcept>
 
+#include "../common/options.h"
 #include "trace.h"
 
-namespace kvcpu::replay {
+namespace kvcpu::serving {
 
 /* As the launcher's; --help lists them. */
 enum ExitCode : int {
@@ -23,12 +24,15 @@ enum ExitCode : int {
     exit_bad_result = 92,
 };
 
-/* The exit code of `work`; what it throws is said, and has a code, too. */
+/* Runs `work` and returns the exit code. An exception is printed, and has an exit code of its own.
+ */
 template <typename Work>
 int exit_code_of(const char *program, Work &&work) noexcept {
     try {
         try {
-            return work();
+            const int status = work();
+            tools::finish_output();
+            return status;
         } catch (const TraceError &error) {
             fmt::print(stderr, "{}: {}\n", program, error.what());
             return exit_bad_trace;
@@ -40,11 +44,11 @@ int exit_code_of(const char *program, Work &&work) noexcept {
             return exit_failed;
         }
     } catch (...) {
-        std::fprintf(stderr, "%s: cannot even say what went wrong\n", program);
+        std::fprintf(stderr, "%s: an error that cannot be printed\n", program);
         return exit_failed;
     }
 }
 
-}  // namespace kvcpu::replay
+}  // namespace kvcpu::serving
 
-#endif  // KVCPU_REPLAY_EXIT_H
+#endif  // KVCPU_SERVING_EXIT_H

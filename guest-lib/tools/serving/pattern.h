@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-#ifndef KVCPU_REPLAY_PATTERN_H
-#define KVCPU_REPLAY_PATTERN_H
+#ifndef KVCPU_SERVING_PATTERN_H
+#define KVCPU_SERVING_PATTERN_H
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
 
-namespace kvcpu::replay {
+namespace kvcpu::serving {
 
 /*
  * What a block holds: words that only this block has. Every word depends on the block's identity
@@ -52,6 +52,6 @@ class Pattern {
     uint64_t stride_;
 };
 
-}  // namespace kvcpu::replay
+}  // namespace kvcpu::serving
 
-#endif  // KVCPU_REPLAY_PATTERN_H
+#endif  // KVCPU_SERVING_PATTERN_H

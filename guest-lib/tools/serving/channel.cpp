@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace kvcpu::replay {
+namespace kvcpu::serving {
 
 namespace {
 
@@ -149,4 +149,4 @@ void Channel::look(std::span<const uint32_t> blocks, bool content,
     }
 }
 
-}  // namespace kvcpu::replay
+}  // namespace kvcpu::serving

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef KVCPU_REPLAY_FORESIGHT_H
-#define KVCPU_REPLAY_FORESIGHT_H
+#ifndef KVCPU_SERVING_FORESIGHT_H
+#define KVCPU_SERVING_FORESIGHT_H
 
 #include <cstdint>
 #include <optional>
@@ -9,7 +9,7 @@
 
 #include "trace.h"
 
-namespace kvcpu::replay {
+namespace kvcpu::serving {
 
 /*
  * What no runtime knows: which requests are to come. For bounds, and for hints that are called an
@@ -26,6 +26,6 @@ class Foresight {
     std::unordered_map<uint64_t, std::vector<uint32_t>> users_;
 };
 
-}  // namespace kvcpu::replay
+}  // namespace kvcpu::serving
 
-#endif  // KVCPU_REPLAY_FORESIGHT_H
+#endif  // KVCPU_SERVING_FORESIGHT_H

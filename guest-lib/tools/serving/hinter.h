@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef KVCPU_REPLAY_HINTER_H
-#define KVCPU_REPLAY_HINTER_H
+#ifndef KVCPU_SERVING_HINTER_H
+#define KVCPU_SERVING_HINTER_H
 
 #include <cstdint>
 #include <deque>
@@ -14,7 +14,7 @@
 #include "store.h"
 #include "trace.h"
 
-namespace kvcpu::replay {
+namespace kvcpu::serving {
 
 /* Which hints the runtime gives. SEAL is always given: write-back is not a matter of policy. */
 struct HintKinds {
@@ -99,6 +99,6 @@ class Hinter {
     uint64_t step_ = 0;
 };
 
-}  // namespace kvcpu::replay
+}  // namespace kvcpu::serving
 
-#endif  // KVCPU_REPLAY_HINTER_H
+#endif  // KVCPU_SERVING_HINTER_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef KVCPU_REPLAY_ENGINE_H
-#define KVCPU_REPLAY_ENGINE_H
+#ifndef KVCPU_SERVING_ENGINE_H
+#define KVCPU_SERVING_ENGINE_H
 
 #include <cstdint>
 #include <deque>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "channel.h"
+#include "figures.h"
 #include "hinter.h"
 #include "kvcpu/batch.h"
 #include "kvcpu/transport.h"
@@ -17,7 +18,7 @@
 #include "timeline.h"
 #include "trace.h"
 
-namespace kvcpu::replay {
+namespace kvcpu::serving {
 
 /* The serving model; docs/experiments.md has the source of each figure. */
 struct Model {
@@ -35,25 +36,6 @@ struct Model {
     std::size_t foreseen = 0;
     /* The same: which sessions are over, for RELEASE. */
     SessionEnds ends;
-};
-
-/* What a replay measured. Times in virtual nanoseconds. */
-// That moving JSON throws is a false alarm. NOLINTNEXTLINE(bugprone-exception-escape)
-struct Figures {
-    uint64_t requests = 0;
-    uint64_t block_uses = 0;  // at request start: found fast, found slow, found nowhere
-    uint64_t fast = 0;
-    uint64_t slow = 0;
-    uint64_t recomputed = 0;
-    uint64_t steps = 0;
-    uint64_t blocks_written = 0;
-    uint64_t blocks_verified = 0;
-    uint64_t verification_failures = 0;
-    uint64_t hints_given = 0;
-    uint64_t hint_system_calls = 0;  // made to give them
-    std::vector<uint64_t> stall_ns;  // load complete - admission, of every request
-    std::vector<uint64_t> ttft_ns;   // first token - arrival
-    nlohmann::ordered_json timeline;
 };
 
 /*
@@ -158,6 +140,6 @@ class Engine {
     Figures figures_;
 };
 
-}  // namespace kvcpu::replay
+}  // namespace kvcpu::serving
 
-#endif  // KVCPU_REPLAY_ENGINE_H
+#endif  // KVCPU_SERVING_ENGINE_H

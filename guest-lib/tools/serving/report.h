@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef KVCPU_REPLAY_REPORT_H
-#define KVCPU_REPLAY_REPORT_H
+#ifndef KVCPU_SERVING_REPORT_H
+#define KVCPU_SERVING_REPORT_H
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -11,7 +11,7 @@
 #include "kvcpu/transport.h"
 #include "trace.h"
 
-namespace kvcpu::replay {
+namespace kvcpu::serving {
 
 /* What a run was made with. */
 struct RunSettings {
@@ -43,6 +43,6 @@ nlohmann::ordered_json plan_json(const std::vector<Request> &requests, uint64_t 
 /* The device that such a plan wants, in this process. */
 LoopbackConfig loopback_of(const nlohmann::ordered_json &plan);
 
-}  // namespace kvcpu::replay
+}  // namespace kvcpu::serving
 
-#endif  // KVCPU_REPLAY_REPORT_H
+#endif  // KVCPU_SERVING_REPORT_H

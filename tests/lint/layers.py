@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Checks that includes point downwards between folders and form no circle between files.
+
+usage: layers.py SOURCE_ROOT
+"""
+
+import pathlib
+import re
+import sys
+import unittest
+
+sys.dont_write_bytecode = True
+
+ROOT = pathlib.Path()
+
+# Lowest floor first. A file includes files of its own floor or of a lower one.
+FLOORS = {
+    "qemu-device/core": ["util", "state", "queues", "placement", "transfer", "commands", "."],
+    "guest-lib": ["include", "src", "tools/common", "tools/serving", "tools"],
+}
+# Interfaces: these headers include nothing of the tree's but interfaces, so every floor may include them.
+INTERFACES = {"kvcpu_core.h", "kvcpu_hw.h", "kvcpu_hw_rings.h", "kvcpu_hw_log.h", "linux/kvcpu.h"}
+
+_INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[">]', re.M)
+
+
+def include_graph(files: dict[str, str]) -> dict[str, set[str]]:
+    """The project's files that each file includes; names are relative to the folder under test."""
+    graph: dict[str, set[str]] = {}
+    for name, text in files.items():
+        graph[name] = set()
+        for included in _INCLUDE.findall(text):
+            if included in INTERFACES:
+                continue
+            beside = str(pathlib.PurePosixPath(name).parent / included)
+            candidates = [beside, included, f"include/{included}", f"src/{included}", f"tools/{included}"]
+            found = next((candidate for candidate in candidates if candidate in files), None)
+            if found is not None:
+                graph[name].add(found)
+    return graph
+
+
+def units(graph: dict[str, set[str]]) -> dict[str, set[str]]:
+    """The same graph with NAME.h and NAME.cpp as one node."""
+    merged: dict[str, set[str]] = {}
+    for name, included in graph.items():
+        unit = name.rsplit(".", 1)[0]
+        merged.setdefault(unit, set()).update(other.rsplit(".", 1)[0] for other in included)
+        merged[unit].discard(unit)
+    return merged
+
+
+def floor_of(name: str, floors: list[str]) -> int:
+    """The index of the most specific floor that holds the file."""
+    holding = [floor for floor in floors if floor == "." or name.startswith(floor + "/")]
+    return floors.index(max(holding, key=len))
+
+
+def upward(graph: dict[str, set[str]], floors: list[str]) -> list[str]:
+    """Every include of a file on a higher floor."""
+    return [f"{name} includes {other}, which is on a higher floor" for name in sorted(graph)
+            for other in sorted(graph[name]) if floor_of(other, floors) > floor_of(name, floors)]
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """The files of one circle, the first one again at the end; empty if there is no circle."""
+    done: set[str] = set()
+    path: list[str] = []
+
+    def visit(name: str) -> list[str]:
+        if name in path:
+            return [*path[path.index(name):], name]
+        if name in done:
+            return []
+        path.append(name)
+        for other in sorted(graph.get(name, ())):
+            found = visit(other)
+            if found:
+                return found
+        path.pop()
+        done.add(name)
+        return []
+
+    for name in sorted(graph):
+        found = visit(name)
+        if found:
+            return found
+    return []
+
+
+class Checks(unittest.TestCase):
+    """The checks find what they must find."""
+
+    def test_circle(self) -> None:
+        self.assertEqual(circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}), ["a", "b", "c", "a"])
+        self.assertEqual(circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}), [])
+
+    def test_upward(self) -> None:
+        files = {"util/x.h": '#include "state/y.h"\n', "state/y.h": '#include "util/z.h"\n', "util/z.h": "", "top.h": ""}
+        graph = include_graph(files)
+        self.assertEqual(upward(graph, ["util", "state", "."]),
+                         ["util/x.h includes state/y.h, which is on a higher floor"])
+        self.assertEqual(floor_of("top.h", ["util", "state", "."]), 2)
+
+    def test_header_and_source_are_one_unit(self) -> None:
+        graph = include_graph({"a.h": "", "a.cpp": '#include "a.h"\n#include "b.h"\n', "b.h": '#include "a.h"\n'})
+        self.assertEqual(circle(graph), [])
+        self.assertEqual(circle(units(graph)), ["a", "b", "a"])
+
+
+class Folders(unittest.TestCase):
+    """Every folder of FLOORS keeps its order."""
+
+    def test_folders(self) -> None:
+        for folder, floors in FLOORS.items():
+            top = ROOT / folder
+            files = {str(path.relative_to(top)): path.read_text(encoding="utf-8")
+                     for path in sorted(top.rglob("*")) if path.suffix in (".h", ".cpp", ".c")}
+            graph = include_graph(files)
+            with self.subTest(folder=folder):
+                self.assertGreater(sum(map(len, graph.values())), 50, "too few includes were understood")
+                self.assertEqual(upward(graph, floors), [])
+                self.assertEqual(circle(units(graph)), [])
+
+
+if __name__ == "__main__":
+    ROOT = pathlib.Path(sys.argv[1])
+    unittest.main(argv=sys.argv[:1])
