@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The kernel's own ways to say what memory will be used for, as hints: posix_fadvise(), and with it
- * madvise(MADV_WILLNEED); and what an address of the reference interface means in a view.
+ * Advice on a view becomes hints: posix_fadvise(), madvise(MADV_WILLNEED), and addresses of the
+ * reference interface that lie in a view.
  */
 #include <linux/fadvise.h>
 #include <linux/file.h>
 #include <linux/mm.h>
 
 #include "kvcpu.h"
+#include "kvcpu_advice.h"
+#include "kvcpu_context.h"
+#include "kvcpu_view.h"
+#include "kvcpu_window.h"
 
-/* Blocks that a range of a view touches. */
+/* Sets the blocks of a command to those that a range of a view touches. */
 static void kvcpu_range_words(const struct kvcpu_device *kd, u64 offset, u64 length,
 			      struct kvcpu_command_words *words)
 {
@@ -31,15 +35,15 @@ static int kvcpu_next_step(struct kvcpu_file *file, u64 *step)
 }
 
 /**
- * kvcpu_fadvise() - the file operation
+ * kvcpu_fadvise() - implement the file operation fadvise
  * @filp: open file
  * @offset: first byte of the view
- * @length: bytes; 0: up to its end
+ * @length: bytes; 0: up to the end of the view
  * @advice: POSIX_FADV_*
  *
- * madvise(MADV_WILLNEED) comes here too, without the mmap lock.
+ * The kernel also calls it for madvise(MADV_WILLNEED), without the mmap lock.
  *
- * Return: 0, whatever became of the hint; -EINVAL, -ENXIO (no context), -EIO, -ENODEV.
+ * Return: 0 with any outcome of the hint; -EINVAL, -ENXIO (no context), -EIO, -ENODEV.
  */
 int kvcpu_fadvise(struct file *filp, loff_t offset, loff_t length, int advice)
 {
@@ -50,7 +54,7 @@ int kvcpu_fadvise(struct file *filp, loff_t offset, loff_t length, int advice)
 	u64 result;
 	int err = 0;
 
-	/* The kernel passes on whatever it is given. */
+	/* The kernel does not check the arguments. */
 	if (offset < 0 || length < 0)
 		return -EINVAL;
 	switch (advice) {
@@ -86,16 +90,16 @@ int kvcpu_fadvise(struct file *filp, loff_t offset, loff_t length, int advice)
 	return kvcpu_issue(file, &words, &result);
 }
 
-/* -- The reference interface's addresses -------------------------------------------- */
+/* -- Addresses of the reference interface -------------------------------------------- */
 
-/* The file of the view that an address lies in, and where in it; NULL if it lies in none. */
+/* Finds the view that an address lies in, and the offset there. Returns its file, or NULL. */
 static struct file *kvcpu_view_at(struct kvcpu_device *kd, u64 va, u64 *length, u64 *offset)
 {
 	struct vm_area_struct *vma;
 	struct kvcpu_file *file;
 	struct file *filp = NULL;
 
-	/* Programs send arbitrary numbers. */
+	/* A program may send any number. */
 	if (va >= TASK_SIZE || mmap_read_lock_killable(current->mm))
 		return NULL;
 	vma = vma_lookup(current->mm, va);
@@ -112,15 +116,15 @@ static struct file *kvcpu_view_at(struct kvcpu_device *kd, u64 va, u64 *length, 
 }
 
 /**
- * kvcpu_advise_address() - a hint of the reference interface, if its address is in a view
+ * kvcpu_advise_address() - execute a hint of the reference interface whose address is in a view
  * @kd: device
  * @cmd: KV_CPU_*
  * @va: address
- * @length: bytes; what is beyond the mapping is passed over
+ * @length: bytes; the range is cut at the end of the mapping
  * @step: target step
- * @err: result, if this was it
+ * @err: output: result of the hint; only set if the function returns true
  *
- * The hint is in the name of the context whose view it is.
+ * The hint acts in the context of the view.
  *
  * Return: false if the address lies in no view of this device.
  */
@@ -155,7 +159,7 @@ bool kvcpu_advise_address(struct kvcpu_device *kd, unsigned int cmd, u64 va, u64
 	kvcpu_range_words(kd, offset, length, &words);
 	words.control = KVCPU_PUT(KVCPU_CTL_OPCODE, opcode) | KVCPU_PUT(KVCPU_CTL_FLAGS, flags);
 	*err = kvcpu_issue(file, &words, &result);
-	/* A view that a reset took shows nothing: the hint is for nothing. */
+	/* A view that was lost in a reset shows no block: the hint has no effect. */
 	if (*err == -EIO)
 		*err = 0;
 	fput(filp);

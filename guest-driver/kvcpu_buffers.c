@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Buffers: a process's memory that the READs and WRITEs of its ring may name.
+ * Buffers: memory of a process that READs and WRITEs of its ring may name.
  */
 #include <linux/overflow.h>
-#include <linux/uaccess.h>
 
 #include "kvcpu.h"
+#include "kvcpu_context.h"
+#include "kvcpu_ioctl.h"
+#include "kvcpu_memory.h"
+#include "kvcpu_rings.h"
+#include "kvcpu_struct.h"
 
 static int kvcpu_buffer_number(const struct kvcpu_rings *rings, u32 *id)
 {
@@ -22,9 +26,9 @@ static int kvcpu_buffer_number(const struct kvcpu_rings *rings, u32 *id)
 	return -ENOSPC;
 }
 
-/* With the file's lock and the binding: nothing here waits for user space. */
-static int kvcpu_buffer_tell(struct kvcpu_file *file, struct kvcpu_pinned *pinned,
-			     const struct kvcpu_buffer *buffer)
+/* Called with kvcpu_rings_lock(): the function does not wait for user space. */
+static int kvcpu_buffer_register(struct kvcpu_file *file, struct kvcpu_pinned *pinned,
+				 const struct kvcpu_buffer *buffer)
 {
 	struct kvcpu_command_words words = {
 		.first = buffer->id,
@@ -39,7 +43,7 @@ static int kvcpu_buffer_tell(struct kvcpu_file *file, struct kvcpu_pinned *pinne
 	if (err)
 		return err;
 	words.addr = pinned->table_dma + skipped * sizeof(*pinned->table);
-	err = kvcpu_order(file, &words);
+	err = kvcpu_issue_checked(file, &words);
 	if (!err)
 		file->rings->buffers[buffer->id] = pinned;
 	return err;
@@ -60,7 +64,7 @@ static int kvcpu_buffer_add(struct kvcpu_file *file, struct kvcpu_buffer *buffer
 	}
 	err = kvcpu_buffer_number(file->rings, &buffer->id);
 	if (!err)
-		err = kvcpu_buffer_tell(file, pinned, buffer);
+		err = kvcpu_buffer_register(file, pinned, buffer);
 	if (err)
 		kvcpu_pinned_free(&file->kd->pdev->dev, pinned);
 	kvcpu_rings_unlock(file);
@@ -71,7 +75,7 @@ static int kvcpu_buffer_add(struct kvcpu_file *file, struct kvcpu_buffer *buffer
  * kvcpu_ioc_buffer_add() - KVCPU_IOC_BUFFER_ADD
  * @file: open file
  * @argument: struct kvcpu_buffer of the user
- * @size: its size
+ * @size: size of that structure
  *
  * Return: 0; see struct kvcpu_buffer.
  */
@@ -90,7 +94,7 @@ long kvcpu_ioc_buffer_add(struct kvcpu_file *file, void __user *argument, size_t
 	    (buffer.id >= KVCPU_BUFFERS_MAX && buffer.id != KVCPU_BUFFER_ANY) ||
 	    check_add_overflow(buffer.address, buffer.length, &end))
 		return -EINVAL;
-	/* Before anything is pinned, which may take long. */
+	/* Check before the pages are pinned, which may take long. */
 	err = kvcpu_rings_lock(file);
 	if (err)
 		return err;
@@ -103,7 +107,7 @@ long kvcpu_ioc_buffer_add(struct kvcpu_file *file, void __user *argument, size_t
  * kvcpu_ioc_buffer_remove() - KVCPU_IOC_BUFFER_REMOVE
  * @file: open file
  * @argument: struct kvcpu_buffer_remove of the user
- * @size: its size
+ * @size: size of that structure
  *
  * Return: 0; see struct kvcpu_buffer_remove.
  */
@@ -128,8 +132,8 @@ long kvcpu_ioc_buffer_remove(struct kvcpu_file *file, void __user *argument, siz
 		return err;
 	pinned = file->rings->buffers[remove.id];
 	words.first = remove.id;
-	err = pinned ? kvcpu_order(file, &words) : -ENOENT;
-	/* One that the device would not give up stays pinned until it is reset. */
+	err = pinned ? kvcpu_issue_checked(file, &words) : -ENOENT;
+	/* If the device refuses to remove the buffer, its pages stay pinned until a reset. */
 	if (!err) {
 		file->rings->buffers[remove.id] = NULL;
 		kvcpu_pinned_free(&file->kd->pdev->dev, pinned);

@@ -1,57 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/kvcpuN: open files, and which ioctl goes where.
+ * /dev/kvcpuN: open files, dispatch of ioctls, and the device structure.
  */
 #include <linux/fs.h>
 #include <linux/idr.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 #include <linux/wait_bit.h>
 
 #include "kvcpu.h"
+#include "kvcpu_advice.h"
+#include "kvcpu_chardev.h"
+#include "kvcpu_context.h"
+#include "kvcpu_ioctl.h"
+#include "kvcpu_mmap.h"
+#include "kvcpu_reference.h"
+#include "kvcpu_rings.h"
+#include "kvcpu_view.h"
+#include "kvcpu_window.h"
 
 #define KVCPU_MINORS 256
 
 static DEFINE_IDA(kvcpu_minors);
-/* Device structures that are not freed yet: the module's code does that, so it stays as long. */
+/* Device structures that exist. The module frees them, so it stays loaded while there is one. */
 static atomic_t kvcpu_devices = ATOMIC_INIT(0);
 static dev_t kvcpu_first;
-/* The reference driver's class, so that programs which read its attributes find them. */
+/* The class has the name of the reference driver's class, so that programs find its attributes. */
 static struct class kvcpu_class = {
 	.name = "kv_cpu",
 };
-
-/* -- Structures that grow -------------------------------------------------- */
-
-/**
- * kvcpu_struct_in() - copy an ioctl's structure from the user, whatever version he has
- * @to: the driver's version
- * @known: its size
- * @from: the user's
- * @size: its size
- *
- * Return: 0; -E2BIG if the user's is longer and not zero there; -EFAULT.
- */
-int kvcpu_struct_in(void *to, size_t known, const void __user *from, size_t size)
-{
-	return copy_struct_from_user(to, known, from, size);
-}
-
-/**
- * kvcpu_struct_out() - copy it back, as far as both know it
- * @to: the user's
- * @from: the driver's version
- * @known: its size
- * @size: size of the user's
- *
- * Return: 0 or -EFAULT.
- */
-int kvcpu_struct_out(void __user *to, const void *from, size_t known, size_t size)
-{
-	return copy_to_user(to, from, min(known, size)) ? -EFAULT : 0;
-}
 
 /* -- Files ----------------------------------------------------------------- */
 
@@ -68,7 +46,7 @@ static int kvcpu_open(struct inode *inode, struct file *filp)
 	file->kd = kd;
 	mutex_init(&file->submit);
 	mutex_init(&file->mapping);
-	mutex_init(&file->take);
+	mutex_init(&file->reap);
 	init_waitqueue_head(&file->wait);
 	INIT_LIST_HEAD(&file->waiting);
 	kvcpu_view_init(&file->view);
@@ -78,7 +56,7 @@ static int kvcpu_open(struct inode *inode, struct file *filp)
 		return err;
 	}
 
-	/* An inode that another file keeps open leads here even when the device is gone. */
+	/* An inode that another file keeps open can be opened after the device is gone. */
 	down_read(&kd->binding);
 	spin_lock_irq(&kd->lock);
 	gone = kd->gone;
@@ -103,7 +81,7 @@ static int kvcpu_release(struct inode *inode, struct file *filp)
 	struct kvcpu_device *kd = file->kd;
 	bool closed;
 
-	/* Nobody maps it: a mapping holds the file. */
+	/* A mapping holds a reference to the file, so no process maps it here. */
 	kvcpu_view_stop(file);
 	down_read(&kd->binding);
 	closed = kvcpu_context_put(file);
@@ -117,7 +95,7 @@ static int kvcpu_release(struct inode *inode, struct file *filp)
 	kvcpu_space_free(file);
 	mutex_destroy(&file->submit);
 	mutex_destroy(&file->mapping);
-	mutex_destroy(&file->take);
+	mutex_destroy(&file->reap);
 	kfree(file);
 	put_device(&kd->dev);
 	return 0;
@@ -147,10 +125,11 @@ static __poll_t kvcpu_poll(struct file *filp, poll_table *table)
 }
 
 /**
- * struct kvcpu_ioctl - one ioctl of ours
+ * struct kvcpu_ioctl - one ioctl with a number from 0x40
  * @cmd: number and direction
- * @size: of its structure in the version that brought it. It may be longer; shorter it never was
- * @run: what does it
+ * @size: size of its structure in the first version. A caller's structure may be longer, not
+ *	shorter
+ * @run: function that executes the ioctl
  */
 struct kvcpu_ioctl {
 	unsigned int cmd;
@@ -232,13 +211,13 @@ static void kvcpu_device_put(void *data)
 }
 
 /**
- * kvcpu_device_alloc() - make a device structure
+ * kvcpu_device_alloc() - allocate a device structure
  * @pdev: PCI function
  *
- * The reference that the driver holds is dropped by devres, after whatever is set up later. Open
- * files hold their own, so the structure may outlive the binding; its minor number does not.
+ * devres drops the reference of the driver, after it has undone all later steps of probe. Each open
+ * file holds a reference, so the structure may outlive the binding. Its minor number does not.
  *
- * Return: the device, or an error pointer: -ENOMEM, -ENOSPC (no minor number is left).
+ * Return: the device, or an error pointer: -ENOMEM, -ENOSPC (no minor number is free).
  */
 struct kvcpu_device *kvcpu_device_alloc(struct pci_dev *pdev)
 {
@@ -272,10 +251,10 @@ struct kvcpu_device *kvcpu_device_alloc(struct pci_dev *pdev)
 }
 
 /**
- * kvcpu_chardev_add() - show a device that is ready for use
+ * kvcpu_chardev_add() - create the node of a device that is ready for use
  * @kd: device
  *
- * Return: 0, or why there is no node. cdev_device_del() undoes it.
+ * Return: 0 or a negative errno. cdev_device_del() undoes it.
  */
 int kvcpu_chardev_add(struct kvcpu_device *kd)
 {
@@ -290,22 +269,7 @@ int kvcpu_chardev_add(struct kvcpu_device *kd)
 }
 
 /**
- * kvcpu_wake_all() - wake everybody who waits for something of a device
- * @kd: device, gone or reset
- */
-void kvcpu_wake_all(struct kvcpu_device *kd)
-{
-	struct kvcpu_file *file;
-
-	spin_lock_irq(&kd->lock);
-	list_for_each_entry(file, &kd->files, node)
-		kvcpu_file_signal(file);
-	wake_up_all(&kd->context_wait);
-	spin_unlock_irq(&kd->lock);
-}
-
-/**
- * kvcpu_chardev_init() - get what all devices share
+ * kvcpu_chardev_init() - register device numbers and class
  *
  * Return: 0 or a negative errno.
  */
@@ -322,11 +286,11 @@ int kvcpu_chardev_init(void)
 }
 
 /**
- * kvcpu_chardev_exit() - give it back
+ * kvcpu_chardev_exit() - undo kvcpu_chardev_init()
  */
 void kvcpu_chardev_exit(void)
 {
-	/* Whoever walks the class's devices holds a reference for a moment, and no module. */
+	/* A walk over the class's devices holds a reference to a device, but not to the module. */
 	wait_var_event(&kvcpu_devices, !atomic_read(&kvcpu_devices));
 	class_unregister(&kvcpu_class);
 	unregister_chrdev_region(kvcpu_first, KVCPU_MINORS);

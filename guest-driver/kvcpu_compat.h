@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between Linux 6.1 and 6.12. Kbuild looks into the kernel's headers, and defines
- * KVCPU_HAVE_* accordingly.
+ * Differences between Linux 6.1 and 6.12. Kbuild detects them in the kernel's headers and defines
+ * KVCPU_HAVE_*.
  */
 #ifndef KVCPU_COMPAT_H
 #define KVCPU_COMPAT_H

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Commands of the window that wait in the device, and their completions.
+ * Commands of the command window that wait in the device, and their completions.
  */
-#include <linux/interrupt.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
 #include <linux/slab.h>
 
 #include "kvcpu.h"
+#include "kvcpu_completion.h"
 
 /* -- Requests -------------------------------------------------------------- */
 
 static_assert((KVCPU_PENDING_MAX & KVCPU_INDEX_MASK) == 0);
 
 /**
- * kvcpu_requests_init() - make the table of requests
+ * kvcpu_requests_init() - allocate the table of requests
  * @kd: device
  *
  * Return: 0 or -ENOMEM.
@@ -28,8 +28,8 @@ int kvcpu_requests_init(struct kvcpu_device *kd)
 }
 
 /**
- * kvcpu_requests_reset() - forget every request: the device has
- * @kd: device; the caller holds its lock, or nobody else knows the device yet
+ * kvcpu_requests_reset() - free every request, as a reset of the device does
+ * @kd: device; the caller holds kvcpu_device.lock, or the device is not in use yet
  */
 void kvcpu_requests_reset(struct kvcpu_device *kd)
 {
@@ -48,7 +48,7 @@ void kvcpu_requests_reset(struct kvcpu_device *kd)
 	kd->pins = 0;
 }
 
-static struct kvcpu_request *kvcpu_request_take(struct kvcpu_device *kd)
+static struct kvcpu_request *kvcpu_request_new(struct kvcpu_device *kd)
 {
 	struct kvcpu_request *request;
 
@@ -79,12 +79,12 @@ static void kvcpu_request_free(struct kvcpu_device *kd, struct kvcpu_request *re
 		request->file->waiting_count--;
 	list_del(&request->node);
 	memset(request, 0, sizeof(*request));
-	/* First in, first out: a tag's slot rests for as long as there are others. */
+	/* First in, first out: a place of the table is reused as late as possible. */
 	list_add_tail(&request->node, &kd->free);
 }
 
 /**
- * kvcpu_ring_used() - how many completions there are to take
+ * kvcpu_ring_used() - count the completions that were not copied to the user yet
  * @file: open file; kvcpu_device.lock is held
  */
 u32 kvcpu_ring_used(const struct kvcpu_file *file)
@@ -94,13 +94,13 @@ u32 kvcpu_ring_used(const struct kvcpu_file *file)
 
 /**
  * kvcpu_request_pin() - get a tag for a PIN that may have to wait
- * @file: open file whose context the PIN is for
+ * @file: open file that has the context of the PIN
  * @user_data: returned with the completion
  *
- * A file that does not take its completions stops itself and nobody else: what waits and what
- * is not yet taken share KVCPU_PENDING_MAX places of its own.
+ * Each file has KVCPU_PENDING_MAX places for its waiting PINs and its completions that were not
+ * copied to the user yet. So a file whose completions are not consumed blocks no other file.
  *
- * Return: the tag; 0 if the device's or the file's places are all taken.
+ * Return: the tag; 0 if all places of the device or of the file are in use.
  */
 u64 kvcpu_request_pin(struct kvcpu_file *file, u64 user_data)
 {
@@ -111,7 +111,7 @@ u64 kvcpu_request_pin(struct kvcpu_file *file, u64 user_data)
 	spin_lock_irq(&kd->lock);
 	if (kd->pins < kd->pins_max &&
 	    file->waiting_count + kvcpu_ring_used(file) < KVCPU_PENDING_MAX)
-		request = kvcpu_request_take(kd);
+		request = kvcpu_request_new(kd);
 	if (request) {
 		request->file = file;
 		request->user_data = user_data;
@@ -128,10 +128,10 @@ u64 kvcpu_request_pin(struct kvcpu_file *file, u64 user_data)
 /**
  * kvcpu_request_close() - get a tag for a CLOSE
  * @kd: device
- * @context: the context to be closed
+ * @context: context to be closed
  *
- * Return: the tag. There always is one: a context is closed once, and pins_max leaves a
- * request for each.
+ * Return: the tag. A request is always free: a context is closed once, and pins_max reserves a
+ * request for each context.
  */
 u64 kvcpu_request_close(struct kvcpu_device *kd, u16 context)
 {
@@ -139,7 +139,7 @@ u64 kvcpu_request_close(struct kvcpu_device *kd, u16 context)
 	u64 tag = 0;
 
 	spin_lock_irq(&kd->lock);
-	request = kvcpu_request_take(kd);
+	request = kvcpu_request_new(kd);
 	if (!WARN_ON_ONCE(!request)) {
 		request->context = context;
 		request->close = true;
@@ -151,7 +151,7 @@ u64 kvcpu_request_close(struct kvcpu_device *kd, u16 context)
 }
 
 /**
- * kvcpu_request_done() - give a tag back: its command ended at once, without a completion
+ * kvcpu_request_done() - free the tag of a command that ended at once, without a completion
  * @kd: device
  * @tag: from kvcpu_request_pin() or kvcpu_request_close()
  */
@@ -167,16 +167,16 @@ void kvcpu_request_done(struct kvcpu_device *kd, u64 tag)
 }
 
 /**
- * kvcpu_request_find() - the tag of a file's oldest waiting PIN with a user_data
+ * kvcpu_request_find() - find the tag of a file's oldest waiting PIN with a user_data
  * @file: open file
- * @user_data: as its PIN had it
- * @after: look only at PINs younger than the one with this tag; 0: at all
+ * @user_data: user_data of the PIN
+ * @after: consider only PINs that are younger than the PIN with this tag; 0: all
  *
- * One that the device has ended already is found too, as long as its interrupt has not come: then
- * the device does not know the tag, and the caller looks for the next.
+ * A PIN that the device has completed is found too until its interrupt is handled. The device does
+ * not know the tag then, and the caller looks for the next PIN.
  *
- * Return: the tag, or 0, which no command ever has. Tags grow and are not used twice, so a PIN
- * that ends right after this is not mistaken for another.
+ * Return: the tag, or 0, which no command has. Tags grow and are not used twice, so the tag of a
+ * PIN that ends right after this call is not the tag of another PIN.
  */
 u64 kvcpu_request_find(struct kvcpu_file *file, u64 user_data, u64 after)
 {
@@ -195,27 +195,20 @@ u64 kvcpu_request_find(struct kvcpu_file *file, u64 user_data, u64 after)
 }
 
 /**
- * kvcpu_file_detach() - take a file off its device: no completion reaches it from now on
- * @file: file that nobody has open any more
+ * kvcpu_requests_detach() - have no completion of a file's requests reach the file
+ * @file: open file; kvcpu_device.lock is held
  */
-void kvcpu_file_detach(struct kvcpu_file *file)
+void kvcpu_requests_detach(struct kvcpu_file *file)
 {
-	struct kvcpu_device *kd = file->kd;
 	struct kvcpu_request *request, *next;
 
-	spin_lock_irq(&kd->lock);
 	list_for_each_entry_safe(request, next, &file->waiting, node) {
 		list_del_init(&request->node);
 		request->file = NULL;
 	}
-	list_del(&file->node);
-	/* Neither does a notice. The context may be the next file's already. */
-	if (kd->owners[file->context] == file)
-		kd->owners[file->context] = NULL;
-	spin_unlock_irq(&kd->lock);
 }
 
-/* Without one the FIFO is empty, and a register access is spared. */
+/* Without a request the FIFO is empty, and no register access is needed. */
 static bool kvcpu_requests_any(struct kvcpu_device *kd)
 {
 	bool any;
@@ -257,22 +250,17 @@ unlock:
 }
 
 /**
- * kvcpu_interrupt() - the vector of the completion FIFO and the admin ring
- * @irq: interrupt number
- * @data: device
+ * kvcpu_completions_reap() - empty the completion FIFO
+ * @kd: device
  *
- * Empties the completion FIFO, which holds KVCPU_PENDING_MAX entries at the most. The vector is
- * raised whenever one joins, so none is left behind; and an entry may be gone by the time its
- * own interrupt comes, so an empty FIFO is no sign of a spurious one.
- *
- * Return: IRQ_HANDLED.
+ * Called by the interrupt handler of the FIFO. The FIFO holds at most KVCPU_PENDING_MAX entries.
+ * The device raises the vector for each entry, so no entry is left behind. An earlier interrupt may
+ * already have consumed the entry, so an empty FIFO does not mean a spurious interrupt.
  */
-irqreturn_t kvcpu_interrupt(int irq, void *data)
+void kvcpu_completions_reap(struct kvcpu_device *kd)
 {
-	struct kvcpu_device *kd = data;
 	u64 pending, tag, result, time_ns;
 
-	kvcpu_admin_reap(kd);
 	while (kvcpu_requests_any(kd) &&
 	       (pending = readq(kd->regs + KVCPU_REG_CPL_PENDING)) != 0) {
 		/* All ones: the function has left the bus. */
@@ -282,10 +270,9 @@ irqreturn_t kvcpu_interrupt(int irq, void *data)
 			tag = readq(kd->regs + KVCPU_REG_CPL_TAG);
 			result = readq(kd->regs + KVCPU_REG_CPL_RESULT);
 			time_ns = readq(kd->regs + KVCPU_REG_CPL_TIME);
-			/* Before the request is freed: it stands for the place. */
+			/* Before the request is freed: the request reserves the entry. */
 			writeq(1, kd->regs + KVCPU_REG_CPL_POP);
 			kvcpu_complete(kd, tag, result, time_ns);
 		}
 	}
-	return IRQ_HANDLED;
 }

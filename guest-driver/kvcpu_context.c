@@ -1,12 +1,94 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Contexts: the device's unit of ownership. An open file has one from its first SUBMIT on.
+ * Contexts: how a file gets a context and loses it, the commands that act in it, and the threads
+ * that wait for it.
+ *
+ * A context is the device's unit of ownership. An open file gets one by its first SUBMIT or by
+ * SETUP.
  */
+#include <linux/eventfd.h>
 #include <linux/wait.h>
 
 #include "kvcpu.h"
+#include "kvcpu_compat.h"
+#include "kvcpu_completion.h"
+#include "kvcpu_context.h"
+#include "kvcpu_limits.h"
+#include "kvcpu_rings.h"
+#include "kvcpu_window.h"
 
-/* -EAGAIN: none is to be had, but one is being closed, or all are after a reset. */
+/* -- Notification ---------------------------------------------------------- */
+
+/**
+ * kvcpu_file_signal() - notify a file's waiters of an interrupt or notice for its rings
+ * @file: open file; kvcpu_device.lock is held
+ */
+void kvcpu_file_signal(struct kvcpu_file *file)
+{
+	file->interrupts++;
+	wake_up_all(&file->wait);
+	if (file->rings && file->rings->eventfd)
+		kvcpu_eventfd_signal(file->rings->eventfd);
+}
+
+/**
+ * kvcpu_wake_all() - wake all threads that wait for a device
+ * @kd: device that is gone or was reset
+ */
+void kvcpu_wake_all(struct kvcpu_device *kd)
+{
+	struct kvcpu_file *file;
+
+	spin_lock_irq(&kd->lock);
+	list_for_each_entry(file, &kd->files, node)
+		kvcpu_file_signal(file);
+	wake_up_all(&kd->context_wait);
+	spin_unlock_irq(&kd->lock);
+}
+
+/* -- Commands -------------------------------------------------------------- */
+
+/**
+ * kvcpu_issue() - have the device execute a command in the context of a file
+ * @file: open file that has a context
+ * @words: the command, without a context
+ * @result: KVCPU_RES_* fields
+ *
+ * Return: 0 with any status; -EIO if the context was lost in a reset, -ENODEV.
+ */
+int kvcpu_issue(struct kvcpu_file *file, struct kvcpu_command_words *words, u64 *result)
+{
+	struct kvcpu_device *kd = file->kd;
+	int err = kvcpu_enter(kd);
+
+	if (err)
+		return err;
+	words->control &= ~KVCPU_PUT(KVCPU_CTL_CONTEXT, KVCPU_CTL_CONTEXT_MASK);
+	words->control |= KVCPU_PUT(KVCPU_CTL_CONTEXT, file->context);
+	/* After a reset the number of the context may belong to another file. */
+	err = file->lost ? -EIO : kvcpu_execute(kd, words, result);
+	kvcpu_leave(kd);
+	return err;
+}
+
+/**
+ * kvcpu_issue_checked() - issue a command of the driver and convert its status
+ * @file: open file that has a context
+ * @words: the command, without a context; the command does not wait
+ *
+ * Return: 0; -EIO, -ENODEV as kvcpu_issue(); another errno if the device refused the command.
+ */
+int kvcpu_issue_checked(struct kvcpu_file *file, struct kvcpu_command_words *words)
+{
+	u64 result;
+	int err = kvcpu_issue(file, words, &result);
+
+	return err ? err : kvcpu_status_errno(result);
+}
+
+/* -- Begin and end --------------------------------------------------------- */
+
+/* -EAGAIN: no context is free, but one is being closed or a reset is in progress. */
 static int kvcpu_context_try(struct kvcpu_file *file)
 {
 	struct kvcpu_device *kd = file->kd;
@@ -33,15 +115,34 @@ static int kvcpu_context_try(struct kvcpu_file *file)
 	return err;
 }
 
+/* Applies the default maximum of slots to a file that has just got a context. */
+static int kvcpu_context_limit(struct kvcpu_file *file)
+{
+	struct kvcpu_command_words words = {
+		.control = KVCPU_PUT(KVCPU_CTL_OPCODE, KVCPU_OP_QUOTA),
+	};
+	u32 max = 0;
+	int err;
+
+	if (!(file->kd->features & KVCPU_FEATURE_QUOTAS))
+		return 0;
+	err = kvcpu_quota_allowed(file->kd, 0, &max);
+	/* A new context has no quota. */
+	if (err || !max)
+		return err;
+	words.extent = kvcpu_quota_word(0, max);
+	return kvcpu_issue_checked(file, &words);
+}
+
 /**
- * kvcpu_context_get() - give an open file a context if it has none
- * @file: open file; the caller holds its submit lock
+ * kvcpu_context_get() - assign a context to an open file that has none
+ * @file: open file; the caller holds kvcpu_file.submit
  *
- * A context that is being closed comes free by itself, so this waits for it rather than
- * fail a program that opens the device right after another one has ended.
+ * If no context is free but a context is being closed, the function waits for that context. So a
+ * program can open the device right after another program has ended.
  *
- * Return: 0; -EMFILE if all contexts belong to open files; -EIO if a reset took the file's;
- * -ENODEV; -ERESTARTSYS.
+ * Return: 0; -EMFILE if all contexts belong to open files; -EIO if the context was lost in a
+ * reset; -ENODEV; -ERESTARTSYS.
  */
 int kvcpu_context_get(struct kvcpu_file *file)
 {
@@ -54,17 +155,17 @@ int kvcpu_context_get(struct kvcpu_file *file)
 					       (err = kvcpu_context_try(file)) != -EAGAIN);
 	if (interrupted || err)
 		return interrupted ? interrupted : err;
-	return kvcpu_quota_default(file);
+	return kvcpu_context_limit(file);
 }
 
 /**
- * kvcpu_context_put() - close the context of a file that nobody has open any more
- * @file: the file, still in the device's list so that a reset finds it
+ * kvcpu_context_put() - close the context of a file that no process has open
+ * @file: file that is still in kvcpu_device.files, so that a reset finds it
  *
- * Does not wait: the context comes free when the device completes its CLOSE. From its execution on,
- * the device touches none of the context's memory.
+ * The function does not wait. The context becomes free when the device completes the CLOSE. After
+ * CLOSE was executed the device does not access the memory of the context.
  *
- * Return: whether that is so. If not, the memory must not be freed.
+ * Return: true if CLOSE was executed. If false, the memory must not be freed.
  */
 bool kvcpu_context_put(struct kvcpu_file *file)
 {
@@ -73,7 +174,7 @@ bool kvcpu_context_put(struct kvcpu_file *file)
 	u64 result, status;
 	bool closed = true;
 
-	/* A device that is gone was reset, or cannot reach memory any more; so if it leaves now. */
+	/* A device that is gone, or leaves now, cannot access memory. */
 	if (kvcpu_enter(kd))
 		return true;
 	if (!file->context)
@@ -85,9 +186,9 @@ bool kvcpu_context_put(struct kvcpu_file *file)
 		goto leave;
 	status = KVCPU_GET(KVCPU_RES_STATUS, result);
 	if (status != KVCPU_SC_PENDING) {
-		/* Its blocks stay owned, so the number is not given out again before a reset. */
+		/* The blocks stay owned, so the number is not reused before a reset. */
 		kvcpu_request_done(kd, words.tag);
-		dev_err(&kd->dev, "CLOSE of context %u ended with status %llu: its memory is lost\n",
+		dev_err(&kd->dev, "CLOSE of context %u ended with status %llu, its memory is not freed\n",
 			file->context, status);
 		closed = false;
 	}
@@ -97,10 +198,10 @@ leave:
 }
 
 /**
- * kvcpu_bind() - use what a file has mapped for DMA, or make more of it
- * @file: open file; not under the mmap lock
+ * kvcpu_bind() - begin to make or use a file's memory that is mapped for DMA
+ * @file: open file; the caller does not hold the mmap lock
  *
- * Return: 0, and kvcpu_unbind() must follow; -EIO if a reset took the file's context, -ENODEV.
+ * Return: 0, and kvcpu_unbind() must follow; -EIO if the context was lost in a reset, -ENODEV.
  */
 int kvcpu_bind(struct kvcpu_file *file)
 {
@@ -127,10 +228,27 @@ void kvcpu_unbind(struct kvcpu_file *file)
 }
 
 /**
- * kvcpu_context_reset() - the device has forgotten, or is about to forget, every context
- * @kd: device, entered, its interrupt off
+ * kvcpu_file_detach() - detach a file from its device: no completion reaches the file afterwards
+ * @file: file that no process has open
+ */
+void kvcpu_file_detach(struct kvcpu_file *file)
+{
+	struct kvcpu_device *kd = file->kd;
+
+	spin_lock_irq(&kd->lock);
+	kvcpu_requests_detach(file);
+	list_del(&file->node);
+	/* No notice reaches it either. Another file may have the context already. */
+	if (kd->owners[file->context] == file)
+		kd->owners[file->context] = NULL;
+	spin_unlock_irq(&kd->lock);
+}
+
+/**
+ * kvcpu_context_reset() - end every context, as a function-level reset does
+ * @kd: device, entered, with its interrupts disabled
  *
- * Files that had one are lost; files that had none go on.
+ * Files that have a context become lost. Other files are not affected.
  */
 void kvcpu_context_reset(struct kvcpu_device *kd)
 {

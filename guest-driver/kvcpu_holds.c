@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mapping holds: asked for at a page fault, and given back when the device wants the block.
+ * Mapping holds: requested at a page fault, and released after the device has revoked them.
  */
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
@@ -8,22 +8,26 @@
 #include <linux/workqueue.h>
 
 #include "kvcpu.h"
+#include "kvcpu_queues.h"
+#include "kvcpu_rings.h"
+#include "kvcpu_view.h"
+#include "kvcpu_window.h"
 
 /**
  * DOC: holds
  *
- * While a block is held it stays where it is, so that page-table entries may point to it. A file
- * has at most one hold of each kind of a block, whoever maps it how often.
+ * The device does not move a block that is held, so page-table entries may point to it. A file has
+ * at most one hold of each kind of a block, however many mappings show the block.
  *
- * kvcpu_file.mapping is the lock of the file's page tables. A fault asks for the hold and inserts
- * the entries under it; whoever gives a hold back first takes the entries away under it, everywhere
- * they may be, and then tells the device. In between the hold is LEAVING, and a fault on the block
- * waits.
+ * kvcpu_file.mapping is the lock of the file's page tables. A fault requests the hold and inserts
+ * the entries under this lock. The release of a hold first removes the entries from all page tables
+ * under this lock, and then sends UNHOLD. In between the hold is in state RELEASING, and a fault on
+ * the block waits.
  *
- * The device asks for a block once (REVOKE), and expects the hold back some time later. The request
- * may be read before the completion of the HOLD that it is about: so a hold is known here before it
- * is asked for. It may also be read when the hold has been given back already: then there is
- * nothing to do, or a younger hold of the block is given back for nothing.
+ * The device sends one REVOKE for a block, and expects the release later. The driver may read the
+ * REVOKE before the completion of its HOLD. For this reason the driver records a hold before it
+ * sends HOLD. The driver may also read the REVOKE after the hold was released. Then the REVOKE has
+ * no effect, or it releases a younger hold of the block, which is harmless.
  */
 
 static void kvcpu_hold_queue(struct kvcpu_view *view, struct kvcpu_hold *hold)
@@ -33,19 +37,19 @@ static void kvcpu_hold_queue(struct kvcpu_view *view, struct kvcpu_hold *hold)
 	queue_work(system_unbound_wq, &view->work);
 }
 
-/* -- Asking ------------------------------------------------------------------ */
+/* -- Request ----------------------------------------------------------------- */
 
-/* A HOLD has ended. No interrupt comes meanwhile. */
+/* Records the result of a HOLD. Called with interrupts disabled. */
 static void kvcpu_hold_done(void *data, u64 result)
 {
 	struct kvcpu_hold *hold = data;
 	struct kvcpu_view *view = hold->view;
 
 	xa_lock(&view->holds);
-	hold->state = KVCPU_HOLD_ANSWERED;
+	hold->state = KVCPU_HOLD_COMPLETED;
 	hold->result = result;
 	if (KVCPU_GET(KVCPU_RES_STATUS, result) == KVCPU_SC_SUCCESS) {
-		hold->kinds |= hold->asked;
+		hold->kinds |= hold->requested;
 		hold->since = ktime_get();
 	}
 	if (hold->revoked && hold->kinds)
@@ -55,7 +59,7 @@ static void kvcpu_hold_done(void *data, u64 result)
 }
 
 /**
- * kvcpu_hold_busy() - whether a fault on a block has to wait
+ * kvcpu_hold_busy() - check whether a fault on a block must wait
  * @view: view
  * @block: the block
  */
@@ -66,19 +70,19 @@ bool kvcpu_hold_busy(struct kvcpu_view *view, u64 block)
 
 	xa_lock_irq(&view->holds);
 	hold = xa_load(&view->holds, block);
-	busy = hold && hold->state != KVCPU_HOLD_ANSWERED;
+	busy = hold && hold->state != KVCPU_HOLD_COMPLETED;
 	xa_unlock_irq(&view->holds);
 	return busy;
 }
 
-/* The hold of a block; NULL if there is none; -EAGAIN if it is not ANSWERED. */
+/* Returns the hold of a block; NULL if there is none; -EAGAIN if its state is not COMPLETED. */
 static struct kvcpu_hold *kvcpu_hold_find(struct kvcpu_view *view, u64 block)
 {
 	struct kvcpu_hold *hold;
 
 	xa_lock_irq(&view->holds);
 	hold = xa_load(&view->holds, block);
-	if (hold && hold->state != KVCPU_HOLD_ANSWERED)
+	if (hold && hold->state != KVCPU_HOLD_COMPLETED)
 		hold = ERR_PTR(-EAGAIN);
 	xa_unlock_irq(&view->holds);
 	return hold;
@@ -93,7 +97,7 @@ static struct kvcpu_hold *kvcpu_hold_make(struct kvcpu_view *view, u64 block)
 		return ERR_PTR(-ENOMEM);
 	hold->view = view;
 	hold->block = block;
-	hold->state = KVCPU_HOLD_ANSWERED;
+	hold->state = KVCPU_HOLD_COMPLETED;
 	INIT_LIST_HEAD(&hold->node);
 	err = xa_insert_irq(&view->holds, block, hold, GFP_KERNEL_ACCOUNT);
 	if (err) {
@@ -103,7 +107,7 @@ static struct kvcpu_hold *kvcpu_hold_make(struct kvcpu_view *view, u64 block)
 	return hold;
 }
 
-static void kvcpu_hold_drop(struct kvcpu_view *view, struct kvcpu_hold *hold)
+static void kvcpu_hold_remove(struct kvcpu_view *view, struct kvcpu_hold *hold)
 {
 	xa_lock_irq(&view->holds);
 	list_del(&hold->node);
@@ -113,8 +117,8 @@ static void kvcpu_hold_drop(struct kvcpu_view *view, struct kvcpu_hold *hold)
 }
 
 /*
- * What the block is expected to be: the generation that the residency map had when it was looked
- * at. Without a map HOLD itself is the first look, and there is nothing to compare.
+ * Returns ARG of a HOLD: the generation that the block has in the residency map. The device refuses
+ * HOLD on a generation mismatch. Without a residency map there is no generation to compare.
  */
 static u64 kvcpu_hold_argument(struct kvcpu_file *file, u64 block)
 {
@@ -140,7 +144,7 @@ static int kvcpu_hold_status(u64 result)
 	case KVCPU_SC_SUCCESS:
 		return 0;
 	case KVCPU_SC_STALE:
-		/* It changed between the look and the HOLD: look again. */
+		/* The block changed between the read of the map and the HOLD: read it again. */
 		return -ESTALE;
 	default:
 		/* NOT_OWNER, SEALED, or the context is being closed. */
@@ -148,7 +152,7 @@ static int kvcpu_hold_status(u64 result)
 	}
 }
 
-static int kvcpu_hold_ask(struct kvcpu_file *file, struct kvcpu_hold *hold, u8 kind)
+static int kvcpu_hold_request(struct kvcpu_file *file, struct kvcpu_hold *hold, u8 kind)
 {
 	u16 flags = kind == KVCPU_HOLD_WRITE ? KVCPU_F_WRITE : 0;
 	struct kvcpu_view *view = &file->view;
@@ -160,31 +164,31 @@ static int kvcpu_hold_ask(struct kvcpu_file *file, struct kvcpu_hold *hold, u8 k
 			   KVCPU_PUT(KVCPU_CTL_FLAGS, flags) |
 			   KVCPU_PUT(KVCPU_CTL_CONTEXT, file->context),
 	};
-	bool asking;
+	bool pending;
 	int err;
 
 	xa_lock_irq(&view->holds);
-	hold->state = KVCPU_HOLD_ASKING;
-	hold->asked = kind;
+	hold->state = KVCPU_HOLD_REQUESTED;
+	hold->requested = kind;
 	xa_unlock_irq(&view->holds);
 	err = kvcpu_admin_hold(file->kd, file->epoch, &words, kvcpu_hold_done, hold);
 	xa_lock_irq(&view->holds);
 	if (err)
-		hold->state = KVCPU_HOLD_ANSWERED;
-	asking = hold->state == KVCPU_HOLD_ASKING;
+		hold->state = KVCPU_HOLD_COMPLETED;
+	pending = hold->state == KVCPU_HOLD_REQUESTED;
 	xa_unlock_irq(&view->holds);
 	if (err)
 		return err == -EAGAIN ? -EBUSY : err;
-	if (asking)
+	if (pending)
 		return -EAGAIN;
 	err = kvcpu_hold_status(hold->result);
-	/* A map that the device does not write any more is wrong for good. */
+	/* The same generation again: the device no longer writes the map. */
 	if (err == -ESTALE && kvcpu_hold_argument(file, hold->block) == words.arg)
 		return -EACCES;
 	return err;
 }
 
-/* A hold keeps a block where it is, but not ours: it may have been given back, or sealed. */
+/* A hold prevents a move of the block, but not FREE or SEAL: check owner, generation and flags. */
 static int kvcpu_hold_verify(struct kvcpu_file *file, const struct kvcpu_hold *hold, bool write)
 {
 	struct kvcpu_device *kd = file->kd;
@@ -210,15 +214,15 @@ static int kvcpu_hold_verify(struct kvcpu_file *file, const struct kvcpu_hold *h
 }
 
 /**
- * kvcpu_hold_get() - have a block held for a mapping
- * @file: open file; the caller holds its mapping lock, and it is not dead
+ * kvcpu_hold_get() - get a hold of a block for a mapping
+ * @file: open file that is not dead; the caller holds kvcpu_file.mapping
  * @block: the block
- * @write: a WRITE hold is wanted
- * @result: the hold, for as long as the mapping lock is held
+ * @write: a WRITE hold is needed
+ * @result: the hold, valid while kvcpu_file.mapping is held
  *
- * Return: 0; -EAGAIN (wait until the block is not busy, then look again); -EBUSY (wait until the
- * admin ring has room); -ESTALE (look again); -EACCES (not the file's block, or sealed); -EIO,
- * -ENODEV; -ENOMEM.
+ * Return: 0; -EAGAIN (wait until the block is not busy, then retry); -EBUSY (wait until the admin
+ * ring has space, then retry); -ESTALE (retry); -EACCES (the file does not own the block, or it is
+ * sealed); -EIO, -ENODEV; -ENOMEM.
  */
 int kvcpu_hold_get(struct kvcpu_file *file, u64 block, bool write, struct kvcpu_hold **result)
 {
@@ -232,22 +236,22 @@ int kvcpu_hold_get(struct kvcpu_file *file, u64 block, bool write, struct kvcpu_
 		hold = kvcpu_hold_make(view, block);
 	if (IS_ERR(hold))
 		return PTR_ERR(hold);
-	/* A WRITE hold is good for reading, too. */
+	/* A WRITE hold also allows reading. */
 	if (hold->kinds & (kind | KVCPU_HOLD_WRITE))
 		err = kvcpu_hold_verify(file, hold, write);
 	else
-		err = kvcpu_hold_ask(file, hold, kind);
+		err = kvcpu_hold_request(file, hold, kind);
 	if (err && err != -EAGAIN && !hold->kinds)
-		kvcpu_hold_drop(view, hold);
+		kvcpu_hold_remove(view, hold);
 	*result = hold;
 	return err;
 }
 
-/* -- Giving back --------------------------------------------------------------- */
+/* -- Release ------------------------------------------------------------------ */
 
 /**
- * kvcpu_view_revoke() - the device wants a block back
- * @file: whose it is, as far as the device knew; kvcpu_device.lock is held
+ * kvcpu_view_revoke() - handle a REVOKE notice of the device
+ * @file: file that has the context of the notice; kvcpu_device.lock is held
  * @block: the block
  */
 void kvcpu_view_revoke(struct kvcpu_file *file, u64 block)
@@ -257,15 +261,15 @@ void kvcpu_view_revoke(struct kvcpu_file *file, u64 block)
 
 	xa_lock(&view->holds);
 	hold = xa_load(&view->holds, block);
-	if (hold && hold->state != KVCPU_HOLD_LEAVING) {
+	if (hold && hold->state != KVCPU_HOLD_RELEASING) {
 		hold->revoked = true;
-		if (hold->state == KVCPU_HOLD_ANSWERED && hold->kinds)
+		if (hold->state == KVCPU_HOLD_COMPLETED && hold->kinds)
 			kvcpu_hold_queue(view, hold);
 	}
 	xa_unlock(&view->holds);
 }
 
-/* All mappings have gone: nothing needs to stay. */
+/* After the last area was unmapped: queues every hold for release. */
 static void kvcpu_view_idle(struct kvcpu_view *view)
 {
 	struct kvcpu_hold *hold;
@@ -276,13 +280,13 @@ static void kvcpu_view_idle(struct kvcpu_view *view)
 	xa_lock_irq(&view->holds);
 	xa_for_each(&view->holds, block, hold) {
 		hold->since = 0;
-		if (hold->state == KVCPU_HOLD_ANSWERED && hold->kinds && list_empty(&hold->node))
+		if (hold->state == KVCPU_HOLD_COMPLETED && hold->kinds && list_empty(&hold->node))
 			list_add_tail(&hold->node, &view->revoked);
 	}
 	xa_unlock_irq(&view->holds);
 }
 
-/* Moves what is to go now to @batch; says when the next is, if there is a next. */
+/* Moves the holds that are due to @batch. @next: when the next hold is due, or KTIME_MAX. */
 static u32 kvcpu_view_collect(struct kvcpu_file *file, struct list_head *batch, ktime_t *next)
 {
 	u32 residency = READ_ONCE(file->kd->tuning.min_residency_ns);
@@ -296,8 +300,8 @@ static u32 kvcpu_view_collect(struct kvcpu_file *file, struct list_head *batch, 
 	list_for_each_entry_safe(hold, after, &view->revoked, node) {
 		if (count == KVCPU_REVOKE_BATCH)
 			break;
-		/* More is being asked for: kvcpu_hold_done() queues it again. */
-		if (hold->state == KVCPU_HOLD_ASKING) {
+		/* A HOLD of the other kind is pending: kvcpu_hold_done() queues the hold again. */
+		if (hold->state == KVCPU_HOLD_REQUESTED) {
 			list_del_init(&hold->node);
 			hold->revoked = true;
 			continue;
@@ -307,7 +311,7 @@ static u32 kvcpu_view_collect(struct kvcpu_file *file, struct list_head *batch, 
 			*next = min(*next, due);
 			continue;
 		}
-		hold->state = KVCPU_HOLD_LEAVING;
+		hold->state = KVCPU_HOLD_RELEASING;
 		list_move_tail(&hold->node, batch);
 		count++;
 	}
@@ -315,7 +319,7 @@ static u32 kvcpu_view_collect(struct kvcpu_file *file, struct list_head *batch, 
 	return count;
 }
 
-/* Adds UNHOLDs of one kind for a batch; runs of blocks become one. */
+/* Adds UNHOLDs of one kind for a batch. One UNHOLD covers a run of blocks. */
 static u32 kvcpu_view_unholds(struct kvcpu_view *view, struct list_head *batch, u8 kind, u32 count)
 {
 	u16 flags = kind == KVCPU_HOLD_WRITE ? KVCPU_F_WRITE : 0;
@@ -340,7 +344,7 @@ static u32 kvcpu_view_unholds(struct kvcpu_view *view, struct list_head *batch, 
 	return count;
 }
 
-static int kvcpu_view_give_back(struct kvcpu_file *file, struct list_head *batch)
+static int kvcpu_view_release(struct kvcpu_file *file, struct list_head *batch)
 {
 	struct kvcpu_view *view = &file->view;
 	struct kvcpu_hold *hold, *next;
@@ -382,7 +386,7 @@ static void kvcpu_view_work(struct work_struct *work)
 			unmap_mapping_range(file->space->i_mapping, hold->block * block_size,
 					    block_size, 1);
 		mutex_unlock(&file->mapping);
-		if (count && kvcpu_view_give_back(file, &batch))
+		if (count && kvcpu_view_release(file, &batch))
 			return;
 		INIT_LIST_HEAD(&batch);
 		cond_resched();
@@ -402,7 +406,7 @@ static enum hrtimer_restart kvcpu_view_timer(struct hrtimer *timer)
 /* -- Begin and end --------------------------------------------------------------- */
 
 /**
- * kvcpu_view_init() - begin a view that nobody maps
+ * kvcpu_view_init() - initialize a view that is not mapped
  * @view: view
  */
 void kvcpu_view_init(struct kvcpu_view *view)
@@ -416,10 +420,10 @@ void kvcpu_view_init(struct kvcpu_view *view)
 }
 
 /**
- * kvcpu_view_stop() - give nothing back any more: the device is about to forget all holds
- * @file: file that nobody has open or maps any more
+ * kvcpu_view_stop() - release no more holds, because CLOSE is about to end them
+ * @file: file that no process has open or maps
  *
- * An UNHOLD that came later could hit a hold of the block's next owner.
+ * A later UNHOLD could release a hold of the next owner of the block.
  */
 void kvcpu_view_stop(struct kvcpu_file *file)
 {
@@ -430,8 +434,8 @@ void kvcpu_view_stop(struct kvcpu_file *file)
 }
 
 /**
- * kvcpu_view_free() - free what is known of holds that the device has forgotten
- * @file: file that was stopped, and is detached from its device
+ * kvcpu_view_free() - free the records of holds that CLOSE or a reset has ended
+ * @file: file that was stopped and detached from its device
  */
 void kvcpu_view_free(struct kvcpu_file *file)
 {
@@ -440,10 +444,10 @@ void kvcpu_view_free(struct kvcpu_file *file)
 	unsigned long block;
 
 	xa_for_each(&view->holds, block, hold) {
-		if (READ_ONCE(hold->state) == KVCPU_HOLD_ASKING)
-			kvcpu_admin_forget(file->kd, hold);
+		if (READ_ONCE(hold->state) == KVCPU_HOLD_REQUESTED)
+			kvcpu_admin_detach(file->kd, hold);
 	}
-	/* Nobody starts either any more; the timer starts the work. */
+	/* The timer starts the work, so it is cancelled first. No other function starts either. */
 	hrtimer_cancel(&view->timer);
 	cancel_work_sync(&view->work);
 	xa_for_each(&view->holds, block, hold)

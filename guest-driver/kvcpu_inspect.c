@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What can be asked: INFO, BLOCK, COUNTERS, HISTORY.
+ * Inspection: INFO, BLOCK, COUNTERS, HISTORY.
  */
 #include <linux/capability.h>
 #include <linux/slab.h>
@@ -8,8 +8,13 @@
 
 #include "kvcpu.h"
 #include "kvcpu_hw_log.h"
+#include "kvcpu_ioctl.h"
+#include "kvcpu_rings.h"
+#include "kvcpu_struct.h"
+#include "kvcpu_view.h"
+#include "kvcpu_window.h"
 
-/* What a device without rings does not have stays zero. */
+/* Fills the members for rings. They stay zero for a device without rings. */
 static void kvcpu_info_rings(struct kvcpu_file *file, struct kvcpu_info *info)
 {
 	struct kvcpu_device *kd = file->kd;
@@ -35,7 +40,7 @@ static void kvcpu_info_rings(struct kvcpu_file *file, struct kvcpu_info *info)
  * kvcpu_ioc_info() - KVCPU_IOC_INFO
  * @file: open file
  * @argument: struct kvcpu_info of the user
- * @size: its size
+ * @size: size of that structure
  *
  * Return: 0, -E2BIG, -EFAULT or -ENODEV.
  */
@@ -46,7 +51,7 @@ long kvcpu_ioc_info(struct kvcpu_file *file, void __user *argument, size_t size)
 	int err;
 	u32 i;
 
-	/* All of it is output; a part that is not known must be zero all the same. */
+	/* Every member is output. Bytes that the driver does not know must be zero all the same. */
 	err = kvcpu_struct_in(&info, sizeof(info), argument, size);
 	if (err)
 		return err;
@@ -88,9 +93,9 @@ long kvcpu_ioc_info(struct kvcpu_file *file, void __user *argument, size_t size)
  * kvcpu_ioc_block() - KVCPU_IOC_BLOCK
  * @file: open file
  * @argument: struct kvcpu_block of the user
- * @size: its size
+ * @size: size of that structure
  *
- * Return: 0; -EINVAL (no such block), -EPERM (neither the file's nor the caller privileged),
+ * Return: 0; -EINVAL (no such block), -EPERM (the file does not own it, and no CAP_SYS_ADMIN),
  * -E2BIG, -EFAULT, -ENODEV.
  */
 long kvcpu_ioc_block(struct kvcpu_file *file, void __user *argument, size_t size)
@@ -128,9 +133,9 @@ long kvcpu_ioc_block(struct kvcpu_file *file, void __user *argument, size_t size
  * kvcpu_ioc_counters() - KVCPU_IOC_COUNTERS
  * @file: open file
  * @argument: struct kvcpu_counters of the user
- * @size: its size
+ * @size: size of that structure
  *
- * All values are of one moment as far as commands go; moves go on meanwhile.
+ * No command of the command window executes between the reads. Moves and rings go on meanwhile.
  *
  * Return: 0, -E2BIG, -EFAULT or -ENODEV.
  */
@@ -163,7 +168,7 @@ long kvcpu_ioc_counters(struct kvcpu_file *file, void __user *argument, size_t s
 	return kvcpu_struct_out(argument, &counters, sizeof(counters), size);
 }
 
-/* Up to @history->capacity records; the device looks at a bounded number a write. */
+/* Reads at most @history->capacity records. One write lets the device search a bounded number. */
 static void kvcpu_read_history(struct kvcpu_device *kd, struct kvcpu_history *history,
 			       struct kvcpu_record *records)
 {
@@ -191,9 +196,9 @@ static void kvcpu_read_history(struct kvcpu_device *kd, struct kvcpu_history *hi
  * kvcpu_ioc_history() - KVCPU_IOC_HISTORY
  * @file: open file
  * @argument: struct kvcpu_history of the user
- * @size: its size
+ * @size: size of that structure
  *
- * The administrator's alone: a block had other owners, and its records tell of their doings.
+ * The call needs CAP_SYS_ADMIN, because the records also show commands of former owners.
  *
  * Return: 0; -EINVAL (no such block, capacity), -EPERM, -EOPNOTSUPP, -ENOMEM, -E2BIG, -EFAULT,
  * -ENODEV.

@@ -1,25 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Interrupts: one vector for the window and the admin ring, one for the event queue, the others for
- * contexts, which share them where there are fewer.
+ * Interrupts: one vector for the command window and the admin ring, one for the event queue, and
+ * the other vectors for contexts. Contexts share vectors if there are fewer vectors than contexts.
  */
-#include <linux/eventfd.h>
 #include <linux/interrupt.h>
 #include <linux/pci.h>
 
 #include "kvcpu.h"
-#include "kvcpu_compat.h"
+#include "kvcpu_completion.h"
+#include "kvcpu_context.h"
+#include "kvcpu_events.h"
+#include "kvcpu_interrupts.h"
+#include "kvcpu_queues.h"
+#include "kvcpu_rings.h"
+#include "kvcpu_window.h"
 
-/**
- * kvcpu_file_signal() - something has come for a file's rings
- * @file: open file; kvcpu_device.lock is held
- */
-void kvcpu_file_signal(struct kvcpu_file *file)
+/* The vector of the completion FIFO and the admin ring. */
+static irqreturn_t kvcpu_completion_interrupt(int irq, void *data)
 {
-	file->interrupts++;
-	wake_up_all(&file->wait);
-	if (file->rings && file->rings->eventfd)
-		kvcpu_eventfd_signal(file->rings->eventfd);
+	struct kvcpu_device *kd = data;
+
+	kvcpu_admin_reap(kd);
+	kvcpu_completions_reap(kd);
+	return IRQ_HANDLED;
 }
 
 static irqreturn_t kvcpu_context_interrupt(int irq, void *data)
@@ -59,11 +62,11 @@ static int kvcpu_vectors_request(struct kvcpu_device *kd)
 }
 
 /**
- * kvcpu_interrupts_init() - get vectors and handlers
- * @kd: device, not yet in use
+ * kvcpu_interrupts_init() - allocate vectors and register handlers
+ * @kd: device, not in use yet
  *
- * A device without rings needs one vector. One with rings needs one for contexts besides that
- * of the event queue; there is no use for more than one a context.
+ * A device without rings needs one vector. A device with rings also needs a vector for the event
+ * queue and at least one for contexts. The driver uses at most one vector for each context.
  *
  * Return: 0 or a negative errno.
  */
@@ -81,7 +84,7 @@ int kvcpu_interrupts_init(struct kvcpu_device *kd)
 	if (count < 0)
 		return dev_err_probe(&pdev->dev, count, "too few MSI-X vectors\n");
 	err = devm_request_irq(&pdev->dev, pci_irq_vector(pdev, KVCPU_VECTOR_COMPLETION),
-			       kvcpu_interrupt, 0, KBUILD_MODNAME, kd);
+			       kvcpu_completion_interrupt, 0, KBUILD_MODNAME, kd);
 	if (err || !rings)
 		return err;
 	kd->vector_count = count - KVCPU_VECTOR_CONTEXTS;
@@ -103,7 +106,7 @@ static void kvcpu_interrupts_each(struct kvcpu_device *kd, void (*change)(unsign
 }
 
 /**
- * kvcpu_interrupts_off() - have no handler run, and wait for those that do
+ * kvcpu_interrupts_off() - disable every interrupt and wait for running handlers
  * @kd: device
  */
 void kvcpu_interrupts_off(struct kvcpu_device *kd)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory for the device: coherent areas that a process may map, and a process's own pages.
+ * Memory for the device: coherent areas that a process may map, and pinned pages of a process.
  */
 #include <linux/capability.h>
 #include <linux/dma-mapping.h>
@@ -10,10 +10,11 @@
 #include <linux/slab.h>
 
 #include "kvcpu.h"
+#include "kvcpu_memory.h"
 
 /* -- Areas ----------------------------------------------------------------- */
 
-/* Coherent memory need not be in the kernel's linear map: the DMA layer knows where it is. */
+/* Coherent memory need not be in the kernel's linear map, so the DMA layer gives the pages. */
 static int kvcpu_area_pfns(struct device *dev, struct kvcpu_area *area)
 {
 	struct sg_page_iter page;
@@ -33,14 +34,14 @@ static int kvcpu_area_pfns(struct device *dev, struct kvcpu_area *area)
 }
 
 /**
- * kvcpu_area_alloc() - get an area, zeroed
+ * kvcpu_area_alloc() - allocate a zeroed area
  * @dev: device
- * @area: result; left with no memory if it fails
- * @bytes: how much is needed; rounded up to pages
+ * @area: result; has no memory after an error
+ * @bytes: length; rounded up to pages
  *
- * Charged to the memory cgroup of the caller.
+ * The memory is charged to the memory cgroup of the caller.
  *
- * Return: 0, -ENOMEM, or why it cannot be mapped by a process.
+ * Return: 0, -ENOMEM, or another negative errno if a process cannot map the memory.
  */
 int kvcpu_area_alloc(struct device *dev, struct kvcpu_area *area, size_t bytes)
 {
@@ -62,9 +63,9 @@ int kvcpu_area_alloc(struct device *dev, struct kvcpu_area *area, size_t bytes)
 }
 
 /**
- * kvcpu_area_free() - free an area that the device has forgotten and nobody maps
+ * kvcpu_area_free() - free an area that neither the device nor a process uses
  * @dev: device
- * @area: area; one without memory is fine
+ * @area: area, with or without memory
  */
 void kvcpu_area_free(struct device *dev, struct kvcpu_area *area)
 {
@@ -74,7 +75,7 @@ void kvcpu_area_free(struct device *dev, struct kvcpu_area *area)
 	memset(area, 0, sizeof(*area));
 }
 
-/* -- A process's pages ------------------------------------------------------ */
+/* -- Pages of a process ----------------------------------------------------- */
 
 static int kvcpu_account(struct mm_struct *mm, unsigned long pages)
 {
@@ -86,7 +87,7 @@ static int kvcpu_account(struct mm_struct *mm, unsigned long pages)
 	return -ENOMEM;
 }
 
-/* Pins all of @pinned->pages, or none. */
+/* Pins all of @pinned->pages or none of them. */
 static int kvcpu_pin_pages(struct kvcpu_pinned *pinned, unsigned long start)
 {
 	unsigned long done = 0;
@@ -115,9 +116,9 @@ static int kvcpu_pin_pages(struct kvcpu_pinned *pinned, unsigned long start)
  * @address: first byte
  * @length: bytes; the range does not wrap
  *
- * Waits for the user's memory as long as that takes; no lock is to be held.
+ * The function may wait for user space, so the caller holds no lock.
  *
- * Return: the pages, not yet mapped for DMA; or -ENOMEM (RLIMIT_MEMLOCK too), -EFAULT, -EINTR.
+ * Return: the pages, not mapped for DMA yet; or -ENOMEM (also for RLIMIT_MEMLOCK), -EFAULT, -EINTR.
  */
 struct kvcpu_pinned *kvcpu_pinned_make(u64 address, u64 length)
 {
@@ -150,9 +151,9 @@ free:
 }
 
 /*
- * A mapping for good has no moment at which caches or bounce buffers could be synchronized: it
- * takes a device that is coherent and reaches all memory, as this one does. Nor do two such
- * mappings of a page, in different buffers, stand in each other's way.
+ * A long-term mapping is never synchronized with caches or bounce buffers. So it needs a device
+ * that is coherent and reaches all memory, as this device does. A page may then have several such
+ * mappings in different buffers.
  */
 #define KVCPU_PINNED_ATTRS DMA_ATTR_SKIP_CPU_SYNC
 
@@ -168,11 +169,11 @@ static void kvcpu_pinned_fill(struct kvcpu_pinned *pinned)
 }
 
 /**
- * kvcpu_pinned_map() - map pinned pages for DMA and make their table
+ * kvcpu_pinned_map() - map pinned pages for DMA and fill their table
  * @dev: device
- * @pinned: from kvcpu_pinned_make()
+ * @pinned: result of kvcpu_pinned_make()
  *
- * Return: 0 or -ENOMEM. kvcpu_pinned_free() is right after either.
+ * Return: 0 or -ENOMEM. kvcpu_pinned_free() must follow in either case.
  */
 int kvcpu_pinned_map(struct device *dev, struct kvcpu_pinned *pinned)
 {
@@ -199,7 +200,7 @@ int kvcpu_pinned_map(struct device *dev, struct kvcpu_pinned *pinned)
 }
 
 /**
- * kvcpu_pinned_free() - unmap and unpin pages that the device does not know, or has forgotten
+ * kvcpu_pinned_free() - unmap and unpin pages that the device does not use
  * @dev: device
  * @pinned: pages, mapped or not
  */
@@ -211,7 +212,7 @@ void kvcpu_pinned_free(struct device *dev, struct kvcpu_pinned *pinned)
 		dma_unmap_sgtable(dev, &pinned->map, DMA_BIDIRECTIONAL, KVCPU_PINNED_ATTRS);
 		sg_free_table(&pinned->map);
 	}
-	/* The device may have written any of them. */
+	/* The device may have written to any of the pages. */
 	unpin_user_pages_dirty_lock(pinned->pages, pinned->count, true);
 	atomic64_sub(pinned->count, &pinned->mm->pinned_vm);
 	mmdrop(pinned->mm);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a file's offsets mean, and the address space that its mappings are in.
+ * Regions of a file, and the address space that has its mappings.
  */
 #include <linux/dma-mapping.h>
 #include <linux/io.h>
@@ -11,18 +11,20 @@
 
 #include "kvcpu.h"
 #include "kvcpu_compat.h"
+#include "kvcpu_mmap.h"
+#include "kvcpu_rings.h"
+#include "kvcpu_view.h"
 
 /**
  * DOC: address spaces
  *
- * A device node may have several inodes, so the node's own address space does not have all mappings
- * of a context. Each open file has an inode of its own for that, in a file system nobody else sees:
- * all mappings of the file, in whatever process, are in its address space, and in no other.
+ * A device node may have several inodes, so the address space of the node does not have all
+ * mappings of a context. For this reason each open file has an inode of its own in an internal file
+ * system. All mappings of the file, in every process, are in the address space of this inode.
  *
- * All mappings are filled by page faults, under kvcpu_file.mapping, and emptied under it: after
- * kvcpu_unmap_all() every access is a fault, and every fault SIGBUS. remap_pfn_range() and its kin
- * would fill them at once, but x86 complains when what they filled is emptied before the area is
- * unmapped.
+ * Page faults fill all mappings. Mappings are filled and emptied under kvcpu_file.mapping. After
+ * kvcpu_unmap_all() every access faults, and every fault raises SIGBUS. The driver does not use
+ * remap_pfn_range(): x86 warns if the entries it made are removed before the area is unmapped.
  */
 
 /* -- Address spaces ----------------------------------------------------------- */
@@ -45,9 +47,9 @@ static struct vfsmount *kvcpu_fs_mount;
 static int kvcpu_fs_users;
 
 /**
- * kvcpu_space_make() - give an open file an address space of its own
+ * kvcpu_space_make() - create an address space for an open file
  * @file: open file
- * @filp: the kernel's idea of it
+ * @filp: struct file of the open file
  *
  * Return: 0 or a negative errno.
  */
@@ -71,7 +73,7 @@ int kvcpu_space_make(struct kvcpu_file *file, struct file *filp)
 
 /**
  * kvcpu_space_free() - undo kvcpu_space_make()
- * @file: file that nobody has open or maps
+ * @file: file that no process has open or maps
  */
 void kvcpu_space_free(struct kvcpu_file *file)
 {
@@ -80,7 +82,7 @@ void kvcpu_space_free(struct kvcpu_file *file)
 }
 
 /**
- * kvcpu_unmap_all() - take everything out of everybody's page tables, for good
+ * kvcpu_unmap_all() - remove all page-table entries of a file, and prevent new ones
  * @file: open file
  */
 void kvcpu_unmap_all(struct kvcpu_file *file)
@@ -89,16 +91,16 @@ void kvcpu_unmap_all(struct kvcpu_file *file)
 	file->dead = true;
 	unmap_mapping_range(file->space->i_mapping, 0, 0, 1);
 	mutex_unlock(&file->mapping);
-	/* Whoever waits for a hold finds out. */
+	/* A fault that waits for a hold sees that the file is dead. */
 	wake_up_all(&file->view.wait);
 }
 
 /* -- Rings, doorbell, residency map ---------------------------------------------- */
 
 /**
- * struct kvcpu_place - what is at an offset of a file
- * @offset: where it begins
- * @bytes: how long it is
+ * struct kvcpu_place - region of a file other than the view
+ * @offset: first byte
+ * @bytes: length
  */
 struct kvcpu_place {
 	u64 offset;
@@ -115,7 +117,7 @@ static u64 kvcpu_residency_bytes(const struct kvcpu_rings *rings)
 	return bytes;
 }
 
-/* The region that an offset is in. */
+/* Finds the region that an offset is in. */
 static int kvcpu_place_of(struct kvcpu_file *file, u64 offset, struct kvcpu_place *place)
 {
 	struct kvcpu_rings *rings = file->rings;
@@ -134,7 +136,7 @@ static int kvcpu_place_of(struct kvcpu_file *file, u64 offset, struct kvcpu_plac
 	return place->bytes ? 0 : -ENXIO;
 }
 
-/* The page frame at a byte of a region. */
+/* Returns the page frame at a byte of a region. */
 static unsigned long kvcpu_place_pfn(struct kvcpu_file *file, const struct kvcpu_place *place,
 				     u64 byte)
 {
@@ -210,7 +212,7 @@ static int kvcpu_mmap_locked(struct kvcpu_file *file, struct vm_area_struct *vma
 		return -ENODEV;
 	if (file->dead)
 		return -EIO;
-	/* A private copy of what is no page cannot be made: the kernel would stop over it. */
+	/* Memory without struct page cannot be copied for a private mapping. */
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
 	if (!file->context)
@@ -223,12 +225,12 @@ static int kvcpu_mmap_locked(struct kvcpu_file *file, struct vm_area_struct *vma
 }
 
 /**
- * kvcpu_mmap() - the file operation
+ * kvcpu_mmap() - implement the file operation mmap
  * @filp: open file
  * @vma: area
  *
- * Return: 0; -EINVAL (not shared and writable by the file's mode, not all within one region, a
- * residency map to be written), -ENXIO (nothing is there), -EIO, -ENODEV, -ENOMEM.
+ * Return: 0; -EINVAL (the mapping is not shared, is not within one region, or would make a
+ * residency map writable), -ENXIO (no region is at the offset), -EIO, -ENODEV, -ENOMEM, -EINTR.
  */
 int kvcpu_mmap(struct file *filp, struct vm_area_struct *vma)
 {

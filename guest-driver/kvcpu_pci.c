@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The PCI function: probe, remove, reset; and the module.
+ * The PCI function: probe, remove and reset. The module.
  */
 #include <linux/dma-mapping.h>
 #include <linux/interrupt.h>
@@ -10,33 +10,44 @@
 #include <linux/pci.h>
 
 #include "kvcpu.h"
+#include "kvcpu_chardev.h"
+#include "kvcpu_completion.h"
+#include "kvcpu_context.h"
+#include "kvcpu_interrupts.h"
+#include "kvcpu_mmap.h"
+#include "kvcpu_queues.h"
+#include "kvcpu_reference.h"
+#include "kvcpu_rings.h"
+#include "kvcpu_window.h"
 
 /**
  * DOC: lifetimes
  *
- * A struct kvcpu_device begins with probe. It is referenced by the binding and by each open file,
- * and freed with the last of them: an open file may outlive the binding, and the PCI function.
- * Then the device is *gone*: every ioctl fails with ENODEV, and whoever waited is woken.
+ * Probe creates a struct kvcpu_device. The binding and each open file hold a reference to it, and
+ * the last reference frees it: an open file may outlive the binding and the PCI function. The
+ * device is *gone* then: every ioctl fails with ENODEV, and every waiting thread is woken.
  *
- * Two locks keep the two apart. Registers and the PCI function are used only by who holds
- * kvcpu_device.window and has seen that the device is not gone; remove takes it once to say that it
- * is. What lasts longer than a command (rings, buffers, residency maps) is made, used and freed by
- * who holds kvcpu_device.binding for reading; remove holds it for writing while it takes all of
- * that away. What devres undoes after that (the interrupts first, BAR 0 last) nobody uses any more.
+ * Two locks separate use and removal. Registers and the PCI function are used only with
+ * kvcpu_device.window held, after a check that the device is not gone; remove takes this lock to
+ * mark the device gone. Memory that is mapped for longer than a command (rings, buffers, residency
+ * maps) is made, used and freed with kvcpu_device.binding held for reading; remove holds this lock
+ * for writing while it frees the memory. Then devres frees the interrupts first and BAR 0 last, and
+ * no thread uses them any more.
  *
- * The order of taking away is always the same: what processes have mapped goes first, so that no
- * doorbell rings and no tier is written to; then the device is told or reset, so that it touches no
- * memory of ours; then memory is unmapped for DMA, unpinned and freed. Where the device does not
- * confirm the second step, the third does not happen: the memory is lost rather than written to.
+ * Removal always has the same order. First, page-table entries of processes are removed, so that no
+ * process writes to a doorbell or to a tier. Second, the device is notified or reset, so that it no
+ * longer accesses memory of the driver. Third, memory is unmapped for DMA, unpinned and freed. If
+ * the device does not confirm the second step, the third step is skipped: the memory is not freed.
  *
- * An open file is at most one context of the device. Closing it has the device close the context;
- * the number is used again once the device has completed that, not before. A reset of the function
- * ends all contexts: their files are *lost* and fail with EIO until they are closed.
+ * An open file has at most one context of the device. Closing the file makes the device close the
+ * context. The number of the context is reused after the device has completed the CLOSE. A reset of
+ * the function ends all contexts: their files are *lost*, and their calls fail with EIO until they
+ * are closed.
  *
  * The module cannot be unloaded while a file is open.
  */
 
-/* A device may still have what its last user left: claims, hints, blocks, completions. */
+/* Discards the state of earlier use: claims, hints, blocks, completions. */
 static void kvcpu_reset_device(struct kvcpu_device *kd)
 {
 	kvcpu_write(kd, KVCPU_REG_CONTROL, KVCPU_CONTROL_RESET);
@@ -55,14 +66,14 @@ static int kvcpu_check_id(struct pci_dev *pdev, u64 id)
 	return 0;
 }
 
-/* What this driver can do with such a device. */
+/* Returns the features that the driver offers for a device with these capabilities. */
 static u64 kvcpu_features(u64 caps)
 {
 	u64 features = KVCPU_FEATURE_SUBMIT | KVCPU_FEATURE_INSPECT | KVCPU_FEATURE_ADVICE;
 
 	if (caps & KVCPU_CAP_HISTORY)
 		features |= KVCPU_FEATURE_HISTORY;
-	/* Doorbells of two contexts in one page cannot be mapped to two processes. */
+	/* A page that has the doorbells of two contexts cannot be mapped by a process. */
 	if (!IS_ALIGNED(KVCPU_DOORBELL_STRIDE, PAGE_SIZE) || !(caps & KVCPU_CAP_RINGS))
 		return features;
 	features |= KVCPU_FEATURE_RINGS | KVCPU_FEATURE_BUFFERS;
@@ -121,7 +132,7 @@ static int kvcpu_map(struct pci_dev *pdev, void __iomem **regs)
 	return kvcpu_check_id(pdev, readq(*regs + KVCPU_REG_ID));
 }
 
-/* Takes a tier's BAR. What it is mapped as here is what a process's page tables have it as, too. */
+/* Reserves the BAR of a tier. Page tables of processes use the same memory type as this mapping. */
 static int kvcpu_reserve(struct pci_dev *pdev, int bar, u64 bytes, resource_size_t *start)
 {
 	resource_size_t length = pci_resource_len(pdev, bar);
@@ -165,12 +176,12 @@ static int kvcpu_set_up(struct kvcpu_device *kd)
 	err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 	if (err)
 		return dev_err_probe(&pdev->dev, err, "no 64-bit DMA\n");
-	/* A buffer is a table of pages, so its pages may follow each other as they like. */
+	/* A buffer is a table of pages, so a segment may have any length. */
 	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
 	err = kvcpu_reserve_all(kd);
 	if (err)
 		return err;
-	/* Reset first: what it did for its last user must not reach our memory. */
+	/* Reset before bus mastering: earlier work of the device must not access memory. */
 	kvcpu_reset_device(kd);
 	kvcpu_tuning_default(kd);
 	pci_set_master(pdev);
@@ -184,7 +195,7 @@ static int kvcpu_set_up(struct kvcpu_device *kd)
 		return err;
 	err = kvcpu_queues_enable(kd);
 	if (err)
-		return dev_err_probe(&pdev->dev, err, "the device does not take its queues\n");
+		return dev_err_probe(&pdev->dev, err, "the device does not enable its queues\n");
 	return 0;
 }
 
@@ -213,7 +224,7 @@ static int kvcpu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	return 0;
 }
 
-/* Takes everything out of the page tables of whoever has a context, and lets no more get one. */
+/* Removes the page-table entries of all files with a context, and prevents new contexts. */
 static void kvcpu_unmap_files(struct kvcpu_device *kd)
 {
 	struct kvcpu_file *file;
@@ -221,7 +232,7 @@ static void kvcpu_unmap_files(struct kvcpu_device *kd)
 	spin_lock_irq(&kd->lock);
 	kd->resetting = true;
 	spin_unlock_irq(&kd->lock);
-	/* Files come and go with the binding held, and the caller holds it for writing. */
+	/* The list changes only with the binding held, and the caller holds it for writing. */
 	list_for_each_entry(file, &kd->files, node) {
 		if (file->context)
 			kvcpu_unmap_all(file);
@@ -233,15 +244,15 @@ static void kvcpu_remove(struct pci_dev *pdev)
 	struct kvcpu_device *kd = pci_get_drvdata(pdev);
 	struct kvcpu_file *file;
 
-	/* Not under the window: it waits for attributes in use, and those take it. */
+	/* Not under the window: the call waits for attributes in use, which take the window. */
 	cdev_device_del(&kd->cdev, &kd->dev);
 
 	down_write(&kd->binding);
 	kvcpu_unmap_files(kd);
 	mutex_lock(&kd->window);
-	/* Nobody reads after this what the files that are still open wrote: it scrubs. */
+	/* The reset scrubs the blocks of files that are still open. */
 	kvcpu_reset_device(kd);
-	/* Nor does it reach memory, should it not have heard that. */
+	/* Prevents access to memory even if the reset had no effect. */
 	pci_clear_master(pdev);
 	kvcpu_queues_disable(kd);
 	spin_lock_irq(&kd->lock);
@@ -260,7 +271,7 @@ static void kvcpu_reset_prepare(struct pci_dev *pdev)
 {
 	struct kvcpu_device *kd = pci_get_drvdata(pdev);
 
-	/* Both are held until kvcpu_reset_done(): the PCI core calls both, in one task. */
+	/* The locks are held until kvcpu_reset_done(), called by the PCI core in the same task. */
 	down_write(&kd->binding);
 	kvcpu_unmap_files(kd);
 	mutex_lock(&kd->window);
@@ -274,17 +285,17 @@ static void kvcpu_reset_done(struct pci_dev *pdev)
 	struct kvcpu_device *kd = pci_get_drvdata(pdev);
 
 	kvcpu_tuning_restore(kd);
-	/* The PCI core has put back what was there; somebody may have stopped it before. */
+	/* The PCI core has restored the old value, with which bus mastering may be off. */
 	pci_set_master(pdev);
 	if (kvcpu_queues_enable(kd))
-		dev_err(&pdev->dev, "the device does not take its queues any more\n");
+		dev_err(&pdev->dev, "the device does not enable its queues after the reset\n");
 	kvcpu_interrupts_on(kd);
 	spin_lock_irq(&kd->lock);
 	kd->resetting = false;
 	spin_unlock_irq(&kd->lock);
 	mutex_unlock(&kd->window);
 	up_write(&kd->binding);
-	/* Whoever waited for a context goes on. */
+	/* Threads that wait for a context go on. */
 	wake_up_all(&kd->context_wait);
 }
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The admin ring, and the event queue, in memory of the kernel alone.
+ * The admin ring, and the memory of the event queue. Only the kernel maps this memory.
  *
- * The ring is for what comes in numbers and need not be waited for one by one: HOLD at a page
- * fault, which may have to wait for a move and then is completed by interrupt, and UNHOLDs, a
- * doorbell write for many. What is rare, and whose caller cannot go on without the answer, is left
- * to the command window: it answers within the register write, whatever the doorbell latency, and
- * needs no slot here.
+ * The ring is for commands that are frequent: HOLD at a page fault, which may wait for a move and
+ * is then completed by interrupt, and UNHOLDs, of which one doorbell write sends many. Rare
+ * commands whose result the caller needs at once use the command window: it returns the result
+ * within the register write and needs no slot of the ring.
  */
 #include <linux/completion.h>
 #include <linux/dma-mapping.h>
@@ -15,6 +14,8 @@
 #include <linux/slab.h>
 
 #include "kvcpu.h"
+#include "kvcpu_queues.h"
+#include "kvcpu_window.h"
 
 #define KVCPU_SLOT_MASK (KVCPU_ADMIN_ENTRIES - 1)
 static_assert((KVCPU_ADMIN_ENTRIES & KVCPU_SLOT_MASK) == 0);
@@ -22,22 +23,21 @@ static_assert(KVCPU_ADMIN_HOLDS < KVCPU_CONTEXT_PENDING_MAX);
 
 #define KVCPU_ENTRY_SIZE_WORDS (KVCPU_ENTRY_BYTES / sizeof(u64))
 #define KVCPU_COMPLETION_SIZE_WORDS (KVCPU_COMPLETION_BYTES / sizeof(u64))
-#define KVCPU_NOTICE_SIZE_WORDS (KVCPU_NOTICE_BYTES / sizeof(u64))
 
 #define KVCPU_SQ_BYTES (KVCPU_ADMIN_ENTRIES * KVCPU_ENTRY_BYTES)
 #define KVCPU_CQ_BYTES (KVCPU_CQ_HEADER_BYTES + KVCPU_ADMIN_ENTRIES * KVCPU_COMPLETION_BYTES)
 #define KVCPU_EVENT_BYTES (KVCPU_EVENT_RECORDS * KVCPU_NOTICE_BYTES)
 
-/* Longer than any doorbell latency and any work that a healthy device may have before ours. */
-#define KVCPU_ADMIN_PATIENCE (30 * HZ)
+/* Longer than any doorbell latency and any earlier work of a healthy device. */
+#define KVCPU_ADMIN_TIMEOUT (30 * HZ)
 
 /* -- Set-up ----------------------------------------------------------------- */
 
 /**
- * kvcpu_queues_alloc() - get their memory
+ * kvcpu_queues_alloc() - allocate the admin ring and the event queue
  * @kd: device, not yet in use
  *
- * devres frees it, after the interrupts.
+ * devres frees the memory after it has freed the interrupts.
  *
  * Return: 0 or -ENOMEM.
  */
@@ -72,10 +72,10 @@ static void kvcpu_queues_clear(struct kvcpu_queues *q)
 }
 
 /**
- * kvcpu_queues_enable() - have a device that was just reset use them
- * @kd: device, entered or not yet in use; nothing interrupts
+ * kvcpu_queues_enable() - enable the queues of a device that was just reset
+ * @kd: device, entered or not in use yet, with its interrupts disabled
  *
- * Return: 0; -EIO if the device does not take them.
+ * Return: 0; -EIO if the device does not enable them.
  */
 int kvcpu_queues_enable(struct kvcpu_device *kd)
 {
@@ -103,10 +103,11 @@ int kvcpu_queues_enable(struct kvcpu_device *kd)
 }
 
 /**
- * kvcpu_queues_disable() - end the admin ring for the driver: the device has forgotten it, or will
+ * kvcpu_queues_disable() - end the use of the admin ring before or after a reset of the device
  * @kd: device
  *
- * What waited is told. The device itself is not touched.
+ * Every pending command completes with KVCPU_ADMIN_ABORTED. The function does not access the
+ * device.
  */
 void kvcpu_queues_disable(struct kvcpu_device *kd)
 {
@@ -126,12 +127,6 @@ void kvcpu_queues_disable(struct kvcpu_device *kd)
 }
 
 /* -- Completions ------------------------------------------------------------- */
-
-/* The phase is set in the first lap of a ring, which is lap 0, and in every other after that. */
-static bool kvcpu_is_new(u64 word, u64 lap)
-{
-	return ((word & KVCPU_PHASE) != 0) == ((lap & 1) == 0);
-}
 
 static void kvcpu_slot_free(struct kvcpu_queues *q, struct kvcpu_admin_slot *slot)
 {
@@ -155,8 +150,8 @@ static void kvcpu_admin_complete(struct kvcpu_device *kd, u64 tag, u64 result)
 	kvcpu_slot_free(q, slot);
 }
 
-/* Takes what is there. Returns whether there was something. */
-static bool kvcpu_admin_take(struct kvcpu_device *kd)
+/* Consumes all new completions. Returns whether there was one. */
+static bool kvcpu_admin_advance_head(struct kvcpu_device *kd)
 {
 	struct kvcpu_queues *q = &kd->queues;
 	u64 before = q->head;
@@ -166,7 +161,7 @@ static bool kvcpu_admin_take(struct kvcpu_device *kd)
 			     (q->head & KVCPU_SLOT_MASK) * KVCPU_COMPLETION_SIZE_WORDS;
 		u64 tag = le64_to_cpu(READ_ONCE(at[KVCPU_CW_TAG]));
 
-		if (!kvcpu_is_new(tag, q->head / KVCPU_ADMIN_ENTRIES))
+		if (!kvcpu_phase_is_new(tag, q->head / KVCPU_ADMIN_ENTRIES))
 			break;
 		/* The other words were stored before the one with the phase. */
 		dma_rmb();
@@ -181,8 +176,10 @@ static bool kvcpu_admin_take(struct kvcpu_device *kd)
 }
 
 /**
- * kvcpu_admin_reap() - take the admin ring's completions: its interrupt
+ * kvcpu_admin_reap() - consume the completions of the admin ring
  * @kd: device
+ *
+ * Called by the interrupt handler of the admin ring.
  */
 void kvcpu_admin_reap(struct kvcpu_device *kd)
 {
@@ -191,7 +188,7 @@ void kvcpu_admin_reap(struct kvcpu_device *kd)
 	bool took;
 
 	spin_lock_irqsave(&q->lock, flags);
-	took = q->enabled && kvcpu_admin_take(kd);
+	took = q->enabled && kvcpu_admin_advance_head(kd);
 	spin_unlock_irqrestore(&q->lock, flags);
 	if (took)
 		wake_up_all(&q->wait);
@@ -199,14 +196,14 @@ void kvcpu_admin_reap(struct kvcpu_device *kd)
 
 /* -- Submission --------------------------------------------------------------- */
 
-static u64 kvcpu_admin_room(const struct kvcpu_queues *q)
+static u64 kvcpu_admin_space(const struct kvcpu_queues *q)
 {
 	u64 head = le64_to_cpu(READ_ONCE(q->cq[KVCPU_CQH_SQ_HEAD]));
 
 	return KVCPU_ADMIN_ENTRIES - (q->tail - head);
 }
 
-static void kvcpu_admin_put(struct kvcpu_queues *q, const struct kvcpu_command_words *words)
+static void kvcpu_admin_write_entry(struct kvcpu_queues *q, const struct kvcpu_command_words *words)
 {
 	__le64 *at = q->sq + (q->tail++ & KVCPU_SLOT_MASK) * KVCPU_ENTRY_SIZE_WORDS;
 
@@ -221,9 +218,9 @@ static void kvcpu_admin_put(struct kvcpu_queues *q, const struct kvcpu_command_w
 }
 
 /*
- * Sends @count commands; @done hears of the last one, and so of all before it that do not wait. May
- * be before this returns.
- * -EAGAIN: no room now. -EIO: the ring has ended, or begun anew, since @epoch.
+ * Sends @count commands. The completion of the last one, which may come before this function
+ * returns, calls @wanted->done: all commands before it that do not wait have completed then.
+ * -EAGAIN: the ring is full. -EIO: the ring was disabled or reset after @epoch.
  */
 static int kvcpu_admin_post(struct kvcpu_device *kd, u64 epoch, struct kvcpu_command_words *words,
 			    u32 count, const struct kvcpu_admin_slot *wanted, u64 *tag)
@@ -239,7 +236,7 @@ static int kvcpu_admin_post(struct kvcpu_device *kd, u64 epoch, struct kvcpu_com
 		err = -EIO;
 		goto unlock;
 	}
-	if (!slot || kvcpu_admin_room(q) < count ||
+	if (!slot || kvcpu_admin_space(q) < count ||
 	    (wanted->hold && q->holds >= KVCPU_ADMIN_HOLDS)) {
 		err = -EAGAIN;
 		goto unlock;
@@ -252,11 +249,11 @@ static int kvcpu_admin_post(struct kvcpu_device *kd, u64 epoch, struct kvcpu_com
 	words[count - 1].tag = slot->tag;
 	words[count - 1].control |= KVCPU_PUT(KVCPU_CTL_FLAGS, KVCPU_F_COMPLETE);
 	for (i = 0; i < count; i++)
-		kvcpu_admin_put(q, &words[i]);
-	/* Orders the entries before it. */
+		kvcpu_admin_write_entry(q, &words[i]);
+	/* Orders the entries before the doorbell. */
 	writeq(q->tail, kd->regs + KVCPU_DOORBELL_BASE + KVCPU_DB_SQ_TAIL);
-	/* Most commands have ended within that write. */
-	kvcpu_admin_take(kd);
+	/* The device executes most commands within that write. */
+	kvcpu_admin_advance_head(kd);
 unlock:
 	spin_unlock_irq(&q->lock);
 	return err;
@@ -265,13 +262,13 @@ unlock:
 /**
  * kvcpu_admin_hold() - send a HOLD
  * @kd: device
- * @epoch: of the context it is for
+ * @epoch: epoch of the context
  * @words: the command
- * @done: called when it has ended, perhaps before this returns
- * @data: its argument
+ * @done: called when the command has ended, perhaps before this function returns
+ * @data: argument of @done
  *
- * Return: 0; -EAGAIN (no room; kvcpu_queues.wait is woken when there may be some); -EIO (the device
- * was reset, or is gone).
+ * Return: 0; -EAGAIN (the ring is full; kvcpu_queues.wait is woken when it may have space); -EIO
+ * (the device was reset or is gone).
  */
 int kvcpu_admin_hold(struct kvcpu_device *kd, u64 epoch, struct kvcpu_command_words *words,
 		     kvcpu_admin_done_t done, void *data)
@@ -283,29 +280,29 @@ int kvcpu_admin_hold(struct kvcpu_device *kd, u64 epoch, struct kvcpu_command_wo
 }
 
 /**
- * kvcpu_admin_has_room() - whether a HOLD would find a place
+ * kvcpu_admin_has_space() - check whether the ring has space for a HOLD
  * @kd: device
  *
- * Return: true also if the ring has ended.
+ * Return: true also if the ring is disabled or broken.
  */
-bool kvcpu_admin_has_room(struct kvcpu_device *kd)
+bool kvcpu_admin_has_space(struct kvcpu_device *kd)
 {
 	struct kvcpu_queues *q = &kd->queues;
 	bool has;
 
 	spin_lock_irq(&q->lock);
 	has = !q->enabled || q->broken ||
-	      (!list_empty(&q->free) && kvcpu_admin_room(q) && q->holds < KVCPU_ADMIN_HOLDS);
+	      (!list_empty(&q->free) && kvcpu_admin_space(q) && q->holds < KVCPU_ADMIN_HOLDS);
 	spin_unlock_irq(&q->lock);
 	return has;
 }
 
 /**
- * kvcpu_admin_forget() - nobody wants to hear of a HOLD any more
+ * kvcpu_admin_detach() - discard the result of a HOLD
  * @kd: device
- * @data: as kvcpu_admin_hold() had it
+ * @data: argument of kvcpu_admin_hold()
  */
-void kvcpu_admin_forget(struct kvcpu_device *kd, const void *data)
+void kvcpu_admin_detach(struct kvcpu_device *kd, const void *data)
 {
 	struct kvcpu_queues *q = &kd->queues;
 	int i;
@@ -319,13 +316,13 @@ void kvcpu_admin_forget(struct kvcpu_device *kd, const void *data)
 }
 
 /**
- * struct kvcpu_admin_batch - commands that somebody waits for
- * @epoch: of what they are about
+ * struct kvcpu_admin_batch - commands whose completion a thread waits for
+ * @epoch: epoch of their context
  * @words: the commands
- * @count: how many
- * @tag: of the last one
- * @done: its end
- * @result: its result
+ * @count: number of @words
+ * @tag: tag of the last command
+ * @done: completed when the last command has ended
+ * @result: result of the last command
  */
 struct kvcpu_admin_batch {
 	u64 epoch;
@@ -352,8 +349,8 @@ static int kvcpu_batch_post(struct kvcpu_device *kd, struct kvcpu_admin_batch *b
 				&batch->tag);
 }
 
-/* No answer: what was sent cannot be taken back, so nothing more is sent. */
-static int kvcpu_batch_give_up(struct kvcpu_device *kd, struct kvcpu_admin_batch *batch)
+/* Commands that were sent cannot be cancelled. So the ring is not used until the next reset. */
+static int kvcpu_batch_abandon(struct kvcpu_device *kd, struct kvcpu_admin_batch *batch)
 {
 	struct kvcpu_queues *q = &kd->queues;
 	bool done;
@@ -367,20 +364,20 @@ static int kvcpu_batch_give_up(struct kvcpu_device *kd, struct kvcpu_admin_batch
 	spin_unlock_irq(&q->lock);
 	if (done)
 		return 0;
-	dev_err(&kd->dev, "the admin ring does not answer: no more mappings until a reset\n");
+	dev_err(&kd->dev, "the admin ring timed out, no more mappings until a reset\n");
 	wake_up_all(&q->wait);
 	return -ETIMEDOUT;
 }
 
 /**
- * kvcpu_admin_run() - send commands that do not wait in the device, and wait for their end
+ * kvcpu_admin_run() - send commands that do not wait in the device, and wait for their completion
  * @kd: device
- * @epoch: of what they are about
- * @words: the commands; their order is kept
- * @count: how many, at most KVCPU_ADMIN_ENTRIES
+ * @epoch: epoch of their context
+ * @words: the commands; the device executes them in this order
+ * @count: number of @words, at most KVCPU_ADMIN_ENTRIES
  *
- * Return: 0, whatever the statuses; -EIO (the device was reset, or is gone: then what they would
- * have done is done); -ETIMEDOUT.
+ * Return: 0 with any status; -EIO (the device was reset or is gone, and so has no holds);
+ * -ETIMEDOUT.
  */
 int kvcpu_admin_run(struct kvcpu_device *kd, u64 epoch, struct kvcpu_command_words *words,
 		    u32 count)
@@ -390,76 +387,13 @@ int kvcpu_admin_run(struct kvcpu_device *kd, u64 epoch, struct kvcpu_command_wor
 
 	init_completion(&batch.done);
 	wait_event_timeout(kd->queues.wait, (err = kvcpu_batch_post(kd, &batch)) != -EAGAIN,
-			   KVCPU_ADMIN_PATIENCE);
+			   KVCPU_ADMIN_TIMEOUT);
 	if (err)
 		return err == -EAGAIN ? -ETIMEDOUT : err;
-	if (!wait_for_completion_timeout(&batch.done, KVCPU_ADMIN_PATIENCE)) {
-		err = kvcpu_batch_give_up(kd, &batch);
+	if (!wait_for_completion_timeout(&batch.done, KVCPU_ADMIN_TIMEOUT)) {
+		err = kvcpu_batch_abandon(kd, &batch);
 		if (err)
 			return err;
 	}
 	return batch.result == KVCPU_ADMIN_ABORTED ? -EIO : 0;
-}
-
-/* -- Event queue ----------------------------------------------------------------- */
-
-static void kvcpu_event(struct kvcpu_device *kd, u64 head, u64 block)
-{
-	u64 context = KVCPU_GET(KVCPU_NTC_CONTEXT, head);
-	struct kvcpu_file *file;
-
-	if (context >= KVCPU_CONTEXTS_MAX)
-		return;
-	spin_lock_irq(&kd->lock);
-	file = kd->owners[context];
-	if (!file)
-		goto unlock;
-	switch (KVCPU_GET(KVCPU_NTC_KIND, head)) {
-	case KVCPU_NT_REVOKE:
-		kvcpu_view_revoke(file, block);
-		break;
-	case KVCPU_NT_STOPPED:
-	case KVCPU_NT_DROPPED:
-		kvcpu_file_signal(file);
-		break;
-	}
-unlock:
-	spin_unlock_irq(&kd->lock);
-}
-
-/**
- * kvcpu_events_interrupt() - the event queue's vector, in a thread
- * @irq: interrupt number
- * @data: device
- *
- * Return: IRQ_HANDLED.
- */
-irqreturn_t kvcpu_events_interrupt(int irq, void *data)
-{
-	struct kvcpu_device *kd = data;
-	struct kvcpu_queues *q = &kd->queues;
-	u64 before = q->events_head;
-
-	for (;;) {
-		__le64 *at = q->events + (q->events_head % KVCPU_EVENT_RECORDS) *
-					 KVCPU_NOTICE_SIZE_WORDS;
-		u64 phase = le64_to_cpu(READ_ONCE(at[KVCPU_NW_PHASE]));
-
-		if (!kvcpu_is_new(phase, q->events_head / KVCPU_EVENT_RECORDS))
-			break;
-		/* The other words were stored before the one with the phase. */
-		dma_rmb();
-		kvcpu_event(kd, le64_to_cpu(READ_ONCE(at[KVCPU_NW_HEAD])),
-			    le64_to_cpu(READ_ONCE(at[KVCPU_NW_BLOCK])));
-		q->events_head++;
-		cond_resched();
-	}
-	if (q->events_head != before) {
-		writeq(q->events_head, kd->regs + KVCPU_DOORBELL_BASE + KVCPU_DB_EVQ_HEAD);
-		return IRQ_HANDLED;
-	}
-	/* Raised for nothing new: the device may have lost its way to our memory. */
-	if (!(readq(kd->regs + KVCPU_REG_QUEUE_ENABLE) & KVCPU_QEN_EVENTS))
-		dev_err_ratelimited(&kd->dev, "the event queue has stopped\n");
-	return IRQ_HANDLED;
 }

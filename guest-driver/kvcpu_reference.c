@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The public reference interface: seven ioctls that become writes of the reference-compatible
- * registers, on context 0, and outlive the file they came through.
+ * registers. They act on context 0, and their effect outlives the file.
  */
 #include <linux/overflow.h>
 #include <linux/uaccess.h>
 
 #include "kvcpu.h"
+#include "kvcpu_advice.h"
+#include "kvcpu_reference.h"
+#include "kvcpu_window.h"
 
 static int kvcpu_step(struct kvcpu_device *kd, void __user *argument)
 {
@@ -26,7 +29,7 @@ static int kvcpu_step(struct kvcpu_device *kd, void __user *argument)
 	return 0;
 }
 
-/* The device executes a hint at the write of its last register. */
+/* Writes the registers of a hint. The write of the last one executes the hint. */
 static void kvcpu_hint(struct kvcpu_device *kd, unsigned int cmd,
 		       const struct kv_cpu_block_info *info)
 {
@@ -82,7 +85,7 @@ static int kvcpu_block_hint(struct kvcpu_device *kd, unsigned int cmd, void __us
 	err = kvcpu_enter(kd);
 	if (err)
 		return err;
-	/* What lies outside the KV space goes too: the device counts it as ignored. */
+	/* The device counts a hint outside the KV space as ignored. */
 	if (!in_view)
 		kvcpu_hint(kd, cmd, &info);
 	kvcpu_hint_count(kd, cmd, &info);
@@ -136,10 +139,10 @@ static int kvcpu_get_telemetry(struct kvcpu_device *kd, void __user *argument)
 }
 
 /**
- * kvcpu_ioc_reference() - the reference interface's ioctls
+ * kvcpu_ioc_reference() - execute an ioctl of the reference interface
  * @kd: device
- * @cmd: which
- * @argument: its payload
+ * @cmd: number of the ioctl
+ * @argument: argument of the ioctl
  *
  * Return: 0; -EINVAL (length 0, or a range that wraps), -EFAULT, -ENODEV, -ENOTTY (no such ioctl).
  */
@@ -163,8 +166,8 @@ long kvcpu_ioc_reference(struct kvcpu_device *kd, unsigned int cmd, void __user 
 }
 
 /**
- * kvcpu_tuning_default() - note what a device that was just reset works with
- * @kd: device, not yet in use
+ * kvcpu_tuning_default() - record the settings of a device that was just reset
+ * @kd: device, not in use yet
  */
 void kvcpu_tuning_default(struct kvcpu_device *kd)
 {
@@ -182,10 +185,10 @@ void kvcpu_tuning_default(struct kvcpu_device *kd)
 }
 
 /**
- * kvcpu_tuning_restore() - give a device that was reset while in use what it had before
+ * kvcpu_tuning_restore() - restore the settings of a device after a function-level reset
  * @kd: device, entered
  *
- * The step too: telemetry and sysfs go on saying it.
+ * The step of context 0 is restored too, because telemetry and sysfs still show it.
  */
 void kvcpu_tuning_restore(struct kvcpu_device *kd)
 {

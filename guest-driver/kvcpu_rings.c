@@ -1,16 +1,63 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What can be done to rings that are set up: RESTART, and which interrupts they raise.
+ * Rings after SETUP: their state, RESTART, interrupts and quota.
  */
 #include <linux/eventfd.h>
-#include <linux/uaccess.h>
 
 #include "kvcpu.h"
+#include "kvcpu_context.h"
+#include "kvcpu_ioctl.h"
+#include "kvcpu_limits.h"
+#include "kvcpu_rings.h"
+#include "kvcpu_struct.h"
+#include "kvcpu_window.h"
+
+/* -- State ----------------------------------------------------------------- */
 
 /**
- * kvcpu_coalesce_valid() - whether interrupts can be asked for so
- * @count: completions that raise one
- * @ns: after the first of them it is raised in any case
+ * kvcpu_ring_state() - read the state of a file's rings
+ * @file: open file with a context; its device is entered
+ *
+ * Return: KVCPU_RS_*.
+ */
+u32 kvcpu_ring_state(struct kvcpu_file *file)
+{
+	struct kvcpu_device *kd = file->kd;
+
+	if (!file->rings)
+		return KVCPU_RS_NO_RING;
+	kvcpu_write(kd, KVCPU_REG_CONTEXT_SELECT, file->context);
+	return KVCPU_GET(KVCPU_CXS_RING, kvcpu_read(kd, KVCPU_REG_CONTEXT_STATE));
+}
+
+/**
+ * kvcpu_ring_ready() - check whether a file's completion ring has a completion to consume
+ * @file: open file with a context; its device is entered
+ * @stopped: output: the rings are stopped
+ *
+ * The function reads the state from the device. So a value that a process wrote to its ring has no
+ * effect.
+ *
+ * Return: true if there are completions that CQ_HEAD does not count.
+ */
+bool kvcpu_ring_ready(struct kvcpu_file *file, bool *stopped)
+{
+	u32 state = kvcpu_ring_state(file);
+	u64 indices;
+
+	*stopped = state != KVCPU_RS_RUNNING && state != KVCPU_RS_NO_RING;
+	if (state == KVCPU_RS_NO_RING)
+		return false;
+	indices = kvcpu_read(file->kd, KVCPU_REG_CONTEXT_CQ);
+	return KVCPU_GET(KVCPU_CXR_DEVICE, indices) != KVCPU_GET(KVCPU_CXR_GUEST, indices);
+}
+
+/* -- Coalescing ------------------------------------------------------------- */
+
+/**
+ * kvcpu_coalesce_valid() - check coalescing settings
+ * @count: number of completions that raise an interrupt
+ * @ns: time after the first of them that raises an interrupt in any case
  */
 bool kvcpu_coalesce_valid(u32 count, u32 ns)
 {
@@ -20,10 +67,10 @@ bool kvcpu_coalesce_valid(u32 count, u32 ns)
 }
 
 /**
- * kvcpu_coalesce_word() - the same as the device takes it
+ * kvcpu_coalesce_word() - encode coalescing settings for the device
  * @file: open file
- * @rings: its rings
- * @count: completions
+ * @rings: rings of the file
+ * @count: number of completions
  * @ns: time
  */
 u64 kvcpu_coalesce_word(struct kvcpu_file *file, const struct kvcpu_rings *rings, u32 count, u32 ns)
@@ -33,10 +80,10 @@ u64 kvcpu_coalesce_word(struct kvcpu_file *file, const struct kvcpu_rings *rings
 }
 
 /**
- * kvcpu_rings_lock() - keep a file's rings and buffers as they are
+ * kvcpu_rings_lock() - lock a file's rings and buffers against changes
  * @file: open file
  *
- * Return: 0, and kvcpu_rings_unlock() must follow; -ENXIO (it has no rings), -EIO, -ENODEV,
+ * Return: 0, and kvcpu_rings_unlock() must follow; -ENXIO (the file has no rings), -EIO, -ENODEV,
  * -ERESTARTSYS.
  */
 int kvcpu_rings_lock(struct kvcpu_file *file)
@@ -67,8 +114,8 @@ void kvcpu_rings_unlock(struct kvcpu_file *file)
 	mutex_unlock(&file->submit);
 }
 
-/* Tells the device what raises the context's vector just now. */
-static int kvcpu_coalesce_tell(struct kvcpu_file *file)
+/* Sends the interrupt coalescing settings that are in force to the device. */
+static int kvcpu_coalesce_send(struct kvcpu_file *file)
 {
 	struct kvcpu_rings *rings = file->rings;
 	u32 count = rings->armed ? 1 : rings->coalesce.count;
@@ -84,7 +131,7 @@ static int kvcpu_coalesce_tell(struct kvcpu_file *file)
 	if (file->lost)
 		return -EIO;
 	err = kvcpu_execute(file->kd, &words, &result);
-	/* Rings that are stopped may not take it: RESTART tells them. */
+	/* Stopped rings may refuse the settings; RESTART sends them again. */
 	if (err || KVCPU_GET(KVCPU_RES_STATUS, result) == KVCPU_SC_BAD_STATE)
 		return err;
 	return kvcpu_status_errno(result);
@@ -109,14 +156,14 @@ static int kvcpu_restart_entered(struct kvcpu_file *file, u32 *stopped)
 	err = kvcpu_execute(file->kd, &words, &result);
 	if (!err)
 		err = kvcpu_status_errno(result);
-	return err ? err : kvcpu_coalesce_tell(file);
+	return err ? err : kvcpu_coalesce_send(file);
 }
 
 /**
  * kvcpu_ioc_restart() - KVCPU_IOC_RESTART
  * @file: open file
  * @argument: struct kvcpu_restart of the user
- * @size: its size
+ * @size: size of that structure
  *
  * Return: 0; see struct kvcpu_restart.
  */
@@ -143,11 +190,11 @@ long kvcpu_ioc_restart(struct kvcpu_file *file, void __user *argument, size_t si
 }
 
 /**
- * kvcpu_rings_arm() - have the device raise an interrupt for the next completion, or as before
+ * kvcpu_rings_arm() - enable or disable an interrupt for the next completion
  * @file: open file
- * @arm: whether somebody waits, or does so no more
+ * @arm: true when a wait begins, false when it ends
  *
- * Completions that are there and not taken count as the next.
+ * A completion that CQ_HEAD does not count raises the interrupt at once.
  *
  * Return: 0, -ENXIO (no rings), -EIO, -ENODEV.
  */
@@ -165,7 +212,7 @@ int kvcpu_rings_arm(struct kvcpu_file *file, bool arm)
 	} else {
 		rings->armed += arm ? 1 : -1;
 		if (rings->armed == arm && rings->coalesce.count != 1)
-			err = kvcpu_coalesce_tell(file);
+			err = kvcpu_coalesce_send(file);
 		if (err && arm)
 			rings->armed--;
 	}
@@ -177,7 +224,7 @@ int kvcpu_rings_arm(struct kvcpu_file *file, bool arm)
  * kvcpu_ioc_coalesce() - KVCPU_IOC_COALESCE
  * @file: open file
  * @argument: struct kvcpu_coalesce of the user
- * @size: its size
+ * @size: size of that structure
  *
  * Return: 0; see struct kvcpu_coalesce.
  */
@@ -197,7 +244,7 @@ long kvcpu_ioc_coalesce(struct kvcpu_file *file, void __user *argument, size_t s
 	err = kvcpu_enter(file->kd);
 	if (!err) {
 		file->rings->coalesce = coalesce;
-		err = kvcpu_coalesce_tell(file);
+		err = kvcpu_coalesce_send(file);
 		kvcpu_leave(file->kd);
 	}
 	kvcpu_rings_unlock(file);
@@ -208,7 +255,7 @@ long kvcpu_ioc_coalesce(struct kvcpu_file *file, void __user *argument, size_t s
  * kvcpu_ioc_eventfd() - KVCPU_IOC_EVENTFD
  * @file: open file
  * @argument: struct kvcpu_eventfd of the user
- * @size: its size
+ * @size: size of that structure
  *
  * Return: 0; see struct kvcpu_eventfd.
  */
@@ -236,5 +283,40 @@ long kvcpu_ioc_eventfd(struct kvcpu_file *file, void __user *argument, size_t si
 	}
 	if (context)
 		eventfd_ctx_put(context);
+	return err;
+}
+
+/* -- Quota ------------------------------------------------------------------ */
+
+/**
+ * kvcpu_ioc_quota() - KVCPU_IOC_QUOTA
+ * @file: open file
+ * @argument: struct kvcpu_quota of the user
+ * @size: size of that structure
+ *
+ * Return: 0; see struct kvcpu_quota.
+ */
+long kvcpu_ioc_quota(struct kvcpu_file *file, void __user *argument, size_t size)
+{
+	struct kvcpu_command_words words = {
+		.control = KVCPU_PUT(KVCPU_CTL_OPCODE, KVCPU_OP_QUOTA),
+	};
+	struct kvcpu_quota quota;
+	int err;
+
+	err = kvcpu_struct_in(&quota, sizeof(quota), argument, size);
+	if (err)
+		return err;
+	if (!(file->kd->features & KVCPU_FEATURE_QUOTAS))
+		return -EOPNOTSUPP;
+	err = kvcpu_quota_allowed(file->kd, quota.slots_min, &quota.slots_max);
+	if (err)
+		return err;
+	words.extent = kvcpu_quota_word(quota.slots_min, quota.slots_max);
+	err = kvcpu_rings_lock(file);
+	if (err)
+		return err;
+	err = kvcpu_issue_checked(file, &words);
+	kvcpu_rings_unlock(file);
 	return err;
 }

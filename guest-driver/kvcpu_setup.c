@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * SETUP: a file's queue pair and residency map. Once they are there the process uses them without
- * the driver.
+ * SETUP: a file's queue pair and residency map. After SETUP the process uses them without the
+ * driver.
  */
 #include <linux/eventfd.h>
 #include <linux/log2.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 
 #include "kvcpu.h"
+#include "kvcpu_context.h"
+#include "kvcpu_ioctl.h"
+#include "kvcpu_limits.h"
+#include "kvcpu_memory.h"
+#include "kvcpu_mmap.h"
+#include "kvcpu_rings.h"
+#include "kvcpu_struct.h"
+#include "kvcpu_view.h"
 
 static bool kvcpu_entries_valid(u32 entries)
 {
@@ -87,8 +94,8 @@ static struct kvcpu_rings *kvcpu_rings_alloc(struct kvcpu_file *file,
 	return rings;
 }
 
-/* Has the device write the first @count parts of the map, or none of them any more. */
-static int kvcpu_parts_tell(struct kvcpu_file *file, struct kvcpu_rings *rings, bool forget)
+/* Registers every part of the residency map with the device, or unregisters it with @remove. */
+static int kvcpu_parts_register(struct kvcpu_file *file, struct kvcpu_rings *rings, bool remove)
 {
 	u64 left = file->kd->blocks;
 	u64 blocks;
@@ -103,14 +110,14 @@ static int kvcpu_parts_tell(struct kvcpu_file *file, struct kvcpu_rings *rings, 
 		};
 
 		blocks = min_t(u64, left, KVCPU_RESIDENCY_PART);
-		words.count = forget ? 0 : blocks;
+		words.count = remove ? 0 : blocks;
 		left -= blocks;
-		err = kvcpu_order(file, &words);
+		err = kvcpu_issue_checked(file, &words);
 	}
 	return err;
 }
 
-static int kvcpu_rings_tell(struct kvcpu_file *file, struct kvcpu_rings *rings,
+static int kvcpu_rings_open(struct kvcpu_file *file, struct kvcpu_rings *rings,
 			    const struct kvcpu_setup *setup)
 {
 	struct kvcpu_command_words words = {
@@ -124,14 +131,14 @@ static int kvcpu_rings_tell(struct kvcpu_file *file, struct kvcpu_rings *rings,
 	};
 	int err, undone;
 
-	err = kvcpu_parts_tell(file, rings, false);
+	err = kvcpu_parts_register(file, rings, false);
 	if (!err)
-		err = kvcpu_order(file, &words);
+		err = kvcpu_issue_checked(file, &words);
 	if (!err)
 		return 0;
-	undone = kvcpu_parts_tell(file, rings, true);
+	undone = kvcpu_parts_register(file, rings, true);
 	if (undone && undone != -ENODEV && undone != -EIO) {
-		dev_err(&file->kd->dev, "the device keeps a residency map: its memory is lost\n");
+		dev_err(&file->kd->dev, "the device keeps a residency map, its memory is not freed\n");
 		rings->parts = NULL;
 	}
 	return err;
@@ -148,8 +155,8 @@ static void kvcpu_rings_set(struct kvcpu_file *file, struct kvcpu_rings *rings)
 
 /**
  * kvcpu_rings_free() - free a file's rings, residency map and buffers
- * @file: file whose context the device has forgotten, and that nobody maps any more; the caller
- *	holds kvcpu_device.binding
+ * @file: file whose context has ended in the device and that no process maps; the caller holds
+ *	kvcpu_device.binding
  */
 void kvcpu_rings_free(struct kvcpu_file *file)
 {
@@ -190,7 +197,7 @@ static int kvcpu_setup_bound(struct kvcpu_file *file, const struct kvcpu_setup *
 	rings = kvcpu_rings_alloc(file, setup);
 	if (IS_ERR(rings))
 		return PTR_ERR(rings);
-	err = kvcpu_rings_tell(file, rings, setup);
+	err = kvcpu_rings_open(file, rings, setup);
 	if (err) {
 		kvcpu_rings_release(file->kd, rings);
 		return err;
@@ -209,7 +216,7 @@ static int kvcpu_setup_locked(struct kvcpu_file *file, struct kvcpu_setup *setup
 	err = kvcpu_context_get(file);
 	if (err)
 		return err;
-	/* The answer first: a file has rings only if its owner could be told. */
+	/* The result is copied first: a file has rings only if the process got the result. */
 	kvcpu_setup_fill(file, setup);
 	err = kvcpu_struct_out(argument, setup, sizeof(*setup), size);
 	if (err)
@@ -226,7 +233,7 @@ static int kvcpu_setup_locked(struct kvcpu_file *file, struct kvcpu_setup *setup
  * kvcpu_ioc_setup() - KVCPU_IOC_SETUP
  * @file: open file
  * @argument: struct kvcpu_setup of the user
- * @size: its size
+ * @size: size of that structure
  *
  * Return: 0; see struct kvcpu_setup.
  */

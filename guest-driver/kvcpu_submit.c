@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVCPU_IOC_SUBMIT: commands in the name of the file's own context.
+ * KVCPU_IOC_SUBMIT: commands that act in the file's context.
  *
- * A command costs one copy in, one use of the command window, and one copy out, the copies shared
- * by a page of commands. Nothing is allocated but at a file's first SUBMIT and first READ or WRITE.
+ * A command needs one copy in, one use of the command window, and one copy out. A page of commands
+ * is copied at once. Memory is allocated only at a file's first SUBMIT and at its first READ or
+ * WRITE.
  */
 #include <linux/dma-mapping.h>
 #include <linux/sched/signal.h>
@@ -11,6 +12,11 @@
 #include <linux/uaccess.h>
 
 #include "kvcpu.h"
+#include "kvcpu_completion.h"
+#include "kvcpu_context.h"
+#include "kvcpu_ioctl.h"
+#include "kvcpu_struct.h"
+#include "kvcpu_window.h"
 
 /* The longest struct kvcpu_command that any version is expected to have. */
 #define KVCPU_COMMAND_SIZE_MAX PAGE_SIZE
@@ -22,7 +28,7 @@ static u64 kvcpu_status(u64 result)
 
 /* -- One command ----------------------------------------------------------- */
 
-/* The buffer is mapped only while the window is held, so removal finds nothing mapped. */
+/* The buffer is mapped only while the window is held, so no mapping exists during removal. */
 static int kvcpu_issue_dma(struct kvcpu_file *file, struct kvcpu_command_words *words, u32 length,
 			   enum dma_data_direction direction, u64 *result)
 {
@@ -55,7 +61,7 @@ static int kvcpu_copy(struct kvcpu_file *file, struct kvcpu_command *command,
 {
 	void __user *buffer = u64_to_user_ptr(command->buffer);
 	bool to_device = command->opcode == KVCPU_OP_WRITE;
-	/* The device refuses a length of 0; there is nothing to map for it then. */
+	/* The device refuses a length of 0. One byte is mapped then: a mapping cannot be empty. */
 	u32 mapped = max(command->length, 1U);
 	int err;
 
@@ -82,7 +88,7 @@ static int kvcpu_pin(struct kvcpu_file *file, struct kvcpu_command *command,
 {
 	int err;
 
-	/* Before the command: its completion may come before its result is read. */
+	/* Before the command: the completion may come before the result is read. */
 	words->tag = kvcpu_request_pin(file, command->user_data);
 	if (!words->tag) {
 		command->result = KVCPU_PUT(KVCPU_RES_STATUS, KVCPU_SC_BUSY);
@@ -159,7 +165,7 @@ static int kvcpu_run(struct kvcpu_file *file, struct kvcpu_command *command)
 	case KVCPU_OP_CLEAR:
 		return kvcpu_issue(file, &words, &command->result);
 	}
-	/* The window takes the driver's own commands too: others go no further than here. */
+	/* The command window also accepts commands of the driver. A process may not send those. */
 	command->result = KVCPU_PUT(KVCPU_RES_STATUS, KVCPU_SC_BAD_OPCODE);
 	return 0;
 }
@@ -198,7 +204,7 @@ static int kvcpu_commands_out(u8 __user *to, const struct kvcpu_command *chunk, 
 	return 0;
 }
 
-/* Executes up to @count commands of the chunk; @done says how many. Returns 1 to stop there. */
+/* Executes at most @count commands of the chunk. @done: how many. Returns 1 to stop after them. */
 static int kvcpu_run_chunk(struct kvcpu_file *file, u32 count, bool go_on, u32 *done)
 {
 	u64 status;
@@ -260,8 +266,8 @@ static int kvcpu_submit_alloc(struct kvcpu_file *file)
 }
 
 /**
- * kvcpu_submit_free() - free what SUBMIT made for a file
- * @file: file that nobody has open any more, detached from its device
+ * kvcpu_submit_free() - free the memory that SUBMIT allocated for a file
+ * @file: file that no process has open and that is detached from its device
  */
 void kvcpu_submit_free(struct kvcpu_file *file)
 {
@@ -275,13 +281,13 @@ void kvcpu_submit_free(struct kvcpu_file *file)
  * kvcpu_ioc_submit() - KVCPU_IOC_SUBMIT
  * @file: open file
  * @argument: struct kvcpu_submit of the user
- * @size: its size
+ * @size: size of that structure
  *
- * Commands before one that fails the call have been executed; @done says how many.
+ * Commands before the one that fails the call have been executed. @done counts them.
  *
- * Return: 0; -EINVAL (see struct kvcpu_submit), -EMFILE (no context is free), -EIO (a reset took
- * what the file owned), -ENOMEM, -E2BIG, -EFAULT, -ENODEV, -EINTR (killed), -ERESTARTSYS (a signal
- * before anything was done).
+ * Return: 0; -EINVAL (see struct kvcpu_submit), -EMFILE (no context is free), -EIO (the file's
+ * resources were lost in a reset), -ENOMEM, -E2BIG, -EFAULT, -ENODEV, -EINTR (killed), -ERESTARTSYS
+ * (a signal before the first command).
  */
 long kvcpu_ioc_submit(struct kvcpu_file *file, void __user *argument, size_t size)
 {

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Attributes of the char device's node: the reference interface's, and the administrator's.
+ * sysfs attributes of the device: those of the reference interface, and those for the
+ * administrator.
  */
 #include <linux/kstrtox.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
 
 #include "kvcpu.h"
+#include "kvcpu_chardev.h"
+#include "kvcpu_window.h"
 
 static struct kvcpu_device *kvcpu_of(struct device *dev)
 {
 	return container_of(dev, struct kvcpu_device, dev);
 }
 
-/* -- The reference interface's --------------------------------------------- */
+/* -- Attributes of the reference interface ---------------------------------- */
 
 static ssize_t current_step_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
@@ -52,10 +55,10 @@ static ssize_t telemetry_show(struct device *dev, struct device_attribute *attr,
 static DEVICE_ATTR_RO(telemetry);
 
 /**
- * struct kvcpu_weight - a weight or threshold as an attribute
+ * struct kvcpu_weight - attribute for a weight or threshold
  * @attr: the attribute
- * @field: where the telemetry has it
- * @offset: its register
+ * @field: offset in struct kv_cpu_telemetry
+ * @offset: offset of the register
  */
 struct kvcpu_weight {
 	struct device_attribute attr;
@@ -133,13 +136,13 @@ static struct kvcpu_weight kvcpu_prefetch_thresh = {
 	.offset = KVCPU_REG_PREFETCH_THRESH,
 };
 
-/* -- The administrator's --------------------------------------------------- */
+/* -- Attributes for the administrator ---------------------------------------- */
 
 /**
  * struct kvcpu_policy_entry - one placement policy
- * @number: what register POLICY takes
- * @bit: its bit in register POLICIES
- * @name: as the attribute has it
+ * @number: value of register POLICY
+ * @bit: bit in register POLICIES
+ * @name: name in the attribute
  */
 struct kvcpu_policy_entry {
 	u32 number;
@@ -167,7 +170,7 @@ static ssize_t policy_show(struct device *dev, struct device_attribute *attr, ch
 		if (kvcpu_policies[i].number == policy)
 			return sysfs_emit(buf, "%s\n", kvcpu_policies[i].name);
 	}
-	/* A newer device's. */
+	/* A policy of a newer device. */
 	return sysfs_emit(buf, "%llu\n", policy);
 }
 
@@ -274,7 +277,7 @@ static ssize_t kvcpu_tuning_show(struct kvcpu_device *kd, const u64 *field, char
 	return sysfs_emit(buf, "%llu\n", value);
 }
 
-/* The device would refuse what is not within @min and @max, and say so to nobody here. */
+/* The device ignores a value outside of @min to @max without an error, so it is checked here. */
 static int kvcpu_tuning_store(struct kvcpu_device *kd, u64 *field, u32 offset, const char *buf,
 			      u64 min, u64 max)
 {
@@ -333,10 +336,10 @@ static ssize_t shared_cap_store(struct device *dev, struct device_attribute *att
 static DEVICE_ATTR_RW(shared_cap);
 
 /**
- * struct kvcpu_limit - a bound that the driver keeps, as an attribute
+ * struct kvcpu_limit - attribute for a limit that the driver enforces
  * @attr: the attribute
- * @field: where struct kvcpu_tuning has it
- * @max: the largest it can be; 0: the number of fast slots
+ * @field: offset in struct kvcpu_tuning
+ * @max: largest value; 0: the number of fast slots
  */
 struct kvcpu_limit {
 	struct device_attribute attr;

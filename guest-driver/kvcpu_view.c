@@ -9,12 +9,14 @@
 
 #include "kvcpu.h"
 #include "kvcpu_compat.h"
+#include "kvcpu_queues.h"
+#include "kvcpu_view.h"
 
 /**
- * kvcpu_view_bytes() - how long the view is
+ * kvcpu_view_bytes() - length of the linear view
  * @kd: device
  *
- * Return: bytes; 0 if there is none.
+ * Return: bytes; 0 if the device has no view.
  */
 u64 kvcpu_view_bytes(const struct kvcpu_device *kd)
 {
@@ -26,7 +28,7 @@ static u64 kvcpu_fault_block(const struct kvcpu_file *file, const struct vm_faul
 	return ((u64)vmf->pgoff << PAGE_SHIFT) / file->kd->block_size;
 }
 
-/* The part of an area that shows a block. */
+/* Finds the range of an area that maps a block. */
 static void kvcpu_view_range(const struct vm_area_struct *vma, u64 block, u64 block_size,
 			     unsigned long *start, unsigned long *end)
 {
@@ -37,7 +39,7 @@ static void kvcpu_view_range(const struct vm_area_struct *vma, u64 block, u64 bl
 	*end = min_t(u64, vma->vm_end, vma->vm_start + (first + block_size - area));
 }
 
-/* Whole blocks: a first touch of each page would cost a fault each. */
+/* Maps the whole block, so that the block costs one fault and not one for each page. */
 static vm_fault_t kvcpu_view_insert(struct vm_area_struct *vma, struct kvcpu_hold *hold)
 {
 	struct kvcpu_file *file = vma->vm_file->private_data;
@@ -54,7 +56,7 @@ static vm_fault_t kvcpu_view_insert(struct vm_area_struct *vma, struct kvcpu_hol
 	kvcpu_view_range(vma, hold->block, size, &start, &end);
 	first = (u64)vma->vm_pgoff << PAGE_SHIFT;
 	bytes += first + (start - vma->vm_start) - hold->block * size;
-	/* Without a WRITE hold the entries are read-only, so that a store comes to pfn_mkwrite. */
+	/* Without a WRITE hold the entries are read-only, so that a store calls pfn_mkwrite. */
 	if (hold->kinds & KVCPU_HOLD_WRITE)
 		protection = pgprot_writecombine(vm_get_page_prot(vma->vm_flags));
 	for (at = start; at < end && result == VM_FAULT_NOPAGE; at += PAGE_SIZE)
@@ -62,8 +64,8 @@ static vm_fault_t kvcpu_view_insert(struct vm_area_struct *vma, struct kvcpu_hol
 	return result;
 }
 
-/* Waits for what a fault found busy, and has the fault made again. */
-static vm_fault_t kvcpu_view_wait(struct vm_fault *vmf, u64 block, bool room)
+/* Waits until the block is not busy, or with @space until the admin ring has space; retries. */
+static vm_fault_t kvcpu_view_wait(struct vm_fault *vmf, u64 block, bool space)
 {
 	struct file *filp = vmf->vma->vm_file;
 	struct kvcpu_file *file = filp->private_data;
@@ -72,12 +74,12 @@ static vm_fault_t kvcpu_view_wait(struct vm_fault *vmf, u64 block, bool room)
 	if (unlock && vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
 		return VM_FAULT_RETRY;
 	if (unlock) {
-		/* The area may be gone as soon as the lock is, and with it the file. */
+		/* Without the lock the area may be unmapped, and the file closed. */
 		get_file(filp);
 		mmap_read_unlock(vmf->vma->vm_mm);
 	}
-	if (room)
-		wait_event_killable(file->kd->queues.wait, kvcpu_admin_has_room(file->kd));
+	if (space)
+		wait_event_killable(file->kd->queues.wait, kvcpu_admin_has_space(file->kd));
 	else
 		wait_event_killable(file->view.wait, !kvcpu_hold_busy(&file->view, block));
 	if (!unlock)
@@ -98,7 +100,7 @@ static vm_fault_t kvcpu_view_errno(int err)
 	}
 }
 
-/* Maps a block, with @replace instead of what the area's page tables have of it. */
+/* Maps a block; with @replace, first removes its entries from the page tables of the area. */
 static vm_fault_t kvcpu_view_map(struct vm_fault *vmf, bool write, bool replace)
 {
 	struct vm_area_struct *vma = vmf->vma;
@@ -120,7 +122,7 @@ static vm_fault_t kvcpu_view_map(struct vm_fault *vmf, bool write, bool replace)
 			zap_vma_ptes(vma, start, end - start);
 		}
 		result = kvcpu_view_insert(vma, hold);
-		/* From now on it stays for a while, so that the access is made. */
+		/* The block stays mapped for min_residency_ns, so that the access succeeds. */
 		if (!hold->mapped)
 			hold->since = ktime_get();
 		hold->mapped = true;
@@ -139,9 +141,9 @@ static vm_fault_t kvcpu_view_fault(struct vm_fault *vmf)
 static vm_fault_t kvcpu_view_mkwrite(struct vm_fault *vmf)
 {
 	/*
-	 * The entries are made writable here, under the lock: the caller would do it after it, when
-	 * the block may have been taken away and mapped again for reading. NOPAGE keeps him from
-	 * it, beside RETRY too.
+	 * The entries become writable here, under the lock. The caller would make them writable
+	 * after the lock is released, when the block may have been revoked and mapped again for
+	 * reading. NOPAGE prevents that, also together with RETRY.
 	 */
 	return kvcpu_view_map(vmf, true, true) | VM_FAULT_NOPAGE;
 }
@@ -172,8 +174,8 @@ const struct vm_operations_struct kvcpu_view_ops = {
 
 /**
  * kvcpu_view_mmap() - map the linear view
- * @file: open file with a context; the caller holds its mapping lock
- * @vma: area, within the view
+ * @file: open file with a context; the caller holds kvcpu_file.mapping
+ * @vma: area within the view
  *
  * Return: 0, -ENXIO (the device has no holds) or -ENOMEM.
  */
@@ -184,7 +186,7 @@ int kvcpu_view_mmap(struct kvcpu_file *file, struct vm_area_struct *vma)
 	if (!(file->kd->features & KVCPU_FEATURE_VIEW))
 		return -ENXIO;
 	if (!view->words)
-		/* Each block of a batch may have a hold of each kind. */
+		/* A block of a batch may have a hold of each kind. */
 		view->words = kmalloc_array(2 * KVCPU_REVOKE_BATCH, sizeof(*view->words),
 					    GFP_KERNEL_ACCOUNT);
 	if (!view->words)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a process can map of the device: the linear view and its holds, doorbell, rings, residency
- * map.
+ * The linear view of a file and its holds.
  */
 #ifndef KVCPU_VIEW_H
 #define KVCPU_VIEW_H
 
 #include <linux/atomic.h>
+#include <linux/bits.h>
 #include <linux/hrtimer.h>
 #include <linux/list.h>
 #include <linux/types.h>
@@ -14,55 +14,49 @@
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
-struct file;
 struct kvcpu_command_words;
 struct kvcpu_device;
 struct kvcpu_file;
 struct vm_area_struct;
 
-/* Where in a file what is: the view at 0, as large as the device; the others far behind it. */
-#define KVCPU_OFFSET_SQ BIT_ULL(60)
-#define KVCPU_OFFSET_CQ (KVCPU_OFFSET_SQ + BIT_ULL(32))
-#define KVCPU_OFFSET_DOORBELL (KVCPU_OFFSET_SQ + 2 * BIT_ULL(32))
-#define KVCPU_OFFSET_RESIDENCY BIT_ULL(61)
-
 #define KVCPU_HOLD_READ BIT(0)
 #define KVCPU_HOLD_WRITE BIT(1)
 
 /**
- * enum kvcpu_hold_state - who may change a hold
- * @KVCPU_HOLD_ASKING: a HOLD is in the device; its completion will
- * @KVCPU_HOLD_ANSWERED: the holder of kvcpu_file.mapping
- * @KVCPU_HOLD_LEAVING: it is being given back; whoever does that
+ * enum kvcpu_hold_state - which function may change a hold
+ * @KVCPU_HOLD_REQUESTED: a HOLD is in the device; its completion changes the hold
+ * @KVCPU_HOLD_COMPLETED: no HOLD is in the device; the holder of kvcpu_file.mapping changes
+ *	the hold
+ * @KVCPU_HOLD_RELEASING: the hold is being released; the work of the view changes it
  */
 enum kvcpu_hold_state {
-	KVCPU_HOLD_ASKING,
-	KVCPU_HOLD_ANSWERED,
-	KVCPU_HOLD_LEAVING,
+	KVCPU_HOLD_REQUESTED,
+	KVCPU_HOLD_COMPLETED,
+	KVCPU_HOLD_RELEASING,
 };
 
 /**
- * struct kvcpu_hold - a block that is held for page-table entries, or is asked for
- * @view: whose it is
- * @block: its number
+ * struct kvcpu_hold - a block that is held for page-table entries, or whose hold is requested
+ * @view: view that the hold belongs to
+ * @block: number of the block
  * @state: enum kvcpu_hold_state
  * @kinds: KVCPU_HOLD_* that the device has granted
- * @asked: what is being asked for
- * @revoked: the device wants it back
- * @mapped: it has been mapped since it was granted
+ * @requested: KVCPU_HOLD_* of the latest HOLD
+ * @revoked: the device has sent a REVOKE for the block
+ * @mapped: the block has been mapped since it was granted
  * @result: KVCPU_RES_* fields of the latest HOLD: place and generation
- * @since: when it was first mapped, or granted
- * @node: in kvcpu_view.revoked, or in a batch that is given back
+ * @since: time of the first mapping, or of the grant
+ * @node: in kvcpu_view.revoked, or in a batch that is being released
  *
- * All of it is under the lock of kvcpu_view.holds, and what says ANSWERED above under
- * kvcpu_file.mapping besides.
+ * The lock of kvcpu_view.holds protects every member. In state COMPLETED kvcpu_file.mapping is
+ * needed besides to change one.
  */
 struct kvcpu_hold {
 	struct kvcpu_view *view;
 	u64 block;
 	enum kvcpu_hold_state state;
 	u8 kinds;
-	u8 asked;
+	u8 requested;
 	bool revoked;
 	bool mapped;
 	u64 result;
@@ -70,19 +64,19 @@ struct kvcpu_hold {
 	struct list_head node;
 };
 
-/* Blocks that are given back at once. */
+/* Blocks that one batch releases at most. */
 #define KVCPU_REVOKE_BATCH 64
 
 /**
  * struct kvcpu_view - the linear view of a file
  * @holds: struct kvcpu_hold by block. Its lock is taken by interrupt handlers
- * @revoked: holds that the device wants back; under the lock of @holds
- * @wait: woken when a hold stops being asked for or given back
- * @areas: mappings of it
- * @idle: the last of them has gone: nothing needs to be held
- * @work: gives holds back
- * @timer: when it is to look again
- * @words: commands of a batch; @work's own
+ * @revoked: holds that the device has revoked; under the lock of @holds
+ * @wait: woken when a hold leaves the state REQUESTED or RELEASING
+ * @areas: number of areas that map the view
+ * @idle: the last area was unmapped, so no hold is needed
+ * @work: releases holds
+ * @timer: starts @work when the next hold may be released
+ * @words: commands of a batch; used by @work only
  */
 struct kvcpu_view {
 	struct xarray holds;
@@ -94,12 +88,6 @@ struct kvcpu_view {
 	struct hrtimer timer;
 	struct kvcpu_command_words *words;
 };
-
-/* kvcpu_mmap.c */
-int kvcpu_space_make(struct kvcpu_file *file, struct file *filp);
-void kvcpu_space_free(struct kvcpu_file *file);
-int kvcpu_mmap(struct file *filp, struct vm_area_struct *vma);
-void kvcpu_unmap_all(struct kvcpu_file *file);
 
 /* kvcpu_view.c */
 u64 kvcpu_view_bytes(const struct kvcpu_device *kd);
@@ -113,10 +101,5 @@ void kvcpu_view_free(struct kvcpu_file *file);
 void kvcpu_view_revoke(struct kvcpu_file *file, u64 block);
 bool kvcpu_hold_busy(struct kvcpu_view *view, u64 block);
 int kvcpu_hold_get(struct kvcpu_file *file, u64 block, bool write, struct kvcpu_hold **result);
-
-/* kvcpu_advice.c */
-int kvcpu_fadvise(struct file *filp, loff_t offset, loff_t length, int advice);
-bool kvcpu_advise_address(struct kvcpu_device *kd, unsigned int cmd, u64 va, u64 length, u64 step,
-			  int *err);
 
 #endif /* KVCPU_VIEW_H */

@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVCPU_IOC_WAIT: who waits for completions, of SUBMIT or of the rings, or for a time.
+ * KVCPU_IOC_WAIT: wait for completions of SUBMIT or of the rings, or for a time.
  */
 #include <linux/hrtimer.h>
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
 #include "kvcpu.h"
+#include "kvcpu_completion.h"
+#include "kvcpu_ioctl.h"
+#include "kvcpu_rings.h"
+#include "kvcpu_struct.h"
+#include "kvcpu_window.h"
 
-#define KVCPU_TAKE 16
-/* Device and guest clocks may drift apart: a long sleep looks at the device's in between. */
+#define KVCPU_REAP_BATCH 16
+/* The clocks of device and guest may drift apart: a long sleep reads the device's clock again. */
 #define KVCPU_SLEEP_MAX_NS (10 * NSEC_PER_SEC)
 
 /**
- * kvcpu_has_completions() - whether there are so many of SUBMIT's completions to take
+ * kvcpu_has_completions() - check whether a file has completions of SUBMIT to consume
  * @file: open file
- * @count: how many
+ * @count: number of completions
  */
 bool kvcpu_has_completions(struct kvcpu_file *file, u32 count)
 {
@@ -27,7 +32,7 @@ bool kvcpu_has_completions(struct kvcpu_file *file, u32 count)
 	return has;
 }
 
-/* Whether there is something to look at, the time apart. Errors count as such. */
+/* Checks whether the wait is over for a reason other than the time. An error is such a reason. */
 static bool kvcpu_wait_over(struct kvcpu_file *file, const struct kvcpu_wait *wait, u32 seen,
 			    int *err)
 {
@@ -59,7 +64,7 @@ static int kvcpu_sleep(struct kvcpu_file *file, const struct kvcpu_wait *wait, u
 		err = prepare_to_wait_event(&file->wait, &entry, TASK_INTERRUPTIBLE);
 		if (err || kvcpu_wait_over(file, wait, seen, &gone))
 			break;
-		/* No slack: the caller named an instant. */
+		/* No slack: the caller asked for a precise time. */
 		if (!schedule_hrtimeout_range(&until, 0, HRTIMER_MODE_ABS))
 			break;
 	}
@@ -67,8 +72,8 @@ static int kvcpu_sleep(struct kvcpu_file *file, const struct kvcpu_wait *wait, u
 	return err;
 }
 
-/* The device's time, and whether the rings end the wait. */
-static int kvcpu_look(struct kvcpu_file *file, struct kvcpu_wait *wait, bool *ready)
+/* Reads the device's time, and checks whether the rings end the wait. */
+static int kvcpu_wait_read(struct kvcpu_file *file, struct kvcpu_wait *wait, bool *ready)
 {
 	struct kvcpu_device *kd = file->kd;
 	bool stopped = false;
@@ -91,9 +96,9 @@ static int kvcpu_wait_until(struct kvcpu_file *file, struct kvcpu_wait *wait)
 	u32 seen;
 
 	for (;;) {
-		/* Before the look: what comes after it is not slept over. */
+		/* Read before the device, so that a later interrupt ends the sleep. */
 		seen = READ_ONCE(file->interrupts);
-		failed = kvcpu_look(file, wait, &ready);
+		failed = kvcpu_wait_read(file, wait, &ready);
 		over = kvcpu_wait_over(file, wait, seen, &err);
 		if (failed || err)
 			return failed ? failed : err;
@@ -107,7 +112,7 @@ static int kvcpu_wait_until(struct kvcpu_file *file, struct kvcpu_wait *wait)
 	}
 }
 
-/* The same, with an interrupt for the next completion of the ring. */
+/* Like kvcpu_wait_until(), with an interrupt for the next completion of the ring. */
 static int kvcpu_wait_armed(struct kvcpu_file *file, struct kvcpu_wait *wait)
 {
 	int err = kvcpu_rings_arm(file, true);
@@ -115,18 +120,18 @@ static int kvcpu_wait_armed(struct kvcpu_file *file, struct kvcpu_wait *wait)
 	if (err)
 		return err == -ENXIO ? -EINVAL : err;
 	err = kvcpu_wait_until(file, wait);
-	/* A reset has undone it already. */
+	/* After a reset there is nothing to undo, and the error does not matter. */
 	kvcpu_rings_arm(file, false);
 	return err;
 }
 
-/* Those behind the first @seen; how many, at most @room. */
-static u32 kvcpu_peek(struct kvcpu_file *file, struct kvcpu_completion *to, u32 seen, u32 room)
+/* Copies at most @capacity completions after the first @seen. Returns their number. */
+static u32 kvcpu_peek(struct kvcpu_file *file, struct kvcpu_completion *to, u32 seen, u32 capacity)
 {
 	u32 count, i;
 
 	spin_lock_irq(&file->kd->lock);
-	count = min(kvcpu_ring_used(file) - seen, room);
+	count = min(kvcpu_ring_used(file) - seen, capacity);
 	for (i = 0; i < count; i++)
 		to[i] = file->ring[(file->ring_tail + seen + i) & KVCPU_INDEX_MASK];
 	spin_unlock_irq(&file->kd->lock);
@@ -140,25 +145,25 @@ static void kvcpu_consume(struct kvcpu_file *file, u32 count)
 	spin_unlock_irq(&file->kd->lock);
 }
 
-/* Completions leave the ring only once the user has them and knows how many they are. */
-static int kvcpu_take(struct kvcpu_file *file, struct kvcpu_wait *wait, void __user *argument,
+/* Completions leave the ring only after the user has got them and their number. */
+static int kvcpu_reap(struct kvcpu_file *file, struct kvcpu_wait *wait, void __user *argument,
 		      size_t size)
 {
 	struct kvcpu_completion __user *to = u64_to_user_ptr(wait->completions);
-	struct kvcpu_completion some[KVCPU_TAKE];
+	struct kvcpu_completion some[KVCPU_REAP_BATCH];
 	u32 count;
 	int err;
 
-	err = mutex_lock_interruptible(&file->take);
+	err = mutex_lock_interruptible(&file->reap);
 	if (err)
 		return err;
 	while (wait->count < wait->capacity) {
 		count = kvcpu_peek(file, some, wait->count,
-				   min_t(u32, wait->capacity - wait->count, KVCPU_TAKE));
+				   min_t(u32, wait->capacity - wait->count, KVCPU_REAP_BATCH));
 		if (!count)
 			break;
 		if (copy_to_user(to + wait->count, some, count * sizeof(*some))) {
-			/* What was written before counts. */
+			/* Completions that were copied before are returned. */
 			err = wait->count ? 0 : -EFAULT;
 			break;
 		}
@@ -168,7 +173,7 @@ static int kvcpu_take(struct kvcpu_file *file, struct kvcpu_wait *wait, void __u
 		err = kvcpu_struct_out(argument, wait, sizeof(*wait), size);
 	if (!err)
 		kvcpu_consume(file, wait->count);
-	mutex_unlock(&file->take);
+	mutex_unlock(&file->reap);
 	return err;
 }
 
@@ -176,10 +181,10 @@ static int kvcpu_take(struct kvcpu_file *file, struct kvcpu_wait *wait, void __u
  * kvcpu_ioc_wait() - KVCPU_IOC_WAIT
  * @file: open file
  * @argument: struct kvcpu_wait of the user
- * @size: its size
+ * @size: size of that structure
  *
- * Return: 0; -EINVAL (unknown flag, no rings, @min above @capacity), -E2BIG, -EFAULT, -EIO (a reset
- * took what the file owned), -ENODEV, -ERESTARTSYS.
+ * Return: 0; -EINVAL (unknown flag, no rings, @min above @capacity), -E2BIG, -EFAULT, -EIO (the
+ * file's resources were lost in a reset), -ENODEV, -ERESTARTSYS.
  */
 long kvcpu_ioc_wait(struct kvcpu_file *file, void __user *argument, size_t size)
 {
@@ -191,7 +196,7 @@ long kvcpu_ioc_wait(struct kvcpu_file *file, void __user *argument, size_t size)
 		return err;
 	if (wait.flags & ~KVCPU_WAIT_RING || wait.min > wait.capacity)
 		return -EINVAL;
-	/* What was unmapped before is held no more while he waits: the device may need its slot. */
+	/* Release the holds of areas that were unmapped: the device may need the slots. */
 	flush_work(&file->view.work);
 	wait.count = 0;
 	if (wait.flags & KVCPU_WAIT_RING)
@@ -200,5 +205,5 @@ long kvcpu_ioc_wait(struct kvcpu_file *file, void __user *argument, size_t size)
 		err = kvcpu_wait_until(file, &wait);
 	if (err)
 		return err;
-	return kvcpu_take(file, &wait, argument, size);
+	return kvcpu_reap(file, &wait, argument, size);
 }

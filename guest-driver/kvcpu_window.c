@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Register access, and the command window.
+ * Register access and the command window.
  */
 #include <linux/io-64-nonatomic-lo-hi.h>
 
 #include "kvcpu.h"
+#include "kvcpu_window.h"
 
 #ifndef CONFIG_64BIT
-/* The device refuses the halves of a 64-bit write: half a command must not execute. */
+/* The device refuses the halves of a 64-bit write, so that no half of a command executes. */
 #error "kvcpu needs a 64-bit kernel"
 #endif
 
@@ -15,7 +16,7 @@
  * kvcpu_enter() - begin to use the device's registers
  * @kd: device
  *
- * Sleeps while another user, or a reset of the function, has them.
+ * Sleeps while another thread or a function-level reset uses them.
  *
  * Return: 0, and kvcpu_leave() must follow; -ENODEV if the driver is unbound.
  */
@@ -29,7 +30,7 @@ int kvcpu_enter(struct kvcpu_device *kd)
 }
 
 /**
- * kvcpu_leave() - end what kvcpu_enter() began
+ * kvcpu_leave() - undo kvcpu_enter()
  * @kd: device
  */
 void kvcpu_leave(struct kvcpu_device *kd)
@@ -42,7 +43,7 @@ void kvcpu_leave(struct kvcpu_device *kd)
  * @kd: device, entered
  * @offset: KVCPU_REG_*
  *
- * Return: its value; all ones once the function has left the bus.
+ * Return: the value; all ones once the function has left the bus.
  */
 u64 kvcpu_read(struct kvcpu_device *kd, u32 offset)
 {
@@ -53,7 +54,7 @@ u64 kvcpu_read(struct kvcpu_device *kd, u32 offset)
  * kvcpu_write() - write a register
  * @kd: device, entered
  * @offset: KVCPU_REG_*
- * @value: what the register can take
+ * @value: value that the register accepts
  */
 void kvcpu_write(struct kvcpu_device *kd, u32 offset, u64 value)
 {
@@ -68,7 +69,7 @@ void kvcpu_write(struct kvcpu_device *kd, u32 offset, u64 value)
 #define KVCPU_WORD_META		BIT(5)
 #define KVCPU_WORD_TAG		BIT(6)
 
-/* The words that a command looks at. Each one spared is an exit from the guest spared. */
+/* The words that a command uses. Each word that is not written saves an exit from the guest. */
 static unsigned int kvcpu_words_of(u16 opcode)
 {
 	switch (opcode) {
@@ -115,9 +116,9 @@ static unsigned int kvcpu_words_of(u16 opcode)
  * @words: the command
  * @result: KVCPU_RES_* fields
  *
- * READ and WRITE have ended when this returns; what waits is completed by interrupt.
+ * READ and WRITE have ended at return. A command that waits is completed by interrupt.
  *
- * Return: 0, whatever the status in @result; -ENODEV if the function has left the bus.
+ * Return: 0 with any status in @result; -ENODEV if the function has left the bus.
  */
 int kvcpu_execute(struct kvcpu_device *kd, const struct kvcpu_command_words *words, u64 *result)
 {
@@ -137,37 +138,14 @@ int kvcpu_execute(struct kvcpu_device *kd, const struct kvcpu_command_words *wor
 		writeq_relaxed(words->meta, kd->regs + KVCPU_REG_CMD_META);
 	if (used & KVCPU_WORD_TAG)
 		writeq_relaxed(words->tag, kd->regs + KVCPU_REG_CMD_TAG);
-	/* Not relaxed: the words, and a buffer that WRITE reads, come before it. */
+	/* Not relaxed: orders the words, and a buffer that WRITE reads, before this write. */
 	writeq(words->control, kd->regs + KVCPU_REG_CMD_CONTROL);
 	*result = readq(kd->regs + KVCPU_REG_CMD_RESULT);
 	return *result == U64_MAX ? -ENODEV : 0;
 }
 
 /**
- * kvcpu_issue() - have the device execute a command in a file's context
- * @file: open file that has one
- * @words: the command, without a context
- * @result: KVCPU_RES_* fields
- *
- * Return: 0, whatever the status; -EIO if a reset took the context, -ENODEV.
- */
-int kvcpu_issue(struct kvcpu_file *file, struct kvcpu_command_words *words, u64 *result)
-{
-	struct kvcpu_device *kd = file->kd;
-	int err = kvcpu_enter(kd);
-
-	if (err)
-		return err;
-	words->control &= ~KVCPU_PUT(KVCPU_CTL_CONTEXT, KVCPU_CTL_CONTEXT_MASK);
-	words->control |= KVCPU_PUT(KVCPU_CTL_CONTEXT, file->context);
-	/* A reset since the caller looked: the context may be another file's by now. */
-	err = file->lost ? -EIO : kvcpu_execute(kd, words, result);
-	kvcpu_leave(kd);
-	return err;
-}
-
-/**
- * kvcpu_status_errno() - what a driver's own command's status is to a user
+ * kvcpu_status_errno() - convert the status of a command of the driver to an errno
  * @result: KVCPU_RES_* fields
  *
  * Return: 0 or a negative errno.
@@ -190,56 +168,4 @@ int kvcpu_status_errno(u64 result)
 	default:
 		return -EREMOTEIO;
 	}
-}
-
-/**
- * kvcpu_order() - have the device execute a command of the driver's own in a file's context
- * @file: open file that has one
- * @words: the command, without a context; not one that waits
- *
- * Return: 0; -EIO, -ENODEV as kvcpu_issue(); another errno where the device refused it.
- */
-int kvcpu_order(struct kvcpu_file *file, struct kvcpu_command_words *words)
-{
-	u64 result;
-	int err = kvcpu_issue(file, words, &result);
-
-	return err ? err : kvcpu_status_errno(result);
-}
-
-/**
- * kvcpu_ring_state() - the state of a file's rings
- * @file: open file with a context; its device is entered
- *
- * Return: KVCPU_RS_*.
- */
-u32 kvcpu_ring_state(struct kvcpu_file *file)
-{
-	struct kvcpu_device *kd = file->kd;
-
-	if (!file->rings)
-		return KVCPU_RS_NO_RING;
-	kvcpu_write(kd, KVCPU_REG_CONTEXT_SELECT, file->context);
-	return KVCPU_GET(KVCPU_CXS_RING, kvcpu_read(kd, KVCPU_REG_CONTEXT_STATE));
-}
-
-/**
- * kvcpu_ring_ready() - whether a file's completion ring has something to take, or never will have
- * @file: open file with a context; its device is entered
- * @stopped: whether the rings are stopped
- *
- * The device is asked: what a process may have written to its ring does not matter.
- *
- * Return: true if there are completions that CQ_HEAD does not count.
- */
-bool kvcpu_ring_ready(struct kvcpu_file *file, bool *stopped)
-{
-	u32 state = kvcpu_ring_state(file);
-	u64 indices;
-
-	*stopped = state != KVCPU_RS_RUNNING && state != KVCPU_RS_NO_RING;
-	if (state == KVCPU_RS_NO_RING)
-		return false;
-	indices = kvcpu_read(file->kd, KVCPU_REG_CONTEXT_CQ);
-	return KVCPU_GET(KVCPU_CXR_DEVICE, indices) != KVCPU_GET(KVCPU_CXR_GUEST, indices);
 }

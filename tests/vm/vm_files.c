@@ -74,6 +74,7 @@ static void test_scrub(void)
     uint8_t *bytes = malloc(size), *zero = calloc(1, size);
     uint64_t generation, first, again;
     int fd = open_device();
+    uint64_t blocks_free = info_of(fd).blocks_free;
 
     memset(bytes, 0x77, size);
     first = allocate(fd, 1);
@@ -82,8 +83,8 @@ static void test_scrub(void)
     pin_and_wait(fd, first, 1, LONG_NS);
     close(fd);
     fd = open_device();
-    /* The scrub takes device time, and ALLOC takes the lowest that is free. */
-    wait_for(fd, NULL, 0, 0, SECOND_NS / 10);
+    /* ALLOC takes the lowest free block, and a block is free only after its scrub. */
+    wait_until_free(fd, blocks_free);
     again = allocate(fd, 1);
     is(again, first, "closing gives blocks back, pinned ones too");
     ok(block_at(fd, again).use >> KVCPU_BUS_GENERATION_SHIFT != generation, "of a new generation");

@@ -3,25 +3,26 @@
  * User interface of the KV-CPU driver, on /dev/kvcpuN.
  *
  * Two interfaces share the magic 'K'. Numbers 0x01 to 0x07 are the public reference
- * interface, kept bit for bit. Numbers from 0x40 are ours, with these rules:
+ * interface, which does not change. Numbers from 0x40 are ours, with these rules:
  *
- *  - Structures grow at their end only. The size in the ioctl number says which version
- *    the caller was built with: a shorter one reads as if zero-extended (shorter than in
- *    version 1 is ENOTTY), a longer one is accepted if what the driver does not know is
- *    zero (E2BIG otherwise).
+ *  - Structures grow at their end only. The size in the ioctl number is the size of the version
+ *    that the caller was built with. A shorter structure is extended with zeros; shorter than in
+ *    version 1 is ENOTTY. A longer structure is accepted if the bytes that the driver does not
+ *    know are zero; otherwise the call fails with E2BIG.
  *  - Reserved fields must be zero (EINVAL otherwise).
- *  - Opcodes, flags, status codes and hint outcomes are those of kvcpu_hw.h: what the
- *    device says reaches the caller unchanged.
- *  - An open file is one context of the device. It is made by the first SUBMIT or by SETUP, owns
- *    what it allocates, and only it can name that. Closing it frees all.
+ *  - Opcodes, flags, status codes and hint outcomes are those of kvcpu_hw.h. The driver passes
+ *    the values of the device on unchanged.
+ *  - An open file is one context of the device. The first SUBMIT or SETUP creates the context. The
+ *    context owns the blocks that it allocates, and no other context can name them. Closing the
+ *    file frees all of them.
  *  - Times are the device's virtual nanoseconds, as in kvcpu_info.time_ns.
  *
- * Errors common to all: EFAULT (a pointer cannot be read or written), ENODEV (the device
- * is gone), ENOTTY (no such number), EINTR (a signal came while waiting), and for those that act in
- * the file's context EIO (a reset of the function took what the file owned: close it).
+ * Errors common to all: EFAULT (a pointer cannot be read or written), ENODEV (the device is gone),
+ * ENOTTY (no such number), EINTR (a signal came during a wait), and for calls that act in the
+ * file's context EIO (the file's resources were lost in a function-level reset: close the file).
  *
- * A file that has a context can also be mapped, with MAP_SHARED only. What lies at which offset
- * struct kvcpu_setup says; the linear view begins at offset 0 of every file that has a context:
+ * A file that has a context can also be mapped, with MAP_SHARED only. Struct kvcpu_setup returns
+ * the offset of each region. The linear view begins at offset 0 of every file that has a context:
  * byte n of the KV space is byte n of the file. posix_fadvise() on the file, and
  * madvise(MADV_WILLNEED) on the view, are hints on the blocks of that range.
  */
@@ -66,16 +67,16 @@ struct kv_cpu_weights {
 };
 
 /**
- * struct kv_cpu_telemetry - what was said to this device since the module bound it
+ * struct kv_cpu_telemetry - commands to this device since the module bound it
  * @current_step: the latest STEP_ADVANCE
- * @step_count: STEP_ADVANCEs
- * @hot_count: MARK_HOTs
- * @evict_count: EVICTs
- * @prefetch_count: PREFETCHes
- * @share_count: SHARE_PREFIXes
- * @last_va: of the latest command with a range
- * @last_len: of the same
- * @last_target_step: of the same, or the step of a later STEP_ADVANCE
+ * @step_count: number of STEP_ADVANCE
+ * @hot_count: number of MARK_HOT
+ * @evict_count: number of EVICT
+ * @prefetch_count: number of PREFETCH
+ * @share_count: number of SHARE_PREFIX
+ * @last_va: address of the latest command with a range
+ * @last_len: length of the latest command with a range
+ * @last_target_step: target step of that command, or the step of a later STEP_ADVANCE
  * @w_r: weight in force
  * @w_f: weight in force
  * @w_s: weight in force
@@ -111,7 +112,7 @@ struct kv_cpu_telemetry {
 
 /* -- Our interface -------------------------------------------------------- */
 
-/* Grows when numbers or fields are added; nothing is ever taken away. */
+/* Incremented when numbers or fields are added. None is ever removed. */
 #define KVCPU_UAPI_VERSION 2
 
 /* kvcpu_info.features */
@@ -126,10 +127,10 @@ struct kv_cpu_telemetry {
 #define KVCPU_FEATURE_HISTORY	0x100ULL	/* KVCPU_IOC_HISTORY, kvcpu_info.occupancy */
 
 /**
- * struct kvcpu_info - what the device and the driver are (KVCPU_IOC_INFO)
+ * struct kvcpu_info - properties of the device and the driver (KVCPU_IOC_INFO)
  * @uapi_version: KVCPU_UAPI_VERSION of the driver
  * @policy: placement policy in force, enum kvcpu_policy
- * @features: KVCPU_FEATURE_*: what this driver can do with this device
+ * @features: KVCPU_FEATURE_* of this driver with this device
  * @id: register ID
  * @caps: register CAPS
  * @block_size: bytes in a block
@@ -137,26 +138,26 @@ struct kv_cpu_telemetry {
  * @fast_slots: slots in the fast tier
  * @contexts: contexts, context 0 included
  * @dma_channels: channels between the tiers
- * @dma_latency_ns: ns that every move takes beside its bytes
+ * @dma_latency_ns: ns that every move takes in addition to the time of its bytes
  * @dma_bandwidth: bytes per second of all channels together
  * @scrub_bandwidth: bytes per second of the scrubber
  * @policies: bit n: policy n is available
  * @fast_free: slots that hold no block
- * @blocks_free: blocks that ALLOC may hand out now
+ * @blocks_free: blocks that ALLOC may return now
  * @log_records: event log records since its restart
  * @time_ns: the device's virtual time
  * @context: this file's context, 0 while it has none
  * @ring_state: KVCPU_RS_* of this file's rings; KVCPU_RS_NO_RING before SETUP. Since version 2,
- *	as all that follows; it was reserved, and zero
- * @doorbell_latency_ns: ns from an SQ_TAIL to the work on it
+ *	like all later members; reserved and zero before
+ * @doorbell_latency_ns: ns from a write of SQ_TAIL to the execution of its entries
  * @view_bytes: length of the linear view; 0: it cannot be mapped
- * @vectors: interrupt vectors that files share; 0: rings raise none
+ * @vectors: interrupt vectors that files share; 0: rings raise no interrupt
  * @buffers: buffers this file has registered
  * @slots_min: this file's minimum of slots
- * @slots_max: its maximum
- * @slots_used: slots its blocks are in
- * @blocks_owned: blocks it owns
- * @occupancy: blocks by where they are, in the order of the registers OCCUPANCY_*; zero without
+ * @slots_max: this file's maximum of slots
+ * @slots_used: slots that have blocks of this file
+ * @blocks_owned: blocks that this file owns
+ * @occupancy: number of blocks by place, in the order of the registers OCCUPANCY_*; zero without
  *	KVCPU_FEATURE_HISTORY
  */
 struct kvcpu_info {
@@ -195,19 +196,19 @@ struct kvcpu_info {
 #define KVCPU_INFO_SIZE_1 144
 
 /**
- * struct kvcpu_command - one command or hint, and what became of it
+ * struct kvcpu_command - one command or hint, and its result
  * @opcode: KVCPU_OP_*: ALLOC, FREE, PIN, UNPIN, READ, WRITE, CANCEL, FENCE or a hint
- * @flags: KVCPU_F_*; not KVCPU_F_COMPLETE, which is a ring's
+ * @flags: KVCPU_F_*; not KVCPU_F_COMPLETE, which is for rings
  * @reserved: zero
  * @first: first block. For ALLOC an output: the first block of the run
- * @count: blocks. ALLOC takes up to so many in one run; an output there: how many it got.
- *	READ and WRITE: 1
+ * @count: number of blocks; 1 for READ and WRITE. ALLOC allocates a run of at most @count
+ *	blocks and returns its length here
  * @arg: step for STEP, HOT, PREFETCHABLE; deadline in ns from now for PIN; for CANCEL
  *	the @user_data of the PIN; for ALLOC the first block's first token
  * @buffer: user address of the bytes of READ and WRITE
- * @offset: of READ and WRITE, in bytes from the block's start
- * @length: of READ and WRITE, in bytes; @offset + @length stays in the block
- * @meta: for ALLOC, what the directory keeps of the blocks: KVCPU_TAG_* fields
+ * @offset: offset of READ and WRITE, in bytes from the start of the block
+ * @length: length of READ and WRITE, in bytes; @offset + @length stays in the block
+ * @meta: for ALLOC, KVCPU_TAG_* fields that the directory stores for the blocks
  * @user_data: returned in the completion of a PIN or FENCE that had to wait
  * @result: output: KVCPU_RES_* fields: status, and by opcode AUX and VALUE
  */
@@ -232,20 +233,21 @@ struct kvcpu_command {
 /**
  * struct kvcpu_submit - commands to be executed in order (KVCPU_IOC_SUBMIT)
  * @commands: user address of an array of struct kvcpu_command
- * @count: how many, at most KVCPU_SUBMIT_MAX
+ * @count: number of commands, at most KVCPU_SUBMIT_MAX
  * @command_size: sizeof(struct kvcpu_command) of the caller
  * @flags: KVCPU_SUBMIT_*
- * @done: output: how many were executed; those behind are untouched
+ * @done: output: number of executed commands; later commands are unchanged
  *
- * Every executed command has its @result written back. Statuses are data, not errors: the
- * call fails only where the request itself cannot be read, written or carried out. A PIN whose
- * blocks are not all in the fast tier ends as KVCPU_SC_PENDING here and is completed later
- * through KVCPU_IOC_WAIT, and so does a FENCE that must wait; every one answers exactly once. None
- * of it is seen in the file's rings, and what the rings do is not seen here.
+ * The @result of every executed command is written back. Statuses are data, not errors: the call
+ * fails only if the request itself cannot be read, written or executed. A PIN whose blocks are not
+ * all in the fast tier ends as KVCPU_SC_PENDING here, and so does a FENCE that must wait. Each of
+ * them is completed exactly once, through KVCPU_IOC_WAIT. The completions of SUBMIT do not appear
+ * in the file's rings, and the completions of the rings do not appear here.
  *
- * Returns 0, or: EINVAL (a reserved field, an unknown flag, @count or @command_size out of range,
- * a length above the block size, READ or WRITE with a count other than 1), EMFILE (all contexts of
- * the device are in use), ENOMEM. @done is written then too: those before have been executed.
+ * Returns 0, or: EINVAL (a reserved field, an unknown flag, @count or @command_size out of range, a
+ * length above the block size, READ or WRITE with a count other than 1), EMFILE (all contexts of
+ * the device are in use), ENOMEM. @done is written then too: it counts the commands that were
+ * executed.
  */
 struct kvcpu_submit {
 	__u64 commands;
@@ -258,10 +260,10 @@ struct kvcpu_submit {
 #define KVCPU_SUBMIT_MAX 1024
 
 /**
- * struct kvcpu_completion - how a PIN or FENCE of SUBMIT that waited ended
- * @user_data: of its command
+ * struct kvcpu_completion - completion of a PIN or FENCE of SUBMIT that waited
+ * @user_data: user_data of the command
  * @result: KVCPU_RES_* fields
- * @time_ns: when, in the device's virtual time
+ * @time_ns: time of the completion, in the device's virtual time
  */
 struct kvcpu_completion {
 	__u64 user_data;
@@ -270,19 +272,20 @@ struct kvcpu_completion {
 };
 
 /*
- * Return, too, as soon as the completion ring has a completion that CQ_HEAD does not count, or
- * the ring is stopped. Interrupts that the file's coalescing holds back are asked for meanwhile.
+ * Also return as soon as the completion ring has a completion that CQ_HEAD does not count, or the
+ * rings are stopped. During the wait, interrupts are raised regardless of the file's coalescing.
  */
 #define KVCPU_WAIT_RING	0x1U
 
 /**
- * struct kvcpu_wait - take completions of SUBMIT, and wait for them or for a time (KVCPU_IOC_WAIT)
+ * struct kvcpu_wait - get completions of SUBMIT, and wait for them or for a time (KVCPU_IOC_WAIT)
  * @completions: user address of an array of struct kvcpu_completion
- * @capacity: its length
- * @min: return as soon as this many are there; 0 with @until_ns: wait for the time alone
+ * @capacity: length of the array
+ * @min: return as soon as this many completions are present; 0 with @until_ns: wait for the
+ *	time only
  * @until_ns: return at this device time at the latest; 0: do not wait
  * @count: output: completions written
- * @flags: KVCPU_WAIT_*; was reserved, and zero, in version 1
+ * @flags: KVCPU_WAIT_*; reserved and zero in version 1
  * @time_ns: output: the device's time at return
  *
  * Returns 0, with fewer than @min completions if the time came first or KVCPU_WAIT_RING ended the
@@ -299,18 +302,18 @@ struct kvcpu_wait {
 };
 
 /**
- * struct kvcpu_block - what the directory says of a block (KVCPU_IOC_BLOCK)
- * @block: input: its number; it must be this file's, or the caller needs CAP_SYS_ADMIN
+ * struct kvcpu_block - directory entry of a block (KVCPU_IOC_BLOCK)
+ * @block: input: number of the block; the file owns it, or the caller needs CAP_SYS_ADMIN
  * @state: KVCPU_BST_* fields
  * @place: KVCPU_BPL_* fields
  * @use: KVCPU_BUS_* fields
  * @tag: KVCPU_TAG_* fields
  * @tokens: KVCPU_BTK_* fields
- * @last_step: its context's step at its last use
- * @target: PREFETCHABLE's target or HOT's end, as a step
+ * @last_step: step of its context at its last use
+ * @target: target of PREFETCHABLE or end of HOT, as a step
  * @holds: KVCPU_BHD_* fields; since version 2
  *
- * Returns 0, or EINVAL (no such block), EPERM (not the caller's).
+ * Returns 0, or EINVAL (no such block), EPERM (the file does not own the block).
  */
 struct kvcpu_block {
 	__u64 block;
@@ -330,9 +333,9 @@ struct kvcpu_block {
 /**
  * struct kvcpu_counters - the device's counters (KVCPU_IOC_COUNTERS)
  * @values: user address of an array of __u64: by enum kvcpu_counter, then by
- *	enum kvcpu_status (commands that ended so)
- * @capacity: its length
- * @count: output: how many the device has; the first @capacity were written
+ *	enum kvcpu_status (number of commands that ended with that status)
+ * @capacity: length of the array
+ * @count: output: number of counters of the device; the first @capacity were written
  */
 struct kvcpu_counters {
 	__u64 values;
@@ -343,48 +346,46 @@ struct kvcpu_counters {
 /* -- Rings, buffers, the linear view --------------------------------------- */
 
 /**
- * struct kvcpu_region - what to give to mmap()
- * @offset: the file offset; 0 with @bytes 0: there is none. The view is the one at offset 0
- * @bytes: length, a multiple of the page size. A part of it may be mapped, nothing beyond
+ * struct kvcpu_region - arguments of mmap()
+ * @offset: file offset; 0 with @bytes 0: the region does not exist. The view has offset 0
+ * @bytes: length, a multiple of the page size. A part of the region may be mapped
  */
 struct kvcpu_region {
 	__u64 offset;
 	__u64 bytes;
 };
 
-/* Make a residency map. It takes 8 bytes a block of the device, in whole pages. */
+/* Create a residency map. It takes 8 bytes for each block of the device, in whole pages. */
 #define KVCPU_SETUP_RESIDENCY	0x1U
 
 /**
  * struct kvcpu_setup - give this file's context a queue pair (KVCPU_IOC_SETUP)
  * @flags: KVCPU_SETUP_*
  * @sq_entries: entries of the submission ring: a power of two, KVCPU_RING_ENTRIES_MIN to _MAX
- * @cq_entries: entries of the completion ring: likewise
- * @coalesce_count: completions that raise an interrupt, at most KVCPU_COALESCE_COUNT_MAX; 0:
- *	none is raised, the process polls. poll(), eventfd and their like need at least 1
- * @coalesce_ns: ns after the first of them at which it is raised in any case, at most
+ * @cq_entries: entries of the completion ring: a power of two in the same range
+ * @coalesce_count: completions that raise an interrupt, at most KVCPU_COALESCE_COUNT_MAX; 0: no
+ *	interrupt is raised, and the process polls. poll() and eventfd need at least 1
+ * @coalesce_ns: ns after the first of them at which the interrupt is raised in any case, at most
  *	KVCPU_COALESCE_MAX_NS; at least 1 with @coalesce_count above 1, 0 with @coalesce_count 0
- * @slots_min: minimum of fast slots; above what sysfs allows (slots_min_limit) for CAP_SYS_ADMIN
- *	only
- * @slots_max: maximum of fast slots; 0: as many as sysfs allows (slots_max_limit). More is for
- *	CAP_SYS_ADMIN only
+ * @slots_min: minimum of fast slots; above slots_min_limit of sysfs it needs CAP_SYS_ADMIN
+ * @slots_max: maximum of fast slots; 0: slots_max_limit of sysfs. A larger one needs CAP_SYS_ADMIN
  * @context: output: the file's context
  * @sq: output: the submission ring: entries of KVCPU_ENTRY_BYTES. Map it for reading and writing
  * @cq: output: the completion ring: header of KVCPU_CQ_HEADER_BYTES, then completions of
  *	KVCPU_COMPLETION_BYTES. Map it for reading
- * @doorbell: output: the doorbell page, KVCPU_DB_*: 64-bit stores alone. Map it for writing
- * @residency: output: the residency map: a word a block, by block number, KVCPU_RSD_*. It can be
+ * @doorbell: output: the doorbell page, KVCPU_DB_*: 64-bit stores only. Map it for writing
+ * @residency: output: the residency map: a word for each block, by number, KVCPU_RSD_*. It can be
  *	mapped for reading only. @bytes 0 without KVCPU_SETUP_RESIDENCY
  * @view: output: the linear view: byte n is byte n of the KV space. @bytes 0 if the device has
  *	no holds
  *
- * Once a file. The layout and the order of loads and stores are the device's own: its
- * specification, "Queue pairs". Of an entry's words CONTEXT in CONTROL is 0, and ADDR names a
- * buffer of KVCPU_IOC_BUFFER_ADD.
+ * SETUP succeeds once for a file. The section "Queue pairs" of the device's specification defines
+ * the layout, and the order of loads and stores. In an entry, CONTEXT in CONTROL is 0, and ADDR
+ * names a buffer of KVCPU_IOC_BUFFER_ADD.
  *
- * All of this can be mapped any number of times, lives until the file is closed and every mapping
- * of it is gone, and is of no use to anybody but who has the file. The doorbell page raises SIGBUS
- * once the device is gone or was reset; the rings and the map likewise.
+ * Each region can be mapped any number of times, and exists until the file is closed and every
+ * mapping of it is gone. Only processes that have the file can use it. An access to the doorbell
+ * page, the rings or the map raises SIGBUS once the device is gone or was reset.
  *
  * Returns 0, or: EINVAL (see above), EBUSY (the file has rings), EPERM (slots that need
  * CAP_SYS_ADMIN), ENOSPC (the minima of all contexts would be more than there are slots), EMFILE
@@ -409,12 +410,12 @@ struct kvcpu_setup {
 /**
  * struct kvcpu_restart - let rings that were stopped run again, from empty (KVCPU_IOC_RESTART)
  * @flags: zero
- * @stopped: output: KVCPU_RS_*: why they had stopped
+ * @stopped: output: KVCPU_RS_*: the reason why they were stopped
  *
- * The completion ring is zeroed, and all indices start from 0 again. What waited was cancelled when
- * the rings stopped; blocks, claims, hints and buffers are as they were.
+ * The completion ring is zeroed, and all indices start from 0 again. Waiting commands were
+ * cancelled when the rings stopped. Blocks, claims, hints and buffers are unchanged.
  *
- * Returns 0, or: EINVAL (@flags), EBUSY (they run), ENXIO (no SETUP yet).
+ * Returns 0, or: EINVAL (@flags), EBUSY (the rings run), ENXIO (no SETUP yet).
  */
 struct kvcpu_restart {
 	__u32 flags;
@@ -422,12 +423,12 @@ struct kvcpu_restart {
 };
 
 /**
- * struct kvcpu_coalesce - what raises an interrupt (KVCPU_IOC_COALESCE)
+ * struct kvcpu_coalesce - interrupt coalescing settings (KVCPU_IOC_COALESCE)
  * @count: as kvcpu_setup.coalesce_count
  * @ns: as kvcpu_setup.coalesce_ns
  *
- * Completions that are written and that CQ_HEAD does not count, count as just written: who has
- * polled and sets 1 here before he sleeps misses none.
+ * Completions that CQ_HEAD does not count, count as just written. So a process that polls, sets 1
+ * here and then sleeps misses none.
  *
  * Returns 0, or: EINVAL, ENXIO (no SETUP yet).
  */
@@ -438,12 +439,12 @@ struct kvcpu_coalesce {
 
 /**
  * struct kvcpu_eventfd - an eventfd to be signalled with each interrupt (KVCPU_IOC_EVENTFD)
- * @fd: the eventfd; it replaces the one before. -1: none from now on
+ * @fd: the eventfd; it replaces an earlier one. -1: remove the eventfd
  * @flags: zero
  *
- * Signalled when an interrupt that is due to completions in the ring comes, and when the rings are
- * stopped, cached blocks were dropped, the device is reset or is gone. Vectors may be shared, so it
- * may be signalled though there is nothing new.
+ * The eventfd is signalled when an interrupt for completions in the ring is raised, and when the
+ * rings are stopped, cached blocks were reclaimed, or the device is reset or gone. Vectors may be
+ * shared, so a signal may come without a new completion.
  *
  * Returns 0, or: EINVAL (@flags, not an eventfd), EBADF, ENXIO (no SETUP yet).
  */
@@ -452,24 +453,25 @@ struct kvcpu_eventfd {
 	__u32 flags;
 };
 
-/* kvcpu_buffer.id: the lowest number that is free. */
+/* kvcpu_buffer.id: the lowest free number. */
 #define KVCPU_BUFFER_ANY	0xffffffffU
 
 /**
  * struct kvcpu_buffer - memory that READ and WRITE of the ring may name (KVCPU_IOC_BUFFER_ADD)
  * @address: first byte, in the caller's memory
  * @length: bytes, at least 1
- * @id: its number, below KVCPU_BUFFERS_MAX, or KVCPU_BUFFER_ANY; output: the number
+ * @id: number of the buffer, below KVCPU_BUFFERS_MAX, or KVCPU_BUFFER_ANY; output: the number
  * @flags: zero
  *
- * The pages are pinned, must be writable, and count as the caller's pinned memory (RLIMIT_MEMLOCK,
- * but for CAP_IPC_LOCK) until the buffer is removed or the file is closed. Unmapping them does not
- * take them from the device. Mappings of a KV-CPU cannot be registered. An entry's ADDR is @id and
- * the offset from @address: KVCPU_BUF_*.
+ * The pages must be writable. They are pinned, and count as the caller's pinned memory (against
+ * RLIMIT_MEMLOCK, except with CAP_IPC_LOCK) until the buffer is removed or the file is closed.
+ * munmap() does not remove them from the device. Mappings of a KV-CPU cannot be registered. ADDR of
+ * an entry is
+ * @id and the offset from @address: KVCPU_BUF_*.
  *
  * Returns 0, or: EINVAL (@length, @id, @flags, a range that wraps), EFAULT (memory that cannot be
- * written or pinned), EEXIST (@id is in use), ENOSPC (all numbers are), ENOMEM (RLIMIT_MEMLOCK, or
- * no memory for its table, which takes 8 bytes a page in one piece), ENXIO (no SETUP yet),
+ * written or pinned), EEXIST (@id is in use), ENOSPC (all numbers are in use), ENOMEM
+ * (RLIMIT_MEMLOCK, or no contiguous memory for its table of 8 bytes a page), ENXIO (no SETUP yet),
  * EOPNOTSUPP (no KVCPU_FEATURE_BUFFERS).
  */
 struct kvcpu_buffer {
@@ -480,11 +482,11 @@ struct kvcpu_buffer {
 };
 
 /**
- * struct kvcpu_buffer_remove - take a buffer away (KVCPU_IOC_BUFFER_REMOVE)
- * @id: its number
+ * struct kvcpu_buffer_remove - remove a buffer (KVCPU_IOC_BUFFER_REMOVE)
+ * @id: number of the buffer
  * @flags: zero
  *
- * At return the device touches it no more. Entries that name it afterwards end as
+ * After return the device does not access the buffer. Later entries that name it end as
  * KVCPU_SC_BAD_BUFFER.
  *
  * Returns 0, or: EINVAL (@id, @flags), ENOENT (no such buffer), ENXIO (no SETUP yet).
@@ -497,7 +499,7 @@ struct kvcpu_buffer_remove {
 /**
  * struct kvcpu_quota - the context's minimum and maximum of slots (KVCPU_IOC_QUOTA)
  * @slots_min: as in struct kvcpu_setup
- * @slots_max: likewise
+ * @slots_max: as in struct kvcpu_setup
  *
  * Returns 0, or: EINVAL (@slots_min above @slots_max, or more than the device has), EPERM, ENOSPC,
  * ENXIO (no SETUP yet), EOPNOTSUPP.
@@ -510,10 +512,10 @@ struct kvcpu_quota {
 /**
  * struct kvcpu_record - a record of the device's event log
  * @sequence: number since the log's restart
- * @time_ns: since the log's restart
+ * @time_ns: ns since the log's restart
  * @what: kind (bits 15:0), detail (31:16), context (47:32), status (63:48)
  * @first: first block
- * @value: blocks, slot, or what else the kind says
+ * @value: number of blocks, slot, or another value by kind
  */
 struct kvcpu_record {
 	__u64 sequence;
@@ -524,15 +526,15 @@ struct kvcpu_record {
 };
 
 /**
- * struct kvcpu_history - what became of a block, newest first (KVCPU_IOC_HISTORY)
- * @block: its number; the caller needs CAP_SYS_ADMIN
- * @before: records with a lower sequence number alone; all ones: from the newest. Output: what
- *	to go on with
+ * struct kvcpu_history - history of a block, newest record first (KVCPU_IOC_HISTORY)
+ * @block: number of the block; the caller needs CAP_SYS_ADMIN
+ * @before: only records with a lower sequence number; all ones: from the newest. Output: the value
+ *	for the next call
  * @records: user address of an array of struct kvcpu_record
- * @capacity: its length, at most KVCPU_HISTORY_MAX
- * @count: output: records written; fewer than @capacity: no older ones are kept
+ * @capacity: length of the array, at most KVCPU_HISTORY_MAX
+ * @count: output: records written; fewer than @capacity: the log has no older ones
  *
- * Returns 0, or EINVAL (no such block, @capacity), EPERM, EOPNOTSUPP (the device keeps none).
+ * Returns 0, or EINVAL (no such block, @capacity), EPERM, EOPNOTSUPP (the device keeps no history).
  */
 struct kvcpu_history {
 	__u64 block;
