@@ -69,7 +69,7 @@ class BadOption(LauncherTest):
     def test_sizes_that_do_not_fit(self) -> None:
         done = kvcpu("demo", "--fast-blocks", "2")
         self.assertEqual(done.returncode, Exit.BAD_SIZES, done.stderr)
-        self.assertIn("fast tier of 2", done.stderr)
+        self.assertIn("--fast-blocks", done.stderr)
 
     def test_usage(self) -> None:
         for arguments, word in ((["run", "--kernel", "5.4", "--", "true"], "5.4"),

@@ -15,7 +15,7 @@ sys.dont_write_bytecode = True
 
 from tool import ToolTest  # noqa: E402 (the line above comes first)
 
-FAILED, BAD_TRACE, BAD_POLICY, BAD_SIZES = 1, 89, 90, 91
+FAILED, USAGE, BAD_TRACE, BAD_POLICY, BAD_SIZES = 1, 2, 89, 90, 91
 
 
 class Replay(ToolTest):
@@ -100,7 +100,7 @@ class Replay(ToolTest):
                               (["--fast-blocks", -1], "--fast-blocks"), (["--no-such"], "--no-such")):
             with self.subTest(options=options):
                 done = self.run_tool(self.sample, "--loopback", *options)
-                self.assertGreaterEqual(done.returncode, 100)
+                self.assertEqual(done.returncode, USAGE)
                 self.assertIn(says, done.stderr)
 
 
