@@ -1,0 +1,27 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Exit statuses of programs that the launcher runs for the user. TAP."""
+
+import signal
+import subprocess
+import sys
+
+from support import LauncherTest
+
+import tap
+from launcher import process
+
+
+class Status(LauncherTest):
+    def test_a_status_is_passed_on(self) -> None:
+        for status in (0, 1, 2, 92):
+            self.assertEqual(process.exit_status(status), status)
+
+    def test_a_signal_is_128_and_its_number(self) -> None:
+        for number in (signal.SIGUSR1, signal.SIGKILL, signal.SIGTERM):
+            done = subprocess.run([sys.executable, "-c", f"import os; os.kill(os.getpid(), {int(number)})"], check=False)
+            self.assertEqual(process.exit_status(done.returncode), 128 + number)
+
+
+if __name__ == "__main__":
+    tap.main()
