@@ -102,7 +102,7 @@ class Script(ToolTest):
         self.assertIn("line 2: fre 9: ", complaint)
 
     def test_refusals_name_command_and_status(self):
-        for lines, says in ((("alloc 0",), "BAD_RANGE"), (("alloc 1", "pin 0 2"), "pin 0 2: NOT_OWNER"),
+        for lines, says in ((("alloc 1", "free 0 0"), "BAD_RANGE"), (("alloc 1", "pin 0 2"), "pin 0 2: NOT_OWNER"),
                             (("alloc 1", "seal 0", "fill 0"), "fill: block 0: SEALED"),
                             (("alloc 1", "unpin 0"), "NOT_PINNED"), (("alloc 1", "pin 0", "free 0"), "PINNED"),
                             (("alloc 1100", "pin 0 1024", "pin 1024 --deadline 5"), "TIMED_OUT")):
