@@ -19,7 +19,8 @@ class Status(LauncherTest):
 
     def test_a_signal_is_128_and_its_number(self) -> None:
         for number in (signal.SIGUSR1, signal.SIGKILL, signal.SIGTERM):
-            done = subprocess.run([sys.executable, "-c", f"import os; os.kill(os.getpid(), {int(number)})"], check=False)
+            kill = f"import os; os.kill(os.getpid(), {int(number)})"
+            done = subprocess.run([sys.executable, "-c", kill], check=False)
             self.assertEqual(process.exit_status(done.returncode), 128 + number)
 
 

@@ -97,7 +97,8 @@ class Checks(unittest.TestCase):
         self.assertEqual(circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}), [])
 
     def test_upward(self) -> None:
-        files = {"util/x.h": '#include "state/y.h"\n', "state/y.h": '#include "util/z.h"\n', "util/z.h": "", "top.h": ""}
+        files = {"util/x.h": '#include "state/y.h"\n', "state/y.h": '#include "util/z.h"\n', "util/z.h": "",
+                 "top.h": ""}
         graph = include_graph(files)
         self.assertEqual(upward(graph, ["util", "state", "."]),
                          ["util/x.h includes state/y.h, which is on a higher floor"])
