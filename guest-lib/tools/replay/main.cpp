@@ -44,6 +44,18 @@ struct Options {
     bool shared = false;
 };
 
+void define_weights(CLI::App &app, Options &options) {
+    app.add_option("--w-r", options.weights.w_r, "score weight of recency")->capture_default_str();
+    app.add_option("--w-f", options.weights.w_f, "score weight of frequency")
+        ->capture_default_str();
+    app.add_option("--w-s", options.weights.w_s, "score weight of step age")->capture_default_str();
+    app.add_option("--w-d", options.weights.w_d, "score weight of sharing")->capture_default_str();
+    app.add_option("--evict-thresh", options.weights.evict_thresh, "score to demote below")
+        ->capture_default_str();
+    app.add_option("--prefetch-thresh", options.weights.prefetch_thresh, "score to promote above")
+        ->capture_default_str();
+}
+
 void define(CLI::App &app, Options &options) {
     app.add_option("TRACE", options.trace,
                    "JSON lines of timestamp, input_length, output_length, hash_ids")
@@ -90,15 +102,7 @@ void define(CLI::App &app, Options &options) {
         ->check(kvcpu::tools::whole_number("a number of blocks", 0, KVCPU_BLOCKS_MAX));
     app.add_flag("--cached", options.cached,
                  "blocks that the device drops when its space is full; else the replay does");
-    app.add_option("--w-r", options.weights.w_r, "score weight of recency")->capture_default_str();
-    app.add_option("--w-f", options.weights.w_f, "score weight of frequency")
-        ->capture_default_str();
-    app.add_option("--w-s", options.weights.w_s, "score weight of step age")->capture_default_str();
-    app.add_option("--w-d", options.weights.w_d, "score weight of sharing")->capture_default_str();
-    app.add_option("--evict-thresh", options.weights.evict_thresh, "score to demote below")
-        ->capture_default_str();
-    app.add_option("--prefetch-thresh", options.weights.prefetch_thresh, "score to promote above")
-        ->capture_default_str();
+    define_weights(app, options);
     app.add_option("--json", options.json, "write the figures to this file (-: to stdout)");
     app.add_flag("--plan", options.plan, "run nothing: print sizes that suit the trace, as JSON");
     app.add_flag("--shared", options.shared,
