@@ -15,6 +15,9 @@ import unittest
 from pathlib import Path
 
 sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from support.graph import circle  # noqa: E402 (the lines above come first: the source tree stays clean)
 
 ROOT = Path()
 
@@ -53,32 +56,6 @@ def symbol_graph(texts: dict[str, str]) -> Graph:
                 used.setdefault(home, []).append(word)
         graph[name] = used
     return graph
-
-
-def circle(graph: Graph) -> list[str]:
-    """The files of one circle, each using the next and the last using the first; empty if there is none."""
-    done: set[str] = set()
-    path: list[str] = []
-
-    def visit(name: str) -> list[str]:
-        if name in path:
-            return path[path.index(name):]
-        if name in done:
-            return []
-        path.append(name)
-        for used in sorted(graph[name]):
-            found = visit(used)
-            if found:
-                return found
-        path.pop()
-        done.add(name)
-        return []
-
-    for start in sorted(graph):
-        found = visit(start)
-        if found:
-            return found
-    return []
 
 
 def described(graph: Graph, files: list[str]) -> str:
