@@ -112,7 +112,7 @@ void ring(FuzzHost &host, unsigned context, uint64_t doorbell, uint64_t value) {
     host.write(KVCPU_DOORBELL_BASE + uint64_t{context} * KVCPU_DOORBELL_STRIDE + doorbell, value);
 }
 
-/* So many entries, available at once, and completions taken as a process that keeps up would. */
+/* Publishes so many entries at once, and consumes completions as a process that keeps up would. */
 void submit(FuzzHost &host, IndexLists &rings, Input &input, unsigned context) {
     const unsigned entries = 1U + input.byte() % 16U;
     for (unsigned i = 0; i < entries; ++i) {
@@ -121,7 +121,7 @@ void submit(FuzzHost &host, IndexLists &rings, Input &input, unsigned context) {
     ring(host, context, KVCPU_DB_SQ_TAIL, rings.tail[context]);
 }
 
-/* What was available last, once more, in the places that follow: cheap entries in great numbers. */
+/* Repeats the entries published last, in the places that follow: many cheap entries. */
 void repeat(FuzzHost &host, IndexLists &rings, Input &input, unsigned context) {
     const unsigned times = 1U + input.byte() % 16U;
     for (unsigned i = 0; i < times; ++i) {

@@ -166,7 +166,7 @@ void FuzzHost::check_conservation() {
     fail_in_ = 0;
     flip_ = 0;
     /*
-     * What was available already is done before, by whatever ring, and so not while the device's
+     * Entries published before are executed before, by whatever ring, and so not while the device's
      * clock stands; and moves end some time.
      */
     write(KVCPU_REG_CLOCK_STOP, KVCPU_CLOCK_RUNS);

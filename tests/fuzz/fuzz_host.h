@@ -50,7 +50,7 @@ class FuzzHost {
     void store(uint64_t address, uint64_t value);
     void advance(uint64_t ns);
     void reset(kvcpu_reset_kind kind);
-    /* IndexLists, event queue, maps and a buffer a context, as a driver sets them up. */
+    /* Rings, event queue, maps and a buffer a context, as a driver sets them up. */
     void open_all();
     void command(unsigned opcode, unsigned context, uint64_t first, uint64_t count, uint64_t arg,
                  uint64_t address, uint64_t extent);

@@ -393,7 +393,7 @@ Result Commands::fence(const Command &command) noexcept {
     return ahead == 0 ? Result{} : p_.fences.wait(command.context, ahead, command.completion);
 }
 
-/* -- IndexLists that end -------------------------------------------------------- */
+/* -- Rings that end -------------------------------------------------------- */
 
 /* What waits by it ends without completion, as the ring does not run any more. */
 void Commands::end_waits_of_ring(uint16_t context) noexcept {

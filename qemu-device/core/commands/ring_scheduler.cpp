@@ -55,7 +55,7 @@ bool RingScheduler::take(uint16_t context, uint64_t head) noexcept {
     return true;
 }
 
-/* -- RingScheduler ----------------------------------------------------------------- */
+/* -- Slices ---------------------------------------------------------------- */
 
 void RingScheduler::resume() noexcept {
     const bool is_idle = !pairs_.is_any_ready();

@@ -20,7 +20,7 @@ bool is_queue_address(uint64_t address) noexcept {
 QueuePairs::QueuePairs(Device &device)
     : d_(device),
       pairs_(device.contexts.size()),
-      scheduler_(static_cast<uint32_t>(pairs_.size()), turn_lists),
+      slice_lists_(static_cast<uint32_t>(pairs_.size()), turn_lists),
       ripe_ns_(pairs_.size()),
       faulty_(static_cast<uint32_t>(pairs_.size())),
       changed_(static_cast<uint32_t>(pairs_.size())) {
@@ -29,7 +29,7 @@ QueuePairs::QueuePairs(Device &device)
 
 void QueuePairs::clear() noexcept {
     std::fill(pairs_.begin(), pairs_.end(), QueuePair{});
-    scheduler_.clear();
+    slice_lists_.clear();
     faulty_.clear();
     changed_.clear();
     next_signal_ns_ = KVCPU_TIMER_OFF;
@@ -56,7 +56,7 @@ kvcpu_dma_result QueuePairs::open(uint16_t context, const QueueSetup &setup) noe
 void QueuePairs::close(uint16_t context) noexcept {
     set_signal(pairs_[context], KVCPU_TIMER_OFF);
     pairs_[context] = {};
-    scheduler_.remove(context);
+    slice_lists_.remove(context);
     faulty_.erase(context);
     changed_.erase(context);
 }
@@ -222,7 +222,7 @@ void QueuePairs::stop(uint16_t context) noexcept {
     QueuePair &pair = pairs_[context];
     faulty_.erase(context);
     changed_.erase(context);
-    scheduler_.remove(context);
+    slice_lists_.remove(context);
     set_signal(pair, KVCPU_TIMER_OFF);
     pair.state = pair.fault;
     pair.fault = KVCPU_RS_RUNNING;
@@ -231,16 +231,16 @@ void QueuePairs::stop(uint16_t context) noexcept {
     store_header(pair);
 }
 
-/* -- RingScheduler ----------------------------------------------------------------- */
+/* -- Rings waiting for a slice ---------------------------------------------- */
 
 void QueuePairs::enqueue_later(uint16_t context) noexcept {
     ripe_ns_[context] = d_.now + d_.config.doorbell_latency_ns;
-    scheduler_.push_back(delayed, context);
+    slice_lists_.push_back(delayed, context);
 }
 
 void QueuePairs::ripen() noexcept {
     while (next_ripe() <= d_.now) {
-        enqueue(static_cast<uint16_t>(scheduler_.front(delayed)));
+        enqueue(static_cast<uint16_t>(slice_lists_.front(delayed)));
     }
 }
 

@@ -45,7 +45,7 @@ struct QueuePair {
     QueueSetup setup;
 
     uint64_t head = 0;  // entries done with
-    uint64_t tail = 0;  // entries available
+    uint64_t tail = 0;  // published by the guest
     uint64_t failed = 0;
     uint32_t waiting = 0;              // commands
     std::array<uint64_t, 3> stored{};  // the header as it was last written
@@ -116,30 +116,30 @@ class QueuePairs {
     /* FAILED, STATE, SQ_HEAD, of every ring where they changed. */
     void store_headers() noexcept;
 
-    /* RingScheduler: rings wait for them in order. */
+    /* Enqueues the ring for a slice; rings are served in order. */
     void enqueue(uint16_t context) noexcept {
-        scheduler_.push_back(context == 0 ? urgent : ready, context);
+        slice_lists_.push_back(context == 0 ? urgent : ready, context);
     }
     /* After one that was used up: the admin ring, too, waits behind the others. */
-    void enqueue_again(uint16_t context) noexcept { scheduler_.push_back(ready, context); }
+    void enqueue_again(uint16_t context) noexcept { slice_lists_.push_back(ready, context); }
     void enqueue_later(uint16_t context) noexcept;
-    void dequeue(uint16_t context) noexcept { scheduler_.remove(context); }
+    void dequeue(uint16_t context) noexcept { slice_lists_.remove(context); }
     [[nodiscard]] bool is_enqueued(uint16_t context) const noexcept {
-        return scheduler_.contains(context);
+        return slice_lists_.contains(context);
     }
     /* Enqueues the rings whose doorbell latency has passed. */
     void ripen() noexcept;
     [[nodiscard]] bool is_any_ready() const noexcept {
-        return scheduler_.front(ready) != IndexLists::none ||
-               scheduler_.front(urgent) != IndexLists::none;
+        return slice_lists_.front(ready) != IndexLists::none ||
+               slice_lists_.front(urgent) != IndexLists::none;
     }
     /* The ring to serve next: the admin ring comes before all others. */
     [[nodiscard]] uint16_t next_ready() const noexcept {
         return static_cast<uint16_t>(
-            scheduler_.front(urgent) == IndexLists::none ? scheduler_.front(ready) : 0);
+            slice_lists_.front(urgent) == IndexLists::none ? slice_lists_.front(ready) : 0);
     }
     [[nodiscard]] uint64_t next_ripe() const noexcept {
-        const uint32_t first = scheduler_.front(delayed);
+        const uint32_t first = slice_lists_.front(delayed);
         return first == IndexLists::none ? KVCPU_TIMER_OFF : ripe_ns_[first];
     }
 
@@ -166,7 +166,7 @@ class QueuePairs {
 
     Device &d_;
     std::vector<QueuePair> pairs_;
-    IndexLists scheduler_;
+    IndexLists slice_lists_;
     std::vector<uint64_t> ripe_ns_;
     NumberSet faulty_;
     NumberSet changed_;  // their header is to be stored

@@ -27,7 +27,7 @@ class Ring {
     /* Empties memory and indices, as a driver does before RESTART. */
     void wipe();
 
-    /* Each returns the ring's index of the entry. Nothing is available. */
+    /* Each returns the ring's index of the entry, and does not publish the tail. */
     uint64_t push(const Words &words);
     uint64_t push(unsigned opcode, uint64_t first, uint64_t count, uint64_t arg = 0,
                   unsigned flags = 0, uint64_t tag = 0);

@@ -289,7 +289,7 @@ void too_many_wait() {
     CU_ASSERT_EQUAL(ring.context_register(KVCPU_REG_CONTEXT_WAITS), 0);
 }
 
-/* What is available is what was copied: the process writes on, to no effect. */
+/* An entry is copied once: what the process stores there later has no effect. */
 void an_entry_is_copied_once() {
     TestDevice device;
     Ring ring(device, 1);
@@ -312,7 +312,7 @@ void an_entry_is_copied_once() {
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_BLOCKS_FREED), 0);
 }
 
-/* -- RingScheduler ----------------------------------------------------------------- */
+/* -- Slices ---------------------------------------------------------------- */
 
 void long_hints_go_on_in_later_turns() {
     TestDevice device(roomy_config());
