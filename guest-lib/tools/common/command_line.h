@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Options, exit status and output that all tools share.
-#ifndef KVCPU_COMMON_OPTIONS_H
-#define KVCPU_COMMON_OPTIONS_H
+#ifndef KVCPU_COMMON_COMMAND_LINE_H
+#define KVCPU_COMMON_COMMAND_LINE_H
 
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
 #include <charconv>
-#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -21,40 +20,45 @@
 namespace kvcpu::tools {
 
 inline constexpr int exit_usage = 2;
+/* Characters of a message about a wrong option. */
+inline constexpr std::size_t message_max = 300;
 
 /* The text, or its beginning and "..." if it is longer than `most` characters. */
 inline std::string shortened(std::string_view text, std::size_t most = 24) {
     return text.size() <= most ? std::string(text) : std::string(text.substr(0, most)) + "...";
 }
 
-/* Accepts a whole number from `low` to `high`. `what` names the number and its unit. */
-inline CLI::Validator whole_number(const char *what, uint64_t low, uint64_t high) {
+/* Parses the whole text, of which an integer may be hexadecimal (0x...). False if it is no number.
+ */
+inline bool parse_number(std::string_view text, uint64_t &value) {
+    const bool hex = text.starts_with("0x") || text.starts_with("0X");
+    text.remove_prefix(hex ? 2 : 0);
+    const char *end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, value, hex ? 16 : 10);
+    return error == std::errc() && stop == end;
+}
+inline bool parse_number(std::string_view text, double &value) {
+    const char *end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, value);
+    return error == std::errc() && stop == end;
+}
+
+/* Accepts a number from `low` to `high`; no NaN is. `what` names the number and its unit. */
+template <typename Value>
+CLI::Validator number_from(const char *what, Value low, Value high) {
     const std::string range = fmt::format("{} from {} to {}", what, low, high);
     return {[=](std::string &text) {
-                uint64_t value = 0;
-                const char *end = text.data() + text.size();
-                const bool hex = text.starts_with("0x") || text.starts_with("0X");
-                const auto [stop, error] =
-                    std::from_chars(text.data() + (hex ? 2 : 0), end, value, hex ? 16 : 10);
-                const bool good =
-                    error == std::errc() && stop == end && value >= low && value <= high;
+                Value value{};
+                const bool good = parse_number(text, value) && value >= low && value <= high;
                 return good ? std::string() : fmt::format("'{}' is not {}", shortened(text), range);
             },
             fmt::format("{}..{}", low, high)};
 }
-
-/* Accepts a number from `low` to `high`, and neither infinity nor NaN. */
+inline CLI::Validator whole_number(const char *what, uint64_t low, uint64_t high) {
+    return number_from(what, low, high);
+}
 inline CLI::Validator real_number(const char *what, double low, double high) {
-    const std::string range = fmt::format("{} from {} to {}", what, low, high);
-    return {[=](std::string &text) {
-                double value = std::nan("");
-                const char *end = text.data() + text.size();
-                const auto [stop, error] = std::from_chars(text.data(), end, value);
-                const bool good =
-                    error == std::errc() && stop == end && value >= low && value <= high;
-                return good ? std::string() : fmt::format("'{}' is not {}", shortened(text), range);
-            },
-            fmt::format("{}..{}", low, high)};
+    return number_from(what, low, high);
 }
 
 inline CLI::Validator trace_scale() {
@@ -74,7 +78,6 @@ inline bool parse(CLI::App &app, const char *program, int argc, char **argv, int
             status = app.exit(error);
             return false;
         }
-        constexpr std::size_t message_max = 300;
         fmt::print(stderr, "{}: {}\n", program, shortened(error.what(), message_max));
         if (dynamic_cast<const CLI::RequiredError *>(&error) != nullptr &&
             !app.get_subcommands({}).empty() && app.get_subcommands().empty()) {
@@ -118,4 +121,4 @@ inline void write_file(const std::string &path, std::string_view text) {
 
 }  // namespace kvcpu::tools
 
-#endif  // KVCPU_COMMON_OPTIONS_H
+#endif  // KVCPU_COMMON_COMMAND_LINE_H

@@ -9,16 +9,16 @@
 #include <iostream>
 #include <string>
 
+#include "command_line.h"
 #include "commands.h"
-#include "options.h"
 
 namespace {
 
 using kvcpu::kvctl::Session;
 
-constexpr std::size_t message_max = 300;
+using kvcpu::tools::exit_usage;
 
-enum ExitCode : int { exit_ok = 0, exit_failed = 1, exit_usage = 2 };
+enum ExitCode : int { exit_ok = 0, exit_failed = 1 };
 
 const char *const footer =
     "step to share act on bytes of context 0, which everybody shares: what they say stays.\n"
@@ -46,7 +46,8 @@ int guarded(const std::string &place, CLI::App &app, const std::function<void()>
         if (error.get_exit_code() == 0) {
             return app.exit(error);
         }
-        fmt::print(stderr, "{}: {}\n", place, kvcpu::tools::shortened(error.what(), message_max));
+        fmt::print(stderr, "{}: {}\n", place,
+                   kvcpu::tools::shortened(error.what(), kvcpu::tools::message_max));
         return exit_usage;
     } catch (const std::exception &error) {
         fmt::print(stderr, "{}: {}\n", place, error.what());
@@ -88,13 +89,8 @@ int run(int argc, char **argv) {
         ->callback([&script] { script = true; });
     const int status = guarded("kvctl", app, [&] { app.parse(argc, argv); });
     const int result = status == exit_ok && script ? run_script(session) : status;
-    try {
-        kvcpu::tools::finish_output();
-    } catch (const std::exception &error) {
-        fmt::print(stderr, "kvctl: {}\n", error.what());
-        return exit_failed;
-    }
-    return result;
+    const int written = guarded("kvctl", app, kvcpu::tools::finish_output);
+    return written == exit_ok ? result : written;
 }
 
 }  // namespace

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "command_line.h"
 #include "commands.h"
 #include "kvcpu/device.h"
-#include "options.h"
 
 namespace kvcpu::kvctl {
 

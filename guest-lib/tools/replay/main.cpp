@@ -8,8 +8,8 @@
 #include <fstream>
 #include <memory>
 
+#include "command_line.h"
 #include "exit.h"
-#include "options.h"
 #include "report.h"
 #include "session.h"
 #include "trace.h"

@@ -9,7 +9,7 @@
 #include <exception>
 #include <stdexcept>
 
-#include "../common/options.h"
+#include "command_line.h"
 #include "trace.h"
 
 namespace kvcpu::serving {

@@ -7,7 +7,7 @@
 #include <fstream>
 #include <iostream>
 
-#include "../common/options.h"
+#include "command_line.h"
 #include "compare.h"
 #include "exit.h"
 #include "options.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "options.h"
 
-#include "../common/options.h"
+#include "command_line.h"
 
 #include <fmt/core.h>
 

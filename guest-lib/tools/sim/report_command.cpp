@@ -10,7 +10,7 @@
 #include <iterator>
 #include <stdexcept>
 
-#include "../common/options.h"
+#include "command_line.h"
 #include "compare.h"
 #include "html_report.h"
 #include "report.h"
