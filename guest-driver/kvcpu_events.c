@@ -31,7 +31,7 @@ static void kvcpu_event(struct kvcpu_device *kd, u64 head, u64 block)
 		kvcpu_view_revoke(file, block);
 		break;
 	case KVCPU_NT_STOPPED:
-	case KVCPU_NT_DROPPED:
+	case KVCPU_NT_RECLAIMED:
 		kvcpu_file_signal(file);
 		break;
 	}

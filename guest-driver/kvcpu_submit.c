@@ -151,7 +151,7 @@ static int kvcpu_run(struct kvcpu_file *file, struct kvcpu_command *command)
 	case KVCPU_OP_CANCEL:
 		return kvcpu_cancel(file, command, &words);
 	case KVCPU_OP_FREE:
-	case KVCPU_OP_DROPPED:
+	case KVCPU_OP_RECLAIMED:
 	case KVCPU_OP_UNPIN:
 	case KVCPU_OP_STEP:
 	case KVCPU_OP_HOT:

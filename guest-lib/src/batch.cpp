@@ -46,9 +46,9 @@ std::size_t Batch::alloc(uint64_t count, uint64_t meta, uint32_t first_token, ui
     return add(command);
 }
 
-std::size_t Batch::dropped() {
+std::size_t Batch::reclaimed() {
     kvcpu_command command = {};
-    command.opcode = KVCPU_OP_DROPPED;
+    command.opcode = KVCPU_OP_RECLAIMED;
     return add(command);
 }
 

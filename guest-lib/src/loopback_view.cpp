@@ -43,14 +43,14 @@ void LoopbackView::wait_until_still(uint64_t block) noexcept {
         device_.put(KVCPU_REG_BLOCK_SELECT, block);
         const uint64_t state =
             device_.get(KVCPU_REG_BLOCK_STATE) >> KVCPU_BST_STATE_SHIFT & KVCPU_BST_STATE_MASK;
-        if ((state != KVCPU_BS_FETCHING && state != KVCPU_BS_LEAVING) || device_.is_idle()) {
+        if ((state != KVCPU_BS_FETCHING && state != KVCPU_BS_EVICTING) || device_.is_idle()) {
             return;
         }
         device_.advance(UINT64_MAX);
     }
 }
 
-/* Maps a block's bytes where they are; with KVCPU_NO_SLOT at home. */
+/* Maps a block's bytes where they are; with KVCPU_NO_SLOT in the slow tier. */
 void LoopbackView::place(const Window &window, uint64_t index, uint32_t slot,
                          bool writable) noexcept {
     if (device_.fast().file() < 0) {
@@ -152,7 +152,7 @@ void LoopbackView::follow_block(Window &window, uint64_t index) noexcept {
         (void)::mprotect(window.start + index * size, size, PROT_NONE);
     } else if (where == KVCPU_BS_FETCHING || flag(state, KVCPU_BF_QUEUED)) {
         place(window, index, KVCPU_NO_SLOT, window.writable);
-    } else if (where != KVCPU_BS_LEAVING) {
+    } else if (where != KVCPU_BS_EVICTING) {
         (void)hold_and_place(window, index);
     }
 }

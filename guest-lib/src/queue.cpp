@@ -260,7 +260,7 @@ std::error_code Queue::sleep(const Waiter &waiter) noexcept {
     }
     /* It waits for room in the ring, of which nobody tells; a turn of the ring makes some. */
     const std::error_code error = link_->wait(0, time_ns);
-    return error ? error : link_->wait(time_ns + KVCPU_RING_TURN_NS, time_ns);
+    return error ? error : link_->wait(time_ns + KVCPU_RING_SLICE_NS, time_ns);
 }
 
 std::error_code Queue::execute(const Entry &entry, Result &result) noexcept {

@@ -36,17 +36,27 @@ Core::Core(const kvcpu_config &config, const kvcpu_host_ops &ops, void *opaque, 
       holds_(d_, placement_, pins_, mover_, completions_),
       steps_(d_, placement_, mover_),
       hints_(d_, placement_, mover_, steps_, fences_),
-      commands_(d_, {.placement = placement_,
+      reclaim_(d_, placement_, events_),
+      teardown_(d_, {.placement = placement_,
                      .pairs = pairs_,
                      .completions = completions_,
                      .fences = fences_,
                      .buffers = buffers_,
-                     .admin = admin_,
                      .pins = pins_,
                      .mover = mover_,
                      .hints = hints_,
                      .holds = holds_,
+                     .reclaim = reclaim_,
                      .events = events_}),
+      commands_(d_, {.placement = placement_,
+                     .fences = fences_,
+                     .buffers = buffers_,
+                     .admin = admin_,
+                     .pins = pins_,
+                     .hints = hints_,
+                     .holds = holds_,
+                     .reclaim = reclaim_,
+                     .teardown = teardown_}),
       scheduler_(d_, pairs_, commands_, hints_),
       registers_(d_, {.placement = placement_,
                       .pairs = pairs_,
@@ -56,6 +66,7 @@ Core::Core(const kvcpu_config &config, const kvcpu_host_ops &ops, void *opaque, 
                       .admin = admin_,
                       .hints = hints_,
                       .commands = commands_,
+                      .teardown = teardown_,
                       .scheduler = scheduler_,
                       .reset_line = *this}) {
     reset(KVCPU_RESET_COLD);
@@ -105,14 +116,14 @@ uint64_t Core::next_instant() const noexcept {
     return std::min(mover_.next_end(), next_interrupt());
 }
 
-/* The next thing that may raise a vector or store something in guest memory by itself. */
+/* When the device next may raise a vector or write to guest memory without a register access. */
 uint64_t Core::next_interrupt() const noexcept {
-    return std::min({pins_.next_deadline(), hints_.next_batch(), commands_.next_batch(),
+    return std::min({pins_.next_deadline(), hints_.next_batch(), teardown_.next_batch(),
                      scheduler_.next(), pairs_.next_signal()});
 }
 
 /*
- * The order within an instant is the specification's (section 10). An instant is dated when it
+ * The order within an instant is the specification's ("Moving"). An instant is dated when it
  * was due, not when the host got round to it, so that a late timer changes nothing.
  */
 void Core::advance() noexcept {
@@ -125,7 +136,7 @@ void Core::advance() noexcept {
         pins_.grant_ready();
         pins_.expire();
         hints_.resume();
-        commands_.resume_closing();
+        teardown_.resume();
         scheduler_.resume();
         pairs_.signal_due();
         take_new_work();
@@ -157,7 +168,7 @@ void Core::stop_faulty_rings() noexcept {
     }
     for (uint32_t context = pairs_.next_faulty(); context != NumberSet::none;
          context = pairs_.next_faulty()) {
-        commands_.stop_ring(static_cast<uint16_t>(context));
+        teardown_.stop_ring(static_cast<uint16_t>(context));
     }
 }
 
@@ -229,7 +240,8 @@ void Core::reset_parts() noexcept {
     mover_.clear();
     steps_.abandon();
     hints_.clear();
-    commands_.clear();
+    reclaim_.clear();
+    teardown_.clear();
     d_.evicting = 0;
     d_.reclaimed = 0;
 }

@@ -7,7 +7,9 @@
 #include "commands/admin.h"
 #include "commands/commands.h"
 #include "commands/hints.h"
+#include "commands/reclaim.h"
 #include "commands/ring_scheduler.h"
+#include "commands/teardown.h"
 #include "kvcpu_core.h"
 #include "placement/placement.h"
 #include "queues/buffers.h"
@@ -65,6 +67,8 @@ class Core final : private ResetLine {
     Holds holds_;
     Steps steps_;
     Hints hints_;
+    Reclaim reclaim_;
+    Teardown teardown_;
     Commands commands_;
     RingScheduler scheduler_;
     RegisterFile registers_;

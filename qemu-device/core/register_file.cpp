@@ -322,9 +322,9 @@ bool RegisterFile::ring_doorbell(const Doorbell &doorbell, uint64_t value) noexc
         case KVCPU_DB_SQ_TAIL:
             return p_.scheduler.advance_tail(doorbell.context, value);
         case KVCPU_DB_CQ_HEAD:
-            return p_.scheduler.take(doorbell.context, value);
+            return p_.scheduler.advance_head(doorbell.context, value);
         case KVCPU_DB_EVQ_HEAD:
-            return p_.events.take(value);
+            return p_.events.advance_head(value);
     }
     return false;
 }
@@ -405,7 +405,7 @@ void RegisterFile::enable_queues(uint64_t value) noexcept {
     const uint64_t off = enabled & ~value;
     const uint64_t on = value & ~enabled;
     if ((off & KVCPU_QEN_ADMIN) != 0) {
-        p_.commands.close_admin_ring();
+        p_.teardown.close_admin_ring();
         enabled &= ~KVCPU_QEN_ADMIN;
     }
     if ((off & KVCPU_QEN_EVENTS) != 0) {

@@ -8,6 +8,7 @@
 #include "commands/commands.h"
 #include "commands/hints.h"
 #include "commands/ring_scheduler.h"
+#include "commands/teardown.h"
 #include "placement/placement.h"
 #include "queues/buffers.h"
 #include "queues/completions.h"
@@ -40,6 +41,7 @@ struct RegisterParts {
     Admin &admin;
     Hints &hints;
     Commands &commands;
+    Teardown &teardown;
     RingScheduler &scheduler;
     ResetLine &reset_line;
 };

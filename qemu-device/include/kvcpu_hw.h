@@ -88,13 +88,14 @@
     X(FAST_SLOTS, 0x0020, RO, KVCPU_RESET_CONFIG, "slots in the fast tier")                     \
     X(CONTEXTS, 0x0028, RO, KVCPU_RESET_CONFIG, "contexts, context 0 included")                 \
     X(DMA_CHANNELS, 0x0030, RO, KVCPU_RESET_CONFIG, "channels between the tiers")               \
-    X(DMA_LATENCY, 0x0038, RO, KVCPU_RESET_CONFIG, "ns that every move takes beside its bytes") \
+    X(DMA_LATENCY, 0x0038, RO, KVCPU_RESET_CONFIG, "fixed latency of a move, ns")               \
     X(DMA_BANDWIDTH, 0x0040, RO, KVCPU_RESET_CONFIG, "bytes per second of all channels")        \
     X(SCRUB_BANDWIDTH, 0x0048, RO, KVCPU_RESET_CONFIG, "bytes per second of the scrubber")      \
     X(POLICIES, 0x0050, RO, KVCPU_RESET_CONFIG, "bit n: policy n is available")                 \
     X(TIME, 0x0058, RO, KVCPU_RESET_CONFIG, "the device's virtual time, ns")                    \
     X(VECTORS, 0x0060, RO, KVCPU_RESET_CONFIG, "MSI-X vectors")                                 \
-    X(DOORBELL_LATENCY, 0x0068, RO, KVCPU_RESET_CONFIG, "ns from an SQ_TAIL to the work on it") \
+    X(DOORBELL_LATENCY, 0x0068, RO, KVCPU_RESET_CONFIG,                                         \
+      "ns from an SQ_TAIL write to the start of its work")                                      \
     /* reference-compatible hints, on context 0 */                                              \
     X(STEP_ADVANCE, 0x0100, RW, 0, "current decode step; the write executes")                   \
     X(BOOST_ADDR, 0x0200, RW, 0, "HOT: first byte")                                             \
@@ -114,14 +115,14 @@
     X(PREFETCH_THRESH, 0x0528, RW, KVCPU_PREFETCH_THRESH_DEFAULT, "promote above, 32 bits")     \
     /* administration */                                                                        \
     X(CONTROL, 0x1000, WO, 0, "KVCPU_CONTROL_* bits")                                           \
-    X(POLICY, 0x1008, RW, KVCPU_RESET_CONFIG, "placement policy in force")                      \
+    X(POLICY, 0x1008, RW, KVCPU_RESET_CONFIG, "current placement policy")                       \
     X(HOT_LEASE, 0x1010, RW, KVCPU_HOT_LEASE_DEFAULT, "steps a HOT without `until` lasts")      \
-    X(SHARED_CAP, 0x1018, RW, KVCPU_RESET_CONFIG, "slots in which shared prefixes are spared")  \
+    X(SHARED_CAP, 0x1018, RW, KVCPU_RESET_CONFIG, "slots reserved for shared prefixes")         \
     X(CLOCK_STOP, 0x1038, RW, KVCPU_CLOCK_RUNS, "time at which the device's clock stops")       \
     X(FAST_FREE, 0x1020, RO, KVCPU_RESET_CONFIG, "slots that hold no block")                    \
-    X(BLOCKS_FREE, 0x1028, RO, KVCPU_RESET_CONFIG, "blocks that ALLOC may hand out now")        \
+    X(BLOCKS_FREE, 0x1028, RO, KVCPU_RESET_CONFIG, "blocks that ALLOC may allocate now")        \
     X(LOG_RECORDS, 0x1030, RO, KVCPU_RESET_CONFIG, "event log records since its restart")       \
-    X(BLOCK_SELECT, 0x1080, RW, 0, "the block that BLOCK_* describe")                           \
+    X(BLOCK_SELECT, 0x1080, RW, 0, "selects the block of BLOCK_*")                              \
     X(BLOCK_STATE, 0x1088, RO, KVCPU_RESET_CONFIG, "KVCPU_BST_* fields")                        \
     X(BLOCK_PLACE, 0x1090, RO, KVCPU_RESET_CONFIG, "KVCPU_BPL_* fields")                        \
     X(BLOCK_USE, 0x1098, RO, KVCPU_RESET_CONFIG, "KVCPU_BUS_* fields")                          \
@@ -138,7 +139,7 @@
     X(EVQ_ADDR, 0x1120, RW, 0, "bus address of the event queue")                                \
     X(EVQ_ENTRIES, 0x1128, RW, 0, "records of the event queue")                                 \
     X(QUEUE_ENABLE, 0x1130, RW, 0, "KVCPU_QEN_* bits")                                          \
-    X(CONTEXT_SELECT, 0x1180, RW, 0, "the context that CONTEXT_* describe")                     \
+    X(CONTEXT_SELECT, 0x1180, RW, 0, "selects the context of CONTEXT_*")                        \
     X(CONTEXT_STATE, 0x1188, RO, KVCPU_RESET_CONFIG, "KVCPU_CXS_* fields")                      \
     X(CONTEXT_STEP, 0x1190, RO, KVCPU_RESET_CONFIG, "its decode step")                          \
     X(CONTEXT_BLOCKS, 0x1198, RO, KVCPU_RESET_CONFIG, "KVCPU_CXB_* fields")                     \
@@ -149,16 +150,16 @@
     /* what was where, and what became of a block */                                            \
     X(OCCUPANCY_FREE, 0x1200, RO, KVCPU_RESET_CONFIG, "blocks in FREE")                         \
     X(OCCUPANCY_SCRUBBING, 0x1208, RO, KVCPU_RESET_CONFIG, "blocks in SCRUBBING")               \
-    X(OCCUPANCY_HOME, 0x1210, RO, KVCPU_RESET_CONFIG, "blocks in HOME")                         \
+    X(OCCUPANCY_SLOW, 0x1210, RO, KVCPU_RESET_CONFIG, "blocks in SLOW")                         \
     X(OCCUPANCY_FETCHING, 0x1218, RO, KVCPU_RESET_CONFIG, "blocks in FETCHING")                 \
     X(OCCUPANCY_CLEAN, 0x1220, RO, KVCPU_RESET_CONFIG,                                          \
       "blocks in FAST or WRITING_BACK: neither pinned nor dirty")                               \
     X(OCCUPANCY_DIRTY, 0x1228, RO, KVCPU_RESET_CONFIG, "the same: dirty, not pinned")           \
     X(OCCUPANCY_PINNED, 0x1230, RO, KVCPU_RESET_CONFIG, "the same: pinned")                     \
-    X(OCCUPANCY_LEAVING, 0x1238, RO, KVCPU_RESET_CONFIG, "blocks in LEAVING")                   \
+    X(OCCUPANCY_EVICTING, 0x1238, RO, KVCPU_RESET_CONFIG, "blocks in EVICTING")                 \
     X(HISTORY_BEFORE, 0x1280, RW, 0,                                                            \
       "seeks the selected block's record before this; then: where to go on")                    \
-    X(HISTORY_STATE, 0x1288, RO, 0, "KVCPU_HS_*: what the search came to")                      \
+    X(HISTORY_STATE, 0x1288, RO, 0, "KVCPU_HS_*: result of the search")                         \
     X(HISTORY_SEQUENCE, 0x1290, RO, 0, "record: word 0")                                        \
     X(HISTORY_TIME, 0x1298, RO, 0, "record: word 1")                                            \
     X(HISTORY_WHAT, 0x12a0, RO, 0, "record: word 2")                                            \
@@ -232,77 +233,77 @@ enum kvcpu_policy { KVCPU_POLICIES(KVCPU_POLICY_NUMBER_) };
 /* -- Counters: X(name, index, what), at KVCPU_COUNTER_BASE + 8 * index ---- */
 
 #define KVCPU_COUNTER_BASE 0x3000
-#define KVCPU_COUNTERS(X)                                                                      \
-    X(STEPS, 0, "STEP hints")                                                                  \
-    X(EPOCHS, 1, "STEP hints to a smaller step")                                               \
-    X(HINTS_HOT, 2, "HOT hints")                                                               \
-    X(HINTS_EVICTABLE, 3, "EVICTABLE hints")                                                   \
-    X(HINTS_PREFETCHABLE, 4, "PREFETCHABLE hints")                                             \
-    X(HINTS_RELEASE, 5, "RELEASE hints")                                                       \
-    X(HINTS_SHARE, 6, "SHARE hints")                                                           \
-    X(HINTS_UNSHARE, 7, "UNSHARE hints")                                                       \
-    X(HINTS_SEAL, 8, "SEAL hints")                                                             \
-    X(HINTS_TOUCH, 9, "TOUCH hints")                                                           \
-    X(HINTS_CLEAR, 10, "CLEAR hints")                                                          \
-    X(HINTS_ACCEPTED, 11, "hints whose outcome was accepted")                                  \
-    X(HINTS_DEFERRED, 12, "hints whose outcome was deferred")                                  \
-    X(HINTS_CLIPPED, 13, "hints whose outcome was clipped")                                    \
-    X(HINTS_IGNORED, 14, "hints whose outcome was ignored")                                    \
-    X(HINT_BLOCKS, 15, "blocks that hints applied to")                                         \
-    X(HINT_BLOCKS_FOREIGN, 16, "blocks in hints that another context owns")                    \
-    X(COMMANDS, 17, "commands, hints through window and rings included")                       \
-    X(COMMANDS_FAILED, 18, "commands that ended in an error status")                           \
-    X(BLOCKS_ALLOCATED, 19, "blocks handed out by ALLOC")                                      \
-    X(BLOCKS_FREED, 20, "blocks given back by FREE and CLOSE")                                 \
-    X(PINS, 21, "PIN commands granted")                                                        \
-    X(PINS_WAITED, 22, "PIN commands that had to wait")                                        \
-    X(PINS_DISPLACED, 23, "hot or shared blocks displaced for a PIN")                          \
-    X(UNPINS, 24, "UNPIN commands done")                                                       \
-    X(READS, 25, "READ commands done")                                                         \
-    X(WRITES, 26, "WRITE commands done")                                                       \
-    X(FETCHES_DEMAND, 27, "moves slow to fast for a PIN, completed")                           \
-    X(FETCHES_PREFETCH, 28, "moves slow to fast for a hint or score, completed")               \
-    X(FETCHES_ABORTED, 29, "moves slow to fast whose block was freed meanwhile")               \
-    X(WRITE_BACKS, 30, "moves fast to slow, completed")                                        \
-    X(WRITE_BACKS_ABORTED, 31, "moves fast to slow whose block was freed meanwhile")           \
-    X(ZERO_FILLS, 32, "slots zeroed for a block that was never written")                       \
-    X(SCRUBS, 33, "blocks zeroed after their owner gave them up")                              \
-    X(EVICTED_RELEASED, 34, "released blocks that left the fast tier")                         \
-    X(EVICTED_EVICTABLE, 35, "evictable blocks that left the fast tier")                       \
-    X(EVICTED_UNHINTED, 36, "unhinted blocks that left the fast tier")                         \
-    X(EVICTED_PREFETCHED, 37, "prefetchable blocks that left the fast tier")                   \
-    X(EVICTED_HOT, 38, "hot blocks that left the fast tier")                                   \
-    X(EVICTED_SHARED, 39, "shared blocks that left the fast tier")                             \
-    X(DEMOTED_BY_SCORE, 40, "blocks that left because of their score")                         \
-    X(PROMOTED_BY_SCORE, 41, "fetches queued because of a score")                              \
-    X(PREFETCH_USED, 42, "prefetched blocks that a PIN, READ, WRITE or HOLD used")             \
-    X(PREFETCH_UNUSED, 43, "prefetched blocks that left unused")                               \
-    X(PREFETCH_LATE, 44, "blocks that a PIN wanted while their prefetch was queued or moving") \
-    X(LINK_BUSY_NS, 45, "channel-nanoseconds spent on completed moves")                        \
-    X(BAD_OFFSET, 46, "register accesses where there is no register")                          \
-    X(BAD_SIZE, 47, "register accesses of a refused size")                                     \
-    X(BAD_ALIGNMENT, 48, "register accesses that were not aligned to their size")              \
-    X(BAD_DIRECTION, 49, "writes to RO and reads of WO registers")                             \
-    X(BAD_VALUE, 50, "values that a register refused")                                         \
-    X(REENTERED, 51, "register accesses made by the device's own DMA")                         \
-    X(DMA_FAULTS, 52, "bus addresses that could not be read or written")                       \
-    X(RESETS, 53, "resets since power-on; the only counter a reset keeps")                     \
-    X(BAD_DOORBELL, 54, "doorbell values refused, and doorbells of rings that do not run")     \
-    X(DOORBELLS, 55, "SQ_TAIL writes that announced entries")                                  \
-    X(RING_ENTRIES, 56, "entries taken from rings, the admin ring's included")                 \
-    X(RING_COMPLETIONS, 57, "completions written to rings")                                    \
-    X(RING_PAUSES, 58, "times a ring paused for want of a completion entry")                   \
-    X(RINGS_STOPPED, 59, "rings stopped, whatever for")                                        \
-    X(HOLDS, 60, "HOLD commands done")                                                         \
-    X(HOLDS_WAITED, 61, "HOLD commands that had to wait for a move")                           \
-    X(UNHOLDS, 62, "UNHOLD commands done")                                                     \
-    X(REVOKES, 63, "blocks asked back from their holders")                                     \
-    X(NOTICES, 64, "records written to the event queue")                                       \
-    X(RESIDENCY_WRITES, 65, "entries of residency maps written")                               \
-    X(INTERRUPTS, 66, "vectors raised")                                                        \
-    X(QUOTA_EVICTIONS, 67, "blocks asked to leave as their context was at its maximum")        \
-    X(BLOCKS_DROPPED, 68, "cached blocks that the device dropped")                             \
-    X(GHOSTS_RECALLED, 69, "sealed blocks whose content had been given up or dropped before")
+#define KVCPU_COUNTERS(X)                                                                       \
+    X(STEPS, 0, "STEP hints")                                                                   \
+    X(EPOCHS, 1, "STEP hints to a smaller step")                                                \
+    X(HINTS_HOT, 2, "HOT hints")                                                                \
+    X(HINTS_EVICTABLE, 3, "EVICTABLE hints")                                                    \
+    X(HINTS_PREFETCHABLE, 4, "PREFETCHABLE hints")                                              \
+    X(HINTS_RELEASE, 5, "RELEASE hints")                                                        \
+    X(HINTS_SHARE, 6, "SHARE hints")                                                            \
+    X(HINTS_UNSHARE, 7, "UNSHARE hints")                                                        \
+    X(HINTS_SEAL, 8, "SEAL hints")                                                              \
+    X(HINTS_TOUCH, 9, "TOUCH hints")                                                            \
+    X(HINTS_CLEAR, 10, "CLEAR hints")                                                           \
+    X(HINTS_ACCEPTED, 11, "hints whose outcome was accepted")                                   \
+    X(HINTS_DEFERRED, 12, "hints whose outcome was deferred")                                   \
+    X(HINTS_CLIPPED, 13, "hints whose outcome was clipped")                                     \
+    X(HINTS_IGNORED, 14, "hints whose outcome was ignored")                                     \
+    X(HINT_BLOCKS, 15, "blocks that hints applied to")                                          \
+    X(HINT_BLOCKS_FOREIGN, 16, "blocks in hints that another context owns")                     \
+    X(COMMANDS, 17, "commands, hints through window and rings included")                        \
+    X(COMMANDS_FAILED, 18, "commands that ended in an error status")                            \
+    X(BLOCKS_ALLOCATED, 19, "blocks allocated by ALLOC")                                        \
+    X(BLOCKS_FREED, 20, "blocks freed by FREE and CLOSE")                                       \
+    X(PINS, 21, "PIN commands granted")                                                         \
+    X(PINS_WAITED, 22, "PIN commands that had to wait")                                         \
+    X(PINS_DISPLACED, 23, "hot or shared blocks displaced for a PIN")                           \
+    X(UNPINS, 24, "UNPIN commands done")                                                        \
+    X(READS, 25, "READ commands done")                                                          \
+    X(WRITES, 26, "WRITE commands done")                                                        \
+    X(FETCHES_DEMAND, 27, "moves slow to fast for a PIN, completed")                            \
+    X(FETCHES_PREFETCH, 28, "moves slow to fast for a hint or score, completed")                \
+    X(FETCHES_ABORTED, 29, "moves slow to fast whose block was freed meanwhile")                \
+    X(WRITE_BACKS, 30, "moves fast to slow, completed")                                         \
+    X(WRITE_BACKS_ABORTED, 31, "moves fast to slow whose block was freed meanwhile")            \
+    X(ZERO_FILLS, 32, "slots zeroed for a block that was never written")                        \
+    X(SCRUBS, 33, "blocks zeroed after they were freed")                                        \
+    X(EVICTED_RELEASED, 34, "released blocks evicted")                                          \
+    X(EVICTED_EVICTABLE, 35, "evictable blocks evicted")                                        \
+    X(EVICTED_UNHINTED, 36, "unhinted blocks evicted")                                          \
+    X(EVICTED_PREFETCHED, 37, "prefetchable blocks evicted")                                    \
+    X(EVICTED_HOT, 38, "hot blocks evicted")                                                    \
+    X(EVICTED_SHARED, 39, "shared blocks evicted")                                              \
+    X(DEMOTED_BY_SCORE, 40, "blocks evicted because of their score")                            \
+    X(PROMOTED_BY_SCORE, 41, "fetches queued because of a score")                               \
+    X(PREFETCH_USED, 42, "prefetched blocks that a PIN, READ, WRITE or HOLD used")              \
+    X(PREFETCH_UNUSED, 43, "prefetched blocks evicted before use")                              \
+    X(PREFETCH_LATE, 44, "blocks that a PIN needed while their prefetch was pending")           \
+    X(LINK_BUSY_NS, 45, "channel-nanoseconds spent on completed moves")                         \
+    X(BAD_OFFSET, 46, "register accesses at an offset without a register")                      \
+    X(BAD_SIZE, 47, "register accesses of an invalid size")                                     \
+    X(BAD_ALIGNMENT, 48, "misaligned register accesses")                                        \
+    X(BAD_DIRECTION, 49, "writes to RO and reads of WO registers")                              \
+    X(BAD_VALUE, 50, "invalid register values")                                                 \
+    X(REENTERED, 51, "register accesses made by the device's own DMA")                          \
+    X(DMA_FAULTS, 52, "bus addresses that could not be read or written")                        \
+    X(RESETS, 53, "resets since power-on; the only counter a reset keeps")                      \
+    X(BAD_DOORBELL, 54, "invalid doorbell values, and doorbells of rings that are not running") \
+    X(DOORBELLS, 55, "SQ_TAIL writes that added entries")                                       \
+    X(RING_ENTRIES, 56, "entries consumed from rings, including the admin ring")                \
+    X(RING_COMPLETIONS, 57, "completions written to rings")                                     \
+    X(RING_PAUSES, 58, "times a ring paused because its completion ring was full")              \
+    X(RINGS_STOPPED, 59, "rings stopped, for any reason")                                       \
+    X(HOLDS, 60, "HOLD commands done")                                                          \
+    X(HOLDS_WAITED, 61, "HOLD commands that had to wait for a move")                            \
+    X(UNHOLDS, 62, "UNHOLD commands done")                                                      \
+    X(REVOKES, 63, "blocks whose holders were asked to release them")                           \
+    X(NOTICES, 64, "records written to the event queue")                                        \
+    X(RESIDENCY_WRITES, 65, "entries of residency maps written")                                \
+    X(INTERRUPTS, 66, "vectors raised")                                                         \
+    X(QUOTA_EVICTIONS, 67, "blocks evicted because their context was at its quota maximum")     \
+    X(BLOCKS_RECLAIMED, 68, "cached blocks that the device reclaimed")                          \
+    X(GHOSTS_RECALLED, 69, "sealed blocks whose content had been freed or reclaimed before")
 
 #define KVCPU_COUNTER_INDEX_(name, index, what) KVCPU_CNT_##name = (index),
 enum kvcpu_counter { KVCPU_COUNTERS(KVCPU_COUNTER_INDEX_) KVCPU_COUNTER_COUNT };
@@ -313,32 +314,32 @@ enum kvcpu_counter { KVCPU_COUNTERS(KVCPU_COUNTER_INDEX_) KVCPU_COUNTER_COUNT };
 
 /* -- Status codes: X(name, number, what) ---------------------------------- */
 
-#define KVCPU_STATUS_CODES(X)                                                               \
-    X(SUCCESS, 0, "done")                                                                   \
-    X(PENDING, 1, "accepted; a completion with the command's tag follows")                  \
-    X(BAD_OPCODE, 2, "no such command")                                                     \
-    X(BAD_FIELD, 3, "a reserved field is not zero, or a value is out of range")             \
-    X(BAD_CONTEXT, 4, "no such context")                                                    \
-    X(BAD_RANGE, 5, "the range is empty, too long, or leaves the KV space")                 \
-    X(NOT_OWNER, 6, "a block of the range is not this context's, or not allocated")         \
-    X(NO_SPACE, 7, "no block is free")                                                      \
-    X(NO_SLOTS, 8, "more slots are asked for than can ever be had")                         \
-    X(BUSY, 9, "too many commands wait already, or the context is being closed")            \
-    X(TIMED_OUT, 10, "the deadline passed first")                                           \
-    X(CANCELLED, 11, "ended by CANCEL or CLOSE")                                            \
-    X(NOT_FOUND, 12, "no waiting command has this tag")                                     \
-    X(NOT_PINNED, 13, "a block of the range has no claim to give back")                     \
-    X(PINNED, 14, "a block of the range is pinned")                                         \
-    X(SEALED, 15, "the block is sealed")                                                    \
-    X(DMA_FAULT, 16, "the bus address cannot be read or written")                           \
-    X(OWN_ADDRESS, 17, "the bus address lies in this device's own BARs")                    \
-    X(UNSUPPORTED, 18, "a feature that CAPS does not announce")                             \
-    X(CLAIM_LIMIT, 19, "a block of the range has the largest count of claims, or of holds") \
-    X(NOT_HELD, 20, "a block of the range has no such hold to give back")                   \
-    X(STALE, 21, "the block's generation is another")                                       \
-    X(BAD_BUFFER, 22, "no such buffer, or the bytes are not all in it; ADD: it exists")     \
-    X(BAD_STATE, 23, "the context has a ring already, has none, or is not stopped")         \
-    X(AGAIN, 24, "blocks were dropped: take note of this context's own, and ask again")
+#define KVCPU_STATUS_CODES(X)                                                                  \
+    X(SUCCESS, 0, "done")                                                                      \
+    X(PENDING, 1, "accepted; a completion with the command's tag follows")                     \
+    X(BAD_OPCODE, 2, "no such command")                                                        \
+    X(BAD_FIELD, 3, "a reserved field is not zero, or a value is out of range")                \
+    X(BAD_CONTEXT, 4, "no such context")                                                       \
+    X(BAD_RANGE, 5, "the range is empty, too long, or leaves the KV space")                    \
+    X(NOT_OWNER, 6, "a block of the range is not this context's, or not allocated")            \
+    X(NO_SPACE, 7, "no block is free")                                                         \
+    X(NO_SLOTS, 8, "more slots are requested than the context can ever have")                  \
+    X(BUSY, 9, "too many commands are pending, or the context is being closed")                \
+    X(TIMED_OUT, 10, "the deadline passed first")                                              \
+    X(CANCELLED, 11, "ended by CANCEL or CLOSE")                                               \
+    X(NOT_FOUND, 12, "no pending command has this tag")                                        \
+    X(NOT_PINNED, 13, "a block of the range is not pinned")                                    \
+    X(PINNED, 14, "a block of the range is pinned")                                            \
+    X(SEALED, 15, "the block is sealed")                                                       \
+    X(DMA_FAULT, 16, "the bus address cannot be read or written")                              \
+    X(OWN_ADDRESS, 17, "the bus address lies in this device's own BARs")                       \
+    X(UNSUPPORTED, 18, "a feature that is not in CAPS")                                        \
+    X(CLAIM_LIMIT, 19, "a block's pin count or hold count is at its maximum")                  \
+    X(NOT_HELD, 20, "a block of the range has no such hold")                                   \
+    X(STALE, 21, "generation mismatch")                                                        \
+    X(BAD_BUFFER, 22, "no such buffer, or the range leaves it; BUFFER_ADD: the buffer exists") \
+    X(BAD_STATE, 23, "the context's ring is in the wrong state: open, absent or not stopped")  \
+    X(AGAIN, 24, "blocks were reclaimed: acknowledge those of this context, and try again")
 
 #define KVCPU_STATUS_NUMBER_(name, number, what) KVCPU_SC_##name = (number),
 enum kvcpu_status { KVCPU_STATUS_CODES(KVCPU_STATUS_NUMBER_) KVCPU_STATUS_COUNT };
@@ -346,40 +347,41 @@ enum kvcpu_status { KVCPU_STATUS_CODES(KVCPU_STATUS_NUMBER_) KVCPU_STATUS_COUNT 
 
 /* -- Commands and hints: X(name, number, what) ---------------------------- */
 
-#define KVCPU_COMMANDS(X)                                                                   \
-    X(ALLOC, 0x01, "take up to `count` free blocks in one run; result: first and how many") \
-    X(FREE, 0x02, "give blocks back; they are scrubbed")                                    \
-    X(PIN, 0x03, "claim blocks in the fast tier; ARG: deadline, ns from now")               \
-    X(UNPIN, 0x04, "give claims back")                                                      \
-    X(READ, 0x05, "copy from a block to memory")                                            \
-    X(WRITE, 0x06, "copy from memory to a block")                                           \
-    X(CANCEL, 0x07, "end the waiting PIN whose tag is ARG")                                 \
-    X(FENCE, 0x09, "completes when all of the context that waits now has ended")            \
-    X(DROPPED, 0x0a, "take note of cached blocks that were dropped; result: first and how many")
+#define KVCPU_COMMANDS(X)                                                                       \
+    X(ALLOC, 0x01, "allocate up to `count` free blocks in one run; result: first and how many") \
+    X(FREE, 0x02, "free blocks; they are scrubbed")                                             \
+    X(PIN, 0x03, "pin blocks in the fast tier; ARG: deadline, ns from now")                     \
+    X(UNPIN, 0x04, "unpin blocks")                                                              \
+    X(READ, 0x05, "copy from a block to memory")                                                \
+    X(WRITE, 0x06, "copy from memory to a block")                                               \
+    X(CANCEL, 0x07, "cancel the pending PIN whose tag is ARG")                                  \
+    X(FENCE, 0x09,                                                                              \
+      "completes when every command of the context that is pending now has completed")          \
+    X(RECLAIMED, 0x0a, "acknowledge reclaimed cached blocks; result: first and how many")
 
 /* Of the command window and the admin ring alone; so is CLOSE. */
-#define KVCPU_ADMIN_COMMANDS(X)                                            \
-    X(CLOSE, 0x08, "end all that a context waits for, claims and owns")    \
-    X(OPEN, 0x40, "give a context its rings")                              \
-    X(RESTART, 0x41, "a stopped context's rings from empty")               \
-    X(COALESCE, 0x42, "what raises a context's vector")                    \
-    X(QUOTA, 0x43, "a context's minimum and maximum of slots")             \
-    X(BUFFER_ADD, 0x44, "memory that a context's READ and WRITE may name") \
-    X(BUFFER_REMOVE, 0x45, "take it away")                                 \
-    X(RESIDENCY, 0x46, "memory for a part of a context's residency map")   \
-    X(HOLD, 0x47, "keep a block where it is, for a mapping")               \
-    X(UNHOLD, 0x48, "give holds back")
+#define KVCPU_ADMIN_COMMANDS(X)                                                         \
+    X(CLOSE, 0x08, "cancel a context's pending commands, and free its pins and blocks") \
+    X(OPEN, 0x40, "set up a context's rings")                                           \
+    X(RESTART, 0x41, "restart a stopped context's rings, both empty")                   \
+    X(COALESCE, 0x42, "interrupt coalescing settings of a context")                     \
+    X(QUOTA, 0x43, "a context's minimum and maximum number of slots")                   \
+    X(BUFFER_ADD, 0x44, "register a buffer for a context's READ and WRITE")             \
+    X(BUFFER_REMOVE, 0x45, "remove a registered buffer")                                \
+    X(RESIDENCY, 0x46, "set the memory of a part of a context's residency map")         \
+    X(HOLD, 0x47, "keep a block in place while it is mapped")                           \
+    X(UNHOLD, 0x48, "release holds")
 
 #define KVCPU_HINTS(X)                                                       \
-    X(STEP, 0x20, "the context's decode step is ARG")                        \
+    X(STEP, 0x20, "set the context's decode step to ARG")                    \
     X(HOT, 0x21, "keep in the fast tier until step ARG; 0: HOT_LEASE steps") \
-    X(EVICTABLE, 0x22, "leaves the fast tier first; with F_NOW at once")     \
-    X(PREFETCHABLE, 0x23, "be in the fast tier by step ARG")                 \
-    X(RELEASE, 0x24, "nobody will ask again")                                \
-    X(SHARE, 0x25, "one more sharer of a prefix")                            \
-    X(UNSHARE, 0x26, "one sharer less")                                      \
-    X(SEAL, 0x27, "no more writes; written home in the background")          \
-    X(TOUCH, 0x28, "used now")                                               \
+    X(EVICTABLE, 0x22, "evict before other blocks; with F_NOW at once")      \
+    X(PREFETCHABLE, 0x23, "fetch into the fast tier by step ARG")            \
+    X(RELEASE, 0x24, "the block will not be accessed again")                 \
+    X(SHARE, 0x25, "add a sharer of a prefix")                               \
+    X(UNSHARE, 0x26, "remove a sharer of a prefix")                          \
+    X(SEAL, 0x27, "no more writes; written back in the background")          \
+    X(TOUCH, 0x28, "record a use now")                                       \
     X(CLEAR, 0x29, "forget HOT, EVICTABLE, PREFETCHABLE and RELEASE")
 
 #define KVCPU_OPCODE_NUMBER_(name, number, what) KVCPU_OP_##name = (number),
@@ -401,7 +403,7 @@ enum kvcpu_opcode {
 #define KVCPU_F_NOW 0x0001      /* EVICTABLE: do not wait until the slot is wanted */
 #define KVCPU_F_COMPLETE 0x0002 /* of a ring's entry: write a completion */
 #define KVCPU_F_WRITE 0x0004    /* HOLD, UNHOLD: a hold for writing */
-#define KVCPU_F_CACHED 0x0008   /* ALLOC: the device may drop the blocks */
+#define KVCPU_F_CACHED 0x0008   /* ALLOC: the device may reclaim the blocks */
 
 /* CMD_EXTENT: the bytes of a READ or WRITE within its block */
 #define KVCPU_EXT_OFFSET_SHIFT 0
@@ -424,9 +426,9 @@ enum kvcpu_opcode {
 
 /* CMD_RESULT and CPL_RESULT. AUX and VALUE by opcode:
  *   ALLOC        AUX blocks taken              VALUE first of them
- *   DROPPED      AUX blocks dropped            VALUE first of them
+ *   RECLAIMED    AUX blocks reclaimed          VALUE first of them
  *   PIN          AUX blocks found fast         VALUE 0
- *   HOLD         AUX generation, low 16 bits   VALUE slot, or KVCPU_NO_SLOT: at home
+ *   HOLD         AUX generation, low 16 bits   VALUE slot, or KVCPU_NO_SLOT: in the slow tier
  *   a hint       AUX outcome and reason        VALUE blocks it applied to so far
  *   others       AUX 0                         VALUE 0 */
 #define KVCPU_RES_STATUS_SHIFT 0
@@ -438,20 +440,20 @@ enum kvcpu_opcode {
 
 /* -- What became of a hint (AUX): outcome in bits 3:0, reason in bits 15:4 - */
 
-#define KVCPU_HINT_OUTCOMES(X)                                            \
-    X(ACCEPTED, 0, "applied to the whole range")                          \
-    X(DEFERRED, 1, "applied in part; the rest follows by itself")         \
-    X(CLIPPED, 2, "applied to a part; the reason says what was left out") \
+#define KVCPU_HINT_OUTCOMES(X)                                           \
+    X(ACCEPTED, 0, "applied to the whole range")                         \
+    X(DEFERRED, 1, "applied in part; the rest follows by itself")        \
+    X(CLIPPED, 2, "applied to a part; the reason says what was skipped") \
     X(IGNORED, 3, "applied to nothing; the reason says why")
 
-#define KVCPU_HINT_REASONS(X)                                        \
-    X(NONE, 0, "nothing was left out")                               \
-    X(OUTSIDE, 1, "outside the KV space")                            \
-    X(FOREIGN, 2, "another context's blocks")                        \
-    X(POLICY, 3, "the policy in force uses no such hint")            \
-    X(EMPTY, 4, "an empty range")                                    \
-    X(QUEUE_FULL, 5, "KVCPU_HINT_QUEUE_MAX long hints wait already") \
-    X(SATURATED, 6, "a count of sharers is at its end")
+#define KVCPU_HINT_REASONS(X)                                               \
+    X(NONE, 0, "nothing was skipped")                                       \
+    X(OUTSIDE, 1, "outside the KV space")                                   \
+    X(FOREIGN, 2, "another context's blocks")                               \
+    X(POLICY, 3, "the current policy does not use this hint")               \
+    X(EMPTY, 4, "an empty range")                                           \
+    X(QUEUE_FULL, 5, "KVCPU_HINT_QUEUE_MAX long hints are pending already") \
+    X(SATURATED, 6, "a sharer count is at its maximum")
 
 #define KVCPU_HINT_OUTCOME_MASK 0xf
 #define KVCPU_HINT_REASON_SHIFT 4
@@ -463,40 +465,38 @@ enum kvcpu_hint_outcome { KVCPU_HINT_OUTCOMES(KVCPU_OUTCOME_NUMBER_) };
 enum kvcpu_hint_reason { KVCPU_HINT_REASONS(KVCPU_REASON_NUMBER_) };
 #undef KVCPU_REASON_NUMBER_
 
-/* -- A block's life: X(name, number, what) -------------------------------- */
+/* -- Block states and events: X(name, number, what) ----------------------- */
 
-#define KVCPU_BLOCK_STATES(X)                                                      \
-    X(FREE, 0, "nobody's, zero, in the slow tier; context 0 may hint it")          \
-    X(SCRUBBING, 1, "given back, not yet zeroed")                                  \
-    X(HOME, 2, "in the slow tier")                                                 \
-    X(FETCHING, 3, "on its way to a slot; its bytes are at home until it arrives") \
-    X(FAST, 4, "in a slot")                                                        \
-    X(WRITING_BACK, 5, "in a slot, being written home, and stays")                 \
-    X(LEAVING, 6, "in a slot, being written home, and then gives the slot up")
+#define KVCPU_BLOCK_STATES(X)                                                               \
+    X(FREE, 0, "no owner, zero, in the slow tier; context 0 may hint it")                   \
+    X(SCRUBBING, 1, "freed, not yet zeroed")                                                \
+    X(SLOW, 2, "in the slow tier")                                                          \
+    X(FETCHING, 3, "being copied to a slot; its bytes are in its backing block until then") \
+    X(FAST, 4, "in a slot")                                                                 \
+    X(WRITING_BACK, 5, "in a slot, being written back; keeps the slot")                     \
+    X(EVICTING, 6, "in a slot, being written back; frees the slot then")
 
-/* Occurrences that may change it. The specification's table has a cell a pair. */
-#define KVCPU_BLOCK_OCCURRENCES(X)                                               \
-    X(ALLOC, 0, "handed out by ALLOC")                                           \
-    X(FREE, 1, "given back by FREE or CLOSE, or dropped")                        \
-    X(SCRUBBED, 2, "its scrub ended")                                            \
-    X(FETCH_START, 3, "a channel took its fetch, or the scrubber its zero-fill") \
-    X(FETCH_DONE, 4, "its fetch or zero-fill ended")                             \
-    X(CLEAN_START, 5, "a channel took its write-back, and it stays")             \
-    X(EVICT, 6, "its slot is wanted, or its score or a hint sends it home")      \
-    X(WRITE_BACK_DONE, 7, "its write-back ended")                                \
-    X(CLAIM, 8, "a PIN is granted, or waits for the rest of its range")          \
-    X(HOLD, 9, "a HOLD is granted")                                              \
-    X(UNHOLD, 10, "a hold is given back")                                        \
-    X(REVOKE, 11, "its holders are asked to give it back")
+/* Events that may change it. The specification's table has a cell a pair. */
+#define KVCPU_BLOCK_EVENTS(X)                                                             \
+    X(ALLOC, 0, "allocated by ALLOC")                                                     \
+    X(FREE, 1, "freed by FREE or CLOSE, or reclaimed")                                    \
+    X(SCRUBBED, 2, "its scrub ended")                                                     \
+    X(FETCH_START, 3, "a channel starts its fetch, or the scrubber its zero-fill")        \
+    X(FETCH_DONE, 4, "its fetch or zero-fill ended")                                      \
+    X(CLEAN_START, 5, "a channel starts its write-back, and the block stays in its slot") \
+    X(EVICT, 6, "its slot is needed, or its score or a hint evicts it")                   \
+    X(WRITE_BACK_DONE, 7, "its write-back ended")                                         \
+    X(CLAIM, 8, "a PIN is granted, or waits for the rest of its range")                   \
+    X(HOLD, 9, "a HOLD is granted")                                                       \
+    X(UNHOLD, 10, "a hold is released")                                                   \
+    X(REVOKE, 11, "its holders are asked to release their holds")
 
 #define KVCPU_STATE_NUMBER_(name, number, what) KVCPU_BS_##name = (number),
 enum kvcpu_block_state { KVCPU_BLOCK_STATES(KVCPU_STATE_NUMBER_) KVCPU_BLOCK_STATE_COUNT };
 #undef KVCPU_STATE_NUMBER_
-#define KVCPU_OCCURRENCE_NUMBER_(name, number, what) KVCPU_BO_##name = (number),
-enum kvcpu_block_occurrence {
-    KVCPU_BLOCK_OCCURRENCES(KVCPU_OCCURRENCE_NUMBER_) KVCPU_BLOCK_OCCURRENCE_COUNT
-};
-#undef KVCPU_OCCURRENCE_NUMBER_
+#define KVCPU_BLOCK_EVENT_NUMBER_(name, number, what) KVCPU_BE_##name = (number),
+enum kvcpu_block_event { KVCPU_BLOCK_EVENTS(KVCPU_BLOCK_EVENT_NUMBER_) KVCPU_BLOCK_EVENT_COUNT };
+#undef KVCPU_BLOCK_EVENT_NUMBER_
 
 /* Classes in which room is made, first to leave first. */
 #define KVCPU_VICTIM_CLASSES(X)                                                    \
@@ -506,7 +506,7 @@ enum kvcpu_block_occurrence {
     X(PREFETCHED, 3, "PREFETCHABLE, its target not passed; farthest target first") \
     X(HOT, 4, "HOT, its lease not ended")                                          \
     X(SHARED, 5, "a prefix with a sharer left, within SHARED_CAP")                 \
-    X(PINNED, 6, "claimed: never leaves")
+    X(PINNED, 6, "pinned: never evicted")
 
 #define KVCPU_CLASS_NUMBER_(name, number, what) KVCPU_VC_##name = (number),
 enum kvcpu_victim_class { KVCPU_VICTIM_CLASSES(KVCPU_CLASS_NUMBER_) };
@@ -530,14 +530,14 @@ enum kvcpu_victim_class { KVCPU_VICTIM_CLASSES(KVCPU_CLASS_NUMBER_) };
 /* Flags of BLOCK_STATE */
 #define KVCPU_BF_ALLOCATED 0x0001 /* handed out by ALLOC */
 #define KVCPU_BF_WRITTEN 0x0002   /* written since; else it reads as zeros */
-#define KVCPU_BF_DIRTY 0x0004     /* its slot is newer than its home */
+#define KVCPU_BF_DIRTY 0x0004     /* its slot is newer than its backing block */
 #define KVCPU_BF_SEALED 0x0008
 #define KVCPU_BF_PREFIX 0x0010 /* shared at least once: D of the score is 255 */
 #define KVCPU_BF_QUEUED 0x0020 /* a fetch of it waits for a channel or for room */
 #define KVCPU_BF_HELD 0x0040   /* has a hold */
 #define KVCPU_BF_WRITE_HELD 0x0080
 #define KVCPU_BF_REVOKING 0x0100 /* was asked back and is still held */
-#define KVCPU_BF_CACHED 0x0200   /* the device may drop it */
+#define KVCPU_BF_CACHED 0x0200   /* the device may reclaim it */
 
 /* BLOCK_PLACE */
 #define KVCPU_BPL_SLOT_SHIFT 0

@@ -17,7 +17,7 @@
 #define KVCPU_EVENTS(X)                                                                 \
     X(LOG_RESTART, 0, "the log starts here")                                            \
     X(RESET, 1, "detail: kind of reset")                                                \
-    X(POLICY, 2, "word 4: policy now in force")                                         \
+    X(POLICY, 2, "word 4: current policy")                                              \
     X(STEP, 3, "word 4: step")                                                          \
     X(EPOCH, 4, "a step back; word 4: step")                                            \
     X(HINT, 5, "detail: opcode; status: AUX of its result; words 3, 4: range")          \
@@ -29,29 +29,29 @@
     X(WRITE, 11, "word 3: block; word 4: bytes")                                        \
     X(PIN_WAITS, 12, "words 3, 4: range")                                               \
     X(PIN_GRANTED, 13, "words 3, 4: range")                                             \
-    X(PIN_ENDED, 14, "status: why it was not granted; words 3, 4: range")               \
+    X(PIN_ENDED, 14, "status: reason; words 3, 4: range")                               \
     X(UNPIN, 15, "words 3, 4: range")                                                   \
     X(FETCH_START, 16, "detail: KVCPU_MOVE_*; word 3: block; word 4: slot")             \
     X(FETCH_DONE, 17, "detail: KVCPU_MOVE_*; word 3: block; word 4: slot")              \
     X(WRITE_BACK_START, 18, "detail: KVCPU_MOVE_*; word 3: block; word 4: slot")        \
     X(WRITE_BACK_DONE, 19, "detail: KVCPU_MOVE_*; word 3: block; word 4: slot")         \
     X(ZERO_FILLED, 20, "word 3: block; word 4: slot")                                   \
-    X(EVICTED, 21, "detail: victim class; word 3: block; word 4: slot it leaves")       \
+    X(EVICTED, 21, "detail: victim class; word 3: block; word 4: its old slot")         \
     X(DISPLACED, 22, "a PIN took the slot of a hot or shared block; as EVICTED")        \
-    X(CLOSED, 23, "the context is closed and owns nothing")                             \
+    X(CLOSED, 23, "the context is closed and owns no blocks")                           \
     X(GUEST_ERROR, 24, "detail: counter index; word 3: register offset; word 4: value") \
     X(QUEUES, 25, "word 4: QUEUE_ENABLE now")                                           \
     X(RING_OPENED, 26, "OPEN or RESTART; words 3, 4: entries of the two rings")         \
     X(RING_STOPPED, 27, "status: KVCPU_RS_*; word 3: SQ_HEAD")                          \
     X(BUFFER, 28, "word 3: buffer; word 4: its bytes, 0 where it was removed")          \
-    X(MAP, 29, "words 3, 4: range of RESIDENCY, or what is forgotten of it: 0 blocks")  \
+    X(MAP, 29, "words 3, 4: range of RESIDENCY; 0 blocks: the range is removed")        \
     X(HOLD, 30, "detail: 1 for WRITE; word 3: block; word 4: slot or all ones")         \
     X(UNHOLD, 31, "detail: 1 for WRITE; words 3, 4: range")                             \
     X(REVOKE, 32, "detail: KVCPU_RV_*; word 3: block")                                  \
-    X(FENCE, 33, "a FENCE that waited has ended")                                       \
+    X(FENCE, 33, "a pending FENCE has completed")                                       \
     X(QUOTA, 34, "word 3: minimum; word 4: maximum")                                    \
-    X(DROPPED, 35, "word 3: cached block that was dropped")                             \
-    X(CHOSEN, 36, "told to leave its slot: KVCPU_CHO_*; word 3: block; status: policy")
+    X(RECLAIMED, 35, "word 3: cached block that was reclaimed")                         \
+    X(CHOSEN, 36, "chosen as a victim: KVCPU_CHO_*; word 3: block; status: policy")
 
 #define KVCPU_EVENT_NUMBER_(name, number, what) KVCPU_EV_##name = (number),
 enum kvcpu_event_kind { KVCPU_EVENTS(KVCPU_EVENT_NUMBER_) KVCPU_EVENT_COUNT };
@@ -60,17 +60,17 @@ enum kvcpu_event_kind { KVCPU_EVENTS(KVCPU_EVENT_NUMBER_) KVCPU_EVENT_COUNT };
 /* Why a move was made, most urgent first. */
 #define KVCPU_MOVE_DEMAND 0
 #define KVCPU_MOVE_PREFETCH 1
-#define KVCPU_MOVE_CLEAN 2 /* write-back that nobody waits for */
+#define KVCPU_MOVE_CLEAN 2 /* write-back in the background */
 
-/* -- Why a block was told to leave: X(name, number, what) ------------------ */
+/* -- Why a block was evicted: X(name, number, what) ------------------ */
 
-#define KVCPU_EVICTION_CAUSES(X)                                  \
-    X(PIN, 0, "a PIN waits for a block that needs the slot")      \
-    X(HINT, 1, "a hinted block is to be fetched")                 \
-    X(SCORE, 2, "a block is to be fetched because of its score")  \
-    X(NOW, 3, "EVICTABLE asked for it to leave at once")          \
-    X(DEMOTED, 4, "the policy sends it home, whoever needs room") \
-    X(QUOTA, 5, "its context is at its maximum of slots, and wants one")
+#define KVCPU_EVICTION_CAUSES(X)                                                  \
+    X(PIN, 0, "a PIN waits for a block that needs the slot")                      \
+    X(HINT, 1, "a hinted block is to be fetched")                                 \
+    X(SCORE, 2, "a block is to be fetched because of its score")                  \
+    X(NOW, 3, "an EVICTABLE hint with F_NOW")                                     \
+    X(DEMOTED, 4, "the policy demoted it, whether or not a block needs the slot") \
+    X(QUOTA, 5, "its context is at its quota maximum, and needs a slot")
 
 #define KVCPU_EVICTION_CAUSE_NUMBER_(name, number, what) KVCPU_EC_##name = (number),
 enum kvcpu_eviction_cause { KVCPU_EVICTION_CAUSES(KVCPU_EVICTION_CAUSE_NUMBER_) };

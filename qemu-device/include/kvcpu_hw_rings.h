@@ -23,7 +23,7 @@
 /* What one turn of a ring may cost, and when the next is due. */
 #define KVCPU_RING_BUDGET 4096
 #define KVCPU_RING_COPY_COST 16 /* of a page that READ or WRITE copies; a block costs 1 */
-#define KVCPU_RING_TURN_NS 1000
+#define KVCPU_RING_SLICE_NS 1000
 /* Buffers of a context, and bytes of one. */
 #define KVCPU_BUFFERS_MAX 64
 #define KVCPU_BUFFER_BYTES_MAX 0x10000000000ULL
@@ -158,10 +158,10 @@ enum kvcpu_ring_state { KVCPU_RING_STATES(KVCPU_RING_STATE_NUMBER_) };
 
 /* X(name, word, what) */
 #define KVCPU_NOTICE_BYTES 32
-#define KVCPU_NOTICE_FIELDS(X)                              \
-    X(HEAD, 0, "KVCPU_NTC_* fields")                        \
-    X(BLOCK, 1, "REVOKE, DROPPED: block; STOPPED: SQ_HEAD") \
-    X(TIME, 2, "when it was written, virtual ns")           \
+#define KVCPU_NOTICE_FIELDS(X)                                \
+    X(HEAD, 0, "KVCPU_NTC_* fields")                          \
+    X(BLOCK, 1, "REVOKE, RECLAIMED: block; STOPPED: SQ_HEAD") \
+    X(TIME, 2, "when it was written, virtual ns")             \
     X(PHASE, 3, "in bit 63 the phase, else zero; stored last")
 
 #define KVCPU_NOTICE_WORD_(name, word, what) KVCPU_NW_##name = (word),
@@ -176,23 +176,23 @@ enum kvcpu_notice_word { KVCPU_NOTICE_FIELDS(KVCPU_NOTICE_WORD_) };
 #define KVCPU_NTC_CONTEXT_MASK 0xffffULL
 
 /* X(name, number, what) */
-#define KVCPU_NOTICES(X)                                                 \
-    X(REVOKE, 1, "give back all holds of the block; detail: KVCPU_RV_*") \
-    X(STOPPED, 2, "the context's ring was stopped; detail: KVCPU_RS_*")  \
-    X(DROPPED, 3, "cached blocks were dropped, this one first; once until it asked")
+#define KVCPU_NOTICES(X)                                                \
+    X(REVOKE, 1, "release all holds of the block; detail: KVCPU_RV_*")  \
+    X(STOPPED, 2, "the context's ring was stopped; detail: KVCPU_RS_*") \
+    X(RECLAIMED, 3, "cached blocks were reclaimed, this one first; once until acknowledged")
 
 #define KVCPU_NOTICE_NUMBER_(name, number, what) KVCPU_NT_##name = (number),
 enum kvcpu_notice { KVCPU_NOTICES(KVCPU_NOTICE_NUMBER_) };
 #undef KVCPU_NOTICE_NUMBER_
 
 /* Why a block is asked back: X(name, number, what) */
-#define KVCPU_REVOKE_REASONS(X)                                   \
-    X(SLOT, 0, "its slot is wanted")                              \
-    X(FETCH, 1, "it is wanted in the fast tier")                  \
-    X(HOME, 2, "a hint or its score sends it home")               \
-    X(CLEAN, 3, "it is to be written home, and has a WRITE hold") \
-    X(SEALED, 4, "it was sealed, and has a WRITE hold")           \
-    X(FREED, 5, "it was given back, and is to be scrubbed")
+#define KVCPU_REVOKE_REASONS(X)                                          \
+    X(SLOT, 0, "its slot is needed")                                     \
+    X(FETCH, 1, "the block is needed in the fast tier")                  \
+    X(EVICT, 2, "a hint or its score evicts it")                         \
+    X(CLEAN, 3, "the block is to be written back, and has a WRITE hold") \
+    X(SEALED, 4, "the block was sealed, and has a WRITE hold")           \
+    X(FREED, 5, "the block was freed, and is to be scrubbed")
 
 #define KVCPU_REVOKE_NUMBER_(name, number, what) KVCPU_RV_##name = (number),
 enum kvcpu_revoke_reason { KVCPU_REVOKE_REASONS(KVCPU_REVOKE_NUMBER_) };

@@ -245,7 +245,7 @@ Stream::Asked Stream::next_command() {
     if (kind < 86) {
         return {Entry::fence(), {}};
     }
-    return kind < 90 ? Asked{Entry::dropped(), {}} : next_copy(chance(50));
+    return kind < 90 ? Asked{Entry::reclaimed(), {}} : next_copy(chance(50));
 }
 
 Stream::Asked Stream::next() {

@@ -6,7 +6,7 @@
 #include "kvcpu_hw_log.h"
 #include "kvcpu_hw_rings.h"
 
-#define REGISTER(name, offset, access, reset, what)                            \
+#define REGISTER(name, offset, access, reset, what)                              \
     printf("registers|" #name "|0x%04x|" #access "|%s|%s\n", (unsigned)(offset), \
            reset_text(reset), what);
 #define NUMBERED(list, name, number, what) \
@@ -18,7 +18,7 @@
 #define REASON(name, number, what) NUMBERED("reasons", name, number, what)
 #define CLASS(name, number, what) NUMBERED("classes", name, number, what)
 #define STATE(name, number, what) NUMBERED("states", name, number, what)
-#define OCCURRENCE(name, number, what) NUMBERED("occurrences", name, number, what)
+#define BLOCK_EVENT(name, number, what) NUMBERED("block events", name, number, what)
 #define EVENT(name, number, what) NUMBERED("events", name, number, what)
 #define COMMAND(name, number, what) NUMBERED("commands", name, number, what)
 #define ADMIN(name, number, what) NUMBERED("admin commands", name, number, what)
@@ -42,8 +42,7 @@
            (unsigned)KVCPU_##prefix##_##name##_SHIFT);
 #define FLAG(name) printf("flags|" #name "|%llu\n", top_bit(KVCPU_BF_##name));
 
-static unsigned long long top_bit(unsigned long long mask)
-{
+static unsigned long long top_bit(unsigned long long mask) {
     unsigned long long bit = 0;
 
     while (mask >>= 1)
@@ -51,8 +50,7 @@ static unsigned long long top_bit(unsigned long long mask)
     return bit;
 }
 
-static void dump_layouts(void)
-{
+static void dump_layouts(void) {
     FIELD(BLOCK_STATE, BST, STATE)
     FIELD(BLOCK_STATE, BST, CLASS)
     FIELD(BLOCK_STATE, BST, OWNER)
@@ -84,8 +82,7 @@ static void dump_layouts(void)
     FIELD(CMD_RESULT, RES, VALUE)
 }
 
-static void dump_ring_layouts(void)
-{
+static void dump_ring_layouts(void) {
     FIELD(CONTEXT_STATE, CXS, RING)
     FIELD(CONTEXT_STATE, CXS, CLOSING)
     FIELD(CONTEXT_STATE, CXS, BUFFERS)
@@ -120,8 +117,7 @@ static void dump_ring_layouts(void)
     FIELD(RESIDENCY_WORD, RSD, GENERATION)
 }
 
-static void dump_flags(void)
-{
+static void dump_flags(void) {
     FLAG(ALLOCATED)
     FLAG(WRITTEN)
     FLAG(DIRTY)
@@ -134,8 +130,7 @@ static void dump_flags(void)
     FLAG(CACHED)
 }
 
-static void dump_limits(void)
-{
+static void dump_limits(void) {
     LIMIT(BLOCK_SIZE_MIN)
     LIMIT(BLOCK_SIZE_MAX)
     LIMIT(BLOCKS_MAX)
@@ -152,7 +147,7 @@ static void dump_limits(void)
     LIMIT(CONTEXT_PENDING_MAX)
     LIMIT(RING_BUDGET)
     LIMIT(RING_COPY_COST)
-    LIMIT(RING_TURN_NS)
+    LIMIT(RING_SLICE_NS)
     LIMIT(BUFFERS_MAX)
     LIMIT(BUFFER_BYTES_MAX)
     LIMIT(BUFFER_PAGE)
@@ -168,8 +163,7 @@ static void dump_limits(void)
 }
 
 /* A register's reset value as the specification writes it. */
-static const char *reset_text(unsigned long long reset)
-{
+static const char *reset_text(unsigned long long reset) {
     static char text[32];
 
     if (reset == KVCPU_RESET_CONFIG)
@@ -178,8 +172,7 @@ static const char *reset_text(unsigned long long reset)
     return text;
 }
 
-int main(void)
-{
+int main(void) {
     KVCPU_REGISTERS(REGISTER)
     KVCPU_COUNTERS(COUNTER)
     KVCPU_STATUS_CODES(STATUS)
@@ -188,7 +181,7 @@ int main(void)
     KVCPU_HINT_REASONS(REASON)
     KVCPU_VICTIM_CLASSES(CLASS)
     KVCPU_BLOCK_STATES(STATE)
-    KVCPU_BLOCK_OCCURRENCES(OCCURRENCE)
+    KVCPU_BLOCK_EVENTS(BLOCK_EVENT)
     KVCPU_EVENTS(EVENT)
     KVCPU_COMMANDS(COMMAND)
     KVCPU_HINTS(HINT)

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Holds docs/device-spec.md to the headers kvcpu_hw*.h and to the device core.
 
-usage: test_device_spec.py SPEC HW_DUMP LIFE_DUMP
+usage: test_device_spec.py SPEC HW_DUMP TRANSITIONS_DUMP
 
-HW_DUMP prints the lists of the headers, LIFE_DUMP the core's state x occurrence
+HW_DUMP prints the lists of the headers, TRANSITIONS_DUMP the core's state x event
 table; both as "list|field|...". Every line must be a row of the specification,
 and every row of the specification's tables must be such a line.
 """
@@ -29,12 +29,12 @@ TABLES = {
     "reason|code": "reasons",
     "class|number": "classes",
     "state|number": "states",
-    "occurrence|number": "occurrences",
+    "block event|number": "block events",
     "event|number": "events",
     "command|opcode": "commands",
     "hint|opcode": "hints",
-    "state|ALLOC": "life",
-    "occurrence of a held block|READ holds alone": "held",
+    "state|ALLOC": "transitions",
+    "event of a held block|READ holds alone": "held",
     "doorbell|offset": "doorbells",
     "entry field|word": "entry words",
     "header field|word": "header words",
@@ -86,8 +86,8 @@ def canonical(name, head, row):
         return [(plain[0], str(number(plain[1])))]
     if name == "held":
         return [tuple(row)]
-    if name == "life":
-        return [(row[0], occurrence, cell) for occurrence, cell in zip(head[1:], row[1:])]
+    if name == "transitions":
+        return [(row[0], event, cell) for event, cell in zip(head[1:], row[1:])]
     return [(plain[0], str(number(plain[1])), plain[2] if name == "policies" else row[2])]
 
 

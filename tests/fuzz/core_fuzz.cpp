@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// libFuzzer on the core, through its seam: registers, doorbells, entries of every ring, time,
+// libFuzzer on the core, through its C API: registers, doorbells, entries of every ring, time,
 // resets, DMA that fails, and memory that changes while the device reads it. Whatever comes, no
 // sanitizer may find anything, and in the end every block is free, and zero.
 //

@@ -7,11 +7,10 @@ import os
 from pathlib import Path
 from unittest import mock
 
-from support import UNREACHABLE, LauncherTest, main
-
-import tap
+from harness import UNREACHABLE, LauncherTest, main
 from launcher import apt, cache, kernel, packages, process
 from launcher.errors import Exit, LauncherError
+from support import tap
 
 _DEB822 = """\
 # a comment: with a colon

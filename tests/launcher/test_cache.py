@@ -9,11 +9,10 @@ import signal
 import time
 from pathlib import Path
 
-from support import LauncherTest
-
-import tap
+from harness import LauncherTest
 from launcher import cache
 from launcher.errors import Exit, LauncherError
+from support import tap
 
 _FORK = multiprocessing.get_context("fork")
 

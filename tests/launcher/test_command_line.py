@@ -6,11 +6,10 @@ import contextlib
 import json
 import subprocess
 
-from support import KVCPU, LauncherTest, kvcpu, main
-
-import tap
+from harness import KVCPU, LauncherTest, kvcpu, main
 from launcher import packages, process, tree
 from launcher.errors import Exit, LauncherError
+from support import tap
 
 _REQUEST = {"timestamp": 0, "input_length": 600, "output_length": 5, "hash_ids": [1, 2]}
 
@@ -98,7 +97,7 @@ class BadOption(LauncherTest):
 class Host(LauncherTest):
     """A host that lacks something."""
 
-    def test_missing_packages_and_nobody_to_install_them(self) -> None:
+    def test_missing_packages_without_root(self) -> None:
         self.patch(packages, "missing", lambda _suites=(): ["sparse", "flex"])
         self.patch(packages, "_as_root", lambda: None)
         code, said = main("setup")

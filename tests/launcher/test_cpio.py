@@ -6,10 +6,9 @@ import os
 import random
 import subprocess
 
-from support import LauncherTest
-
-import tap
+from harness import LauncherTest
 from launcher import cpio, initramfs
+from support import tap
 
 _FILES = {f"/usr/share/file{size}": random.Random(size).randbytes(size) for size in (0, 1, 2, 3, 4, 5, 4096, 70001)}
 

@@ -5,11 +5,10 @@
 import unittest
 from pathlib import Path
 
-from support import LauncherTest
-
-import tap
+from harness import LauncherTest
 from launcher import apt, debugkernel, kernel, testing
 from launcher.errors import Exit, LauncherError
+from support import tap
 
 _VERSION = "6.1.1-1"
 

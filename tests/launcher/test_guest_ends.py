@@ -11,12 +11,11 @@ import subprocess
 import time
 from pathlib import Path
 
-from support import KVCPU, LauncherTest, kvcpu
-
-import tap
+from harness import KVCPU, LauncherTest, kvcpu
 from launcher import apt, build, cache, driver, initramfs, kernel, machine, process, tree
 from launcher.errors import Exit, LauncherError
 from launcher.guest import Guest
+from support import tap
 
 SERIES = kernel.DEFAULT_SELECTOR
 

@@ -6,10 +6,9 @@ import signal
 import subprocess
 import sys
 
-from support import LauncherTest
-
-import tap
+from harness import LauncherTest
 from launcher import process
+from support import tap
 
 
 class Status(LauncherTest):

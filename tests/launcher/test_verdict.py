@@ -7,9 +7,9 @@ import subprocess
 import unittest
 import xml.etree.ElementTree
 
-import support  # noqa: F401 (finds the launcher and tap)
+import harness
 from launcher import verdict
-from tap import main
+from support.tap import main
 
 # Name, what its shell does, more arguments of meson's test(); passed, failed and skipped cases.
 TESTS = [
@@ -33,7 +33,7 @@ TESTS = [
 
 
 @unittest.skipIf(shutil.which("meson") is None, "no meson")
-class Verdict(support.LauncherTest):
+class Verdict(harness.LauncherTest):
     def run_tests(self, tests: list[tuple]) -> None:
         """A project of these tests, and its files completed."""
         lines = ["project('verdict')", "sh = find_program('sh')"]

@@ -67,18 +67,18 @@ class Flaw:
     settings: dict[str, int] = field(default_factory=dict)
 
 
-_SOMEBODY_WAITS, _ACCESS, _CONTENT, _RULE, _ASKED_BACK = "pin_sent", "mapped_at", "is_old", "write_held", "revoking"
+_CONTEXT_WAITS, _ACCESS, _CONTENT, _RULE, _ASKED_BACK = "pin_sent", "mapped_at", "is_old", "write_held", "revoking"
 _FLAWS = (
     Flaw("DEVICE_MOVES_HELD_BLOCKS", "one slot", _RULE),
     Flaw("DEVICE_SCRUBS_HELD_BLOCKS", "owners", _RULE),
     Flaw("DEVICE_THINKS_WRITE_HELD_BLOCKS_CLEAN", "one slot", _CONTENT),
-    Flaw("DEVICE_CLAIMS_PIECEWISE", "pins", _SOMEBODY_WAITS),
-    Flaw("DEVICE_SPARES_WHAT_YOUNGER_PINS_WANT", "pins", _SOMEBODY_WAITS),
-    Flaw("DEVICE_FORGETS_HOLDS_OF_WHAT_STAYS", "one slot and deadlines", _SOMEBODY_WAITS),
+    Flaw("DEVICE_CLAIMS_PIECEWISE", "pins", _CONTEXT_WAITS),
+    Flaw("DEVICE_SPARES_WHAT_YOUNGER_PINS_WANT", "pins", _CONTEXT_WAITS),
+    Flaw("DEVICE_FORGETS_HOLDS_OF_WHAT_STAYS", "one slot and deadlines", _CONTEXT_WAITS),
     Flaw("DRIVER_DROPS_EARLY_REVOKES", "owners", _ASKED_BACK),
     Flaw("DRIVER_RESETS_BEFORE_IT_UNMAPS", "resets", _ACCESS),
-    Flaw("DRIVER_FORGETS_WAITERS_AT_RESET", "resets", _SOMEBODY_WAITS),
-    Flaw("PINS_HAVE_NO_DEADLINE", "greedy pins", _SOMEBODY_WAITS, {"DEADLINES": 0}),
+    Flaw("DRIVER_FORGETS_WAITERS_AT_RESET", "resets", _CONTEXT_WAITS),
+    Flaw("PINS_HAVE_NO_DEADLINE", "greedy pins", _CONTEXT_WAITS, {"DEADLINES": 0}),
 )
 
 
@@ -104,7 +104,7 @@ class Checker:
     """Builds and searches the model."""
 
     def __init__(self, spec: Path, spin: str, compiler: str) -> None:
-        self.life = generate.promela(spec)
+        self.promela = generate.promela(spec)
         self.spin = spin
         self.compiler = compiler
 
@@ -116,7 +116,7 @@ class Checker:
             definitions.append(f"-DBROKEN_{flaw.name}")
         with tempfile.TemporaryDirectory(prefix="kvcpu-model-") as name:
             folder = Path(name)
-            (folder / "life.pml").write_text(self.life, encoding="utf-8")
+            (folder / "transitions.pml").write_text(self.promela, encoding="utf-8")
             for source in _HERE.glob("*.pml"):
                 (folder / source.name).symlink_to(source)
             run([self.spin, "-a", *definitions, "kvcpu.pml"], folder)
@@ -149,17 +149,17 @@ def report_scene(tap: Tap, name: str, outcome: Outcome) -> None:
     tap.ok(not outcome.error and outcome.states >= _STATES_MIN, f"no error in {name}: {outcome.states} states")
 
 
-def report_coverage(tap: Tap, life: tables.Life, outcomes: list[Outcome]) -> None:
+def report_coverage(tap: Tap, table: tables.Transitions, outcomes: list[Outcome]) -> None:
     """Whether the scenes make the changes of state that the table has, and no other."""
-    states = {number: name for name, number in life.states.items()}
-    occurrences = {number: name for name, number in life.occurrences.items()}
-    made = {(states[state], occurrences[what], states[to])
+    states = {number: name for name, number in table.states.items()}
+    events = {number: name for name, number in table.events.items()}
+    made = {(states[state], events[what], states[to])
             for outcome in outcomes for state, what, to in outcome.seen}
-    for change in sorted(life.cells() - made):
+    for change in sorted(table.cells() - made):
         print(f"# never made: {change}")
-    for change in sorted(made - life.cells()):
+    for change in sorted(made - table.cells()):
         print(f"# not in the table: {change}")
-    tap.ok(made == life.cells(), f"the scenes make the table's {len(life.cells())} changes of state, and no other")
+    tap.ok(made == table.cells(), f"the scenes make the table's {len(table.cells())} changes of state, and no other")
 
 
 def main() -> int:
@@ -178,7 +178,7 @@ def main() -> int:
             if not found:
                 print(f"# {outcome.error or 'no error'}")
             tap.ok(found, f"found after {outcome.states} states: {flaw.name}")
-    report_coverage(tap, tables.Life(spec), [search.result() for search in scenes.values()])
+    report_coverage(tap, tables.Transitions(spec), [search.result() for search in scenes.values()])
     return tap.end()
 
 

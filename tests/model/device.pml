@@ -4,7 +4,7 @@
  * safety: times, rings, what a hint is worth. Where the device chooses, the model tries every
  * choice. What the device does within one register write or timer tick is one atomic step.
  *
- * States, occurrences, AFTER() and the RULE_* of held blocks are generated from the tables of the
+ * States, events, AFTER() and the RULE_* of held blocks are generated from the tables of the
  * specification.
  */
 
@@ -19,11 +19,11 @@
 #define GRANTED 1
 #define REFUSED 2
 
-#define NOBODY PROCESSES
+#define NO_CONTEXT PROCESSES
 #define NOWHERE SLOTS
 
 byte state[BLOCKS];
-byte owner[BLOCKS] = NOBODY;
+byte owner[BLOCKS] = NO_CONTEXT;
 byte slot[BLOCKS] = NOWHERE;
 byte job[BLOCKS];
 byte claims[BLOCKS];
@@ -37,7 +37,7 @@ byte busy; /* channels at work */
 bit scrubbing;
 
 /* Contents: whether a copy is not what the owner stored last, or is somebody else's still. */
-bit home_is_old[BLOCKS];
+bit backing_is_stale[BLOCKS];
 bit slot_is_old[SLOTS];
 
 /* A waiting PIN a process. Its range is a set: bit b for block b. */
@@ -52,7 +52,7 @@ bit hold_for_writing[PROCESSES];
 byte hold_block[PROCESSES];
 byte hold_answer[PROCESSES];
 
-byte holder[BLOCKS] = NOBODY; /* in whose name it is held */
+byte holder[BLOCKS] = NO_CONTEXT; /* in whose name it is held */
 
 /* The event queue: a REVOKE that was not read yet. Order does not matter here, so it is a place for
  * each block. */
@@ -79,10 +79,10 @@ hidden byte n;
 #endif
 
 #define IN_PLACE(b) (state[b] == FAST || state[b] == WRITING_BACK)
-#define HAS_SLOT(b) (IN_PLACE(b) || state[b] == LEAVING)
+#define HAS_SLOT(b) (IN_PLACE(b) || state[b] == EVICTING)
 /* The copy that READ and WRITE use. */
 #define IS_OLD(b) \
-    (slot[b] == NOWHERE || state[b] == FETCHING -> home_is_old[b] : slot_is_old[slot[b]])
+    (slot[b] == NOWHERE || state[b] == FETCHING -> backing_is_stale[b] : slot_is_old[slot[b]])
 #define HELD(b) (read_held[b] || write_held[b])
 #define RULE(b, what) \
     (write_held[b] -> WRITE_RULE(what) : (read_held[b] -> READ_RULE(what) : RULE_YES))
@@ -96,7 +96,7 @@ hidden byte n;
 #define WANTED(b) (WANTS(0, b) || WANTS(1, b))
 #define LACKED_BY_0(b) (WANTS(0, b) && !HAS_SLOT(b))
 #define LACKED_BY_1(b) (WANTS(1, b) && !HAS_SLOT(b))
-#define UNSTARTED(b) (WANTED(b) && state[b] == HOME)
+#define UNSTARTED(b) (WANTED(b) && state[b] == SLOW)
 #define FREE_SLOT(s) (!occupied[s])
 #if SLOTS == 1
 #define SLOT_IS_FREE (!occupied[0])
@@ -105,11 +105,11 @@ hidden byte n;
 #endif
 
 /* A PIN waits for a slot. */
-#define ROOM_IS_WANTED (!SLOT_IS_FREE && ANY(UNSTARTED))
+#define SLOT_IS_NEEDED (!SLOT_IS_FREE && ANY(UNSTARTED))
 #define IS_VICTIM(b) (IN_PLACE(b) && claims[b] == 0 && !WANTED(b))
 #define IS_YOUNGERS(b) \
     (IN_PLACE(b) && claims[b] == 0 && WANTS(1 - oldest, b) && !WANTS(oldest, b) && waiting[oldest])
-#define OLDEST_IS_UNSTARTED(b) (WANTS(oldest, b) && state[b] == HOME)
+#define OLDEST_IS_UNSTARTED(b) (WANTS(oldest, b) && state[b] == SLOW)
 #ifdef BROKEN_DEVICE_SPARES_WHAT_YOUNGER_PINS_WANT
 #define MAY_BE_TAKEN_FROM_YOUNGER(b) false
 #else
@@ -119,7 +119,7 @@ hidden byte n;
 
 /* Every change of state is one that the tables have. */
 inline occur(b, what, next) {
-    cell = state[b] * OCCURRENCES + what;
+    cell = state[b] * BLOCK_EVENTS + what;
     after = next;
     assert((AFTER(state[b], what) >> after) & 1);
     assert(RULE(b, what) == RULE_YES);
@@ -135,7 +135,7 @@ inline raise_revoke(b) {
 
 /* What is there is nothing that the next owner may see. */
 inline make_old(b) {
-    home_is_old[b] = CONTENTS;
+    backing_is_stale[b] = CONTENTS;
     if
     :: slot[b] != NOWHERE -> slot_is_old[slot[b]] = CONTENTS
     :: else
@@ -150,8 +150,8 @@ inline give_up_slot(b) {
 
 inline rescue(b) {
     if
-    :: state[b] == LEAVING && job[b] == WRITE_BACK -> occur(b, CLAIM, WRITING_BACK)
-    :: state[b] == LEAVING && job[b] == IDLE -> occur(b, CLAIM, FAST)
+    :: state[b] == EVICTING && job[b] == WRITE_BACK -> occur(b, CLAIM, WRITING_BACK)
+    :: state[b] == EVICTING && job[b] == IDLE -> occur(b, CLAIM, FAST)
     :: else
     fi
 }
@@ -206,11 +206,11 @@ inline hold(p, b) {
         :: else ->
             if
             :: state[b] == FETCHING ||
-               (state[b] == LEAVING && (job[b] != IDLE || ROOM_IS_WANTED)) ->
+               (state[b] == EVICTING && (job[b] != IDLE || SLOT_IS_NEEDED)) ->
                 hold_waits[p] = 1
             :: else ->
                 if
-                :: state[b] == LEAVING -> occur(b, HOLD, FAST)
+                :: state[b] == EVICTING -> occur(b, HOLD, FAST)
                 :: else -> occur(b, HOLD, state[b])
                 fi;
                 if
@@ -246,7 +246,7 @@ inline unhold(b) {
         occur(b, UNHOLD, state[b]);
         read_held[b] = 0;
         write_held[b] = 0;
-        holder[b] = NOBODY;
+        holder[b] = NO_CONTEXT;
         revoking[b] = 0
     :: else
     fi
@@ -255,7 +255,7 @@ inline unhold(b) {
 inline alloc(p, b) {
     if
     :: state[b] == FAST -> occur(b, ALLOC, FAST)
-    :: else -> occur(b, ALLOC, HOME)
+    :: else -> occur(b, ALLOC, SLOW)
     fi;
     owner[b] = p;
     assert(!IS_OLD(b)) /* nothing of the last owner's */
@@ -264,7 +264,7 @@ inline alloc(p, b) {
 inline give_back(b) {
     occur(b, FREE_, SCRUBBING);
     make_old(b);
-    owner[b] = NOBODY;
+    owner[b] = NO_CONTEXT;
     claims[b] = 0;
     sealed[b] = 0;
     dirty[b] = 0;
@@ -296,20 +296,20 @@ inline end_move(b) {
     :: state[b] == SCRUBBING -> job[b] = IDLE /* aborted: no byte has changed */
     :: state[b] == FETCHING ->
         job[b] = IDLE;
-        slot_is_old[slot[b]] = home_is_old[b];
+        slot_is_old[slot[b]] = backing_is_stale[b];
         dirty[b] = 0;
         occur(b, FETCH_DONE, FAST);
         claim_piecewise(b)
     :: state[b] == WRITING_BACK ->
         job[b] = IDLE;
-        home_is_old[b] = slot_is_old[slot[b]];
+        backing_is_stale[b] = slot_is_old[slot[b]];
         dirty[b] = write_held[b];
         occur(b, WRITE_BACK_DONE, FAST)
-    :: state[b] == LEAVING ->
+    :: state[b] == EVICTING ->
         job[b] = IDLE;
-        home_is_old[b] = slot_is_old[slot[b]];
+        backing_is_stale[b] = slot_is_old[slot[b]];
         dirty[b] = 0;
-        occur(b, WRITE_BACK_DONE, HOME);
+        occur(b, WRITE_BACK_DONE, SLOW);
         give_up_slot(b)
     fi;
     grant_holds();
@@ -318,18 +318,18 @@ inline end_move(b) {
 
 inline evict(b) {
     if
-    :: dirty[b] -> occur(b, EVICT, LEAVING)
+    :: dirty[b] -> occur(b, EVICT, EVICTING)
     :: else ->
         if
-        :: owner[b] == NOBODY -> occur(b, EVICT, FREE)
-        :: else -> occur(b, EVICT, HOME)
+        :: owner[b] == NO_CONTEXT -> occur(b, EVICT, FREE)
+        :: else -> occur(b, EVICT, SLOW)
         fi;
         give_up_slot(b)
     fi
 }
 
 inline end_scrub(b) {
-    home_is_old[b] = 0;
+    backing_is_stale[b] = 0;
     if
     :: slot[b] != NOWHERE -> slot_is_old[slot[b]] = 0; give_up_slot(b)
     :: else
@@ -346,7 +346,7 @@ inline reset_device() {
     do
     :: n < BLOCKS ->
         if
-        :: owner[n] != NOBODY || state[n] == SCRUBBING -> state[n] = SCRUBBING; make_old(n)
+        :: owner[n] != NO_CONTEXT || state[n] == SCRUBBING -> state[n] = SCRUBBING; make_old(n)
         :: else ->
             state[n] = FREE;
             if
@@ -354,14 +354,14 @@ inline reset_device() {
             :: else
             fi
         fi;
-        owner[n] = NOBODY;
+        owner[n] = NO_CONTEXT;
         job[n] = IDLE;
         claims[n] = 0;
         dirty[n] = 0;
         sealed[n] = 0;
         read_held[n] = 0;
         write_held[n] = 0;
-        holder[n] = NOBODY;
+        holder[n] = NO_CONTEXT;
         revoking[n] = 0;
         record[n] = NO_RECORD;
         n++
@@ -385,12 +385,12 @@ proctype Device(byte b) {
 end:
     do
     /* a channel, the scrubber */
-    :: atomic { (state[b] == HOME || state[b] == FREE) && busy < CHANNELS && SLOT_IS_FREE &&
+    :: atomic { (state[b] == SLOW || state[b] == FREE) && busy < CHANNELS && SLOT_IS_FREE &&
                 (WANTED(b) || BY_ITSELF) && MAY(b, FETCH_START) -> start_fetch(b) }
     :: atomic { IN_PLACE(b) && job[b] == IDLE && dirty[b] && busy < CHANNELS &&
                 (sealed[b] || BY_ITSELF) && MAY(b, CLEAN_START) ->
                     occur(b, CLEAN_START, WRITING_BACK); start_move(b, WRITE_BACK) }
-    :: atomic { state[b] == LEAVING && job[b] == IDLE && busy < CHANNELS ->
+    :: atomic { state[b] == EVICTING && job[b] == IDLE && busy < CHANNELS ->
                     start_move(b, WRITE_BACK) }
     :: atomic { job[b] == FETCH || job[b] == WRITE_BACK -> end_move(b) }
 #ifdef BROKEN_DEVICE_SCRUBS_HELD_BLOCKS
@@ -401,12 +401,12 @@ end:
                     job[b] = SCRUB; scrubbing = 1 }
     :: atomic { job[b] == SCRUB -> end_scrub(b) }
     /* room */
-    :: atomic { ((IS_VICTIM(b) && (ROOM_IS_WANTED || BY_ITSELF)) || MAY_BE_TAKEN_FROM_YOUNGER(b)) &&
+    :: atomic { ((IS_VICTIM(b) && (SLOT_IS_NEEDED || BY_ITSELF)) || MAY_BE_TAKEN_FROM_YOUNGER(b)) &&
                 MAY(b, EVICT) -> evict(b) }
     /* what a hold keeps it from */
-    :: atomic { state[b] == HOME && (WANTED(b) || BY_ITSELF) && !revoking[b] &&
+    :: atomic { state[b] == SLOW && (WANTED(b) || BY_ITSELF) && !revoking[b] &&
                 !MAY(b, FETCH_START) -> raise_revoke(b) }
-    :: atomic { ((IS_VICTIM(b) && (ROOM_IS_WANTED || BY_ITSELF)) || MAY_BE_TAKEN_FROM_YOUNGER(b)) &&
+    :: atomic { ((IS_VICTIM(b) && (SLOT_IS_NEEDED || BY_ITSELF)) || MAY_BE_TAKEN_FROM_YOUNGER(b)) &&
                 !revoking[b] && !MAY(b, EVICT) -> raise_revoke(b) }
     :: atomic { state[b] == FAST && dirty[b] && claims[b] == 0 && (sealed[b] || BY_ITSELF) &&
                 !revoking[b] && !MAY(b, CLEAN_START) -> raise_revoke(b) }

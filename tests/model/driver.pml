@@ -13,7 +13,7 @@
 
 byte mapping[BLOCKS];
 byte mapped_at[BLOCKS] = NOWHERE;
-byte mapped_by[BLOCKS] = NOBODY;
+byte mapped_by[BLOCKS] = NO_CONTEXT;
 /* What was sent, and not answered or its answer not taken. */
 bit pin_sent[PROCESSES];
 bit hold_sent[PROCESSES];
@@ -26,7 +26,7 @@ bit resetting;             /* all mapping locks are taken */
 inline unmap(b) {
     mapping[b] = UNMAPPED;
     mapped_at[b] = NOWHERE;
-    mapped_by[b] = NOBODY;
+    mapped_by[b] = NO_CONTEXT;
     unhold(b)
 }
 
@@ -116,7 +116,7 @@ inline unmap_all() {
     :: n < BLOCKS ->
         mapping[n] = UNMAPPED;
         mapped_at[n] = NOWHERE;
-        mapped_by[n] = NOBODY;
+        mapped_by[n] = NO_CONTEXT;
         n++
     :: else -> break
     od;

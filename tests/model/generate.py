@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes the Promela form of the specification's tables of a block's life.
+"""Writes the Promela form of the specification's tables of block states.
 
 usage: generate.py SPEC OUTPUT
 
-OUTPUT defines a number for every state and occurrence, AFTER(state, occurrence): the set of states that the
-specification allows then, as bits, and READ_RULE(occurrence), WRITE_RULE(occurrence): what it allows for a held block.
+OUTPUT defines a number for every state and event, AFTER(state, event): the set of states that the
+specification allows then, as bits, and READ_RULE(event), WRITE_RULE(event): what it allows for a held block.
 """
 
 import pathlib
@@ -24,32 +24,32 @@ def nested(name, parameters, cases, default):
 
 def promela(spec):
     """The generated file's text."""
-    life = tables.Life(spec)
+    table = tables.Transitions(spec)
     lines = ["/* Made by generate.py from docs/device-spec.md. */\n"]
-    lines += [f"#define {name} {number}\n" for name, number in life.states.items()]
-    lines += [f"#define {tables.occurrence_symbol(name)} {number}\n" for name, number in life.occurrences.items()]
-    lines.append(f"#define OCCURRENCES {len(life.occurrences)}\n")
+    lines += [f"#define {name} {number}\n" for name, number in table.states.items()]
+    lines += [f"#define {tables.event_symbol(name)} {number}\n" for name, number in table.events.items()]
+    lines.append(f"#define BLOCK_EVENTS {len(table.events)}\n")
     rows = []
-    for state, number in life.states.items():
-        cells = [(f"(o) == {life.occurrences[what]}", str(sum(1 << life.states[to] for to in after)))
-                 for what, after in life.after[state].items() if after]
+    for state, number in table.states.items():
+        cells = [(f"(o) == {table.events[what]}", str(sum(1 << table.states[to] for to in after)))
+                 for what, after in table.after[state].items() if after]
         row = "0"
         for condition, value in reversed(cells):
             row = f"({condition} -> {value} : {row})"
         rows.append((f"(s) == {number}", row))
     lines.append(nested("AFTER", "s, o", rows, "0"))
     lines += [f"#define {rule} {number}\n" for rule, number in tables.RULES.values()]
-    for macro, rules in (("READ_RULE", life.read_held), ("WRITE_RULE", life.write_held)):
-        cases = [(f"(o) == {life.occurrences[what]}", str(tables.RULES[rule][1])) for what, rule in rules.items()]
+    for macro, rules in (("READ_RULE", table.read_held), ("WRITE_RULE", table.write_held)):
+        cases = [(f"(o) == {table.events[what]}", str(tables.RULES[rule][1])) for what, rule in rules.items()]
         lines.append(nested(macro, "o", cases, str(tables.RULES["-"][1])))
-    count = len(life.states) * len(life.occurrences)
+    count = len(table.states) * len(table.events)
     lines.append(f"""
 c_decl {{
     \\#include <stdio.h>
     static unsigned seen[{count}];
     static void print_seen(void) {{
         for (int i = 0; i < {count}; ++i) {{
-            printf("seen %d %d %u\\n", i / {len(life.occurrences)}, i % {len(life.occurrences)}, seen[i]);
+            printf("seen %d %d %u\\n", i / {len(table.events)}, i % {len(table.events)}, seen[i]);
         }}
     }}
 }};

@@ -9,7 +9,7 @@
  */
 #define PROCESSES 2
 
-#include "life.pml"
+#include "transitions.pml"
 #include "device.pml"
 #include "driver.pml"
 #include "process.pml"
@@ -17,8 +17,8 @@
 #define IS_ASKED_BACK(b) (revoking[b] || record[b] != NO_RECORD)
 #define IS_IN_BETWEEN(b) \
     (state[b] == SCRUBBING || state[b] == FETCHING || state[b] == WRITING_BACK || \
-     state[b] == LEAVING)
-#define SOMEBODY_WAITS \
+     state[b] == EVICTING)
+#define CONTEXT_WAITS \
     (pin_sent[0] || pin_sent[1] || hold_sent[0] || hold_sent[1] || kept[0] || kept[1] || \
      dying[0] || dying[1])
 
@@ -27,7 +27,7 @@
 proctype Monitor() {
 end:
     quiet = 1;
-    timeout && !(DEADLINES && (waiting[0] || waiting[1])) -> assert(!SOMEBODY_WAITS);
+    timeout && !(DEADLINES && (waiting[0] || waiting[1])) -> assert(!CONTEXT_WAITS);
     assert(!ANY(IS_ASKED_BACK));
     assert(!ANY(IS_IN_BETWEEN))
 }
@@ -39,7 +39,7 @@ init {
         do
         :: b < BLOCKS -> run Device(b);
             if
-            :: !ALLOCATION -> state[b] = HOME; owner[b] = b % 2
+            :: !ALLOCATION -> state[b] = SLOW; owner[b] = b % 2
             :: else
             fi;
             b++

@@ -17,8 +17,8 @@ inline pick(b) {
 
 inline store(b) {
     if
-    :: slot[b] == NOWHERE || state[b] == FETCHING -> home_is_old[b] = 0
-    :: else -> slot_is_old[slot[b]] = 0; home_is_old[b] = 1
+    :: slot[b] == NOWHERE || state[b] == FETCHING -> backing_is_stale[b] = 0
+    :: else -> slot_is_old[slot[b]] = 0; backing_is_stale[b] = 1
     fi
 }
 
@@ -34,7 +34,7 @@ inline choose_range(p) {
     n = 0
 }
 
-inline claim_if_there(b) {
+inline claim_if_present(b) {
 #ifdef BROKEN_DEVICE_CLAIMS_PIECEWISE
     if
     :: IN_PLACE(b) -> claim_piecewise(b)
@@ -51,7 +51,7 @@ inline begin_pin(p) {
     oldest = (waiting[1 - p] -> 1 - p : p);
     n = 0;
     do
-    :: n < BLOCKS && WANTS(p, n) -> rescue(n); claim_if_there(n); n++
+    :: n < BLOCKS && WANTS(p, n) -> rescue(n); claim_if_present(n); n++
     :: n < BLOCKS && !WANTS(p, n) -> n++
     :: n == BLOCKS -> break
     od;
@@ -72,7 +72,7 @@ inline seal(b) {
 }
 
 #define SIZE(set) (((set) & 1) + (((set) >> 1) & 1) + (((set) >> 2) & 1) + (((set) >> 3) & 1))
-#define MAY_ALLOCATE(b) (owner[b] == NOBODY && (state[b] == FREE || state[b] == FAST) && !dying[p])
+#define MAY_ALLOCATE(b) (owner[b] == NO_CONTEXT && (state[b] == FREE || state[b] == FAST) && !dying[p])
 #define CAN_GIVE_BACK(b) (MINE(b) && claims[b] == 0 && !WANTED(b))
 #define CAN_STORE(b) (MINE(b) && !sealed[b])
 #define IS_CLAIMED_BY_ME(b) (MINE(b) && claims[b] > 0)
@@ -127,15 +127,15 @@ end:
 
 #define IS_MAPPED(b) (mapped_by[b] == p)
 /* What a mapping shows is the block, whole, where it is now. */
-#define IS_THERE(b) \
+#define IS_PRESENT(b) \
     (HELD(b) && holder[b] == p && mapped_at[b] == slot[b] && state[b] != FETCHING && \
-     state[b] != FREE && job[b] != SCRUB && (owner[b] == p || owner[b] == NOBODY))
+     state[b] != FREE && job[b] != SCRUB && (owner[b] == p || owner[b] == NO_CONTEXT))
 
 inline access(p, b) {
-    assert(IS_THERE(b));
-    assert(!IS_OLD(b) || owner[b] == NOBODY);
+    assert(IS_PRESENT(b));
+    assert(!IS_OLD(b) || owner[b] == NO_CONTEXT);
     if
-    :: CONTENTS && mapping[b] == WRITABLE && !sealed[b] && owner[b] != NOBODY -> store(b)
+    :: CONTENTS && mapping[b] == WRITABLE && !sealed[b] && owner[b] != NO_CONTEXT -> store(b)
     :: true
     fi
 }

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""The specification's tables of a block's life, as data."""
+"""The specification's tables of block states, as data."""
 
 import re
 
 RULES = {"yes": ("RULE_YES", 1), "REVOKE": ("RULE_REVOKE", 2), "-": ("RULE_NEVER", 0)}
 
 
-def occurrence_symbol(name):
-    """The model's name for an occurrence: FREE is a state, too."""
+def event_symbol(name):
+    """The model's name for an event: FREE is a state, too."""
     return {"FREE": "FREE_"}.get(name, name)
 
 
@@ -15,8 +15,8 @@ def _cells(line):
     return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
-class Life:
-    """States, occurrences, what comes after which, and what a hold allows."""
+class Transitions:
+    """States, events, what comes after which, and what a hold allows."""
 
     def __init__(self, spec):
         tables = {}
@@ -25,16 +25,16 @@ class Life:
             head = _cells(lines[0])
             tables["|".join(head[:2])] = (head, [_cells(line) for line in lines[2:]])
         self.states = {row[0]: int(row[1]) for row in tables["state|number"][1]}
-        self.occurrences = {row[0]: int(row[1]) for row in tables["occurrence|number"][1]}
+        self.events = {row[0]: int(row[1]) for row in tables["block event|number"][1]}
         head, rows = tables["state|ALLOC"]
         self.after = {
             row[0]: {what: [] if cell == "-" else cell.split(", ") for what, cell in zip(head[1:], row[1:])}
             for row in rows
         }
-        held = tables["occurrence of a held block|READ holds alone"][1]
+        held = tables["event of a held block|READ holds alone"][1]
         self.read_held = {row[0]: row[1] for row in held}
         self.write_held = {row[0]: row[2] for row in held}
 
     def cells(self):
-        """Every (state, occurrence, state after) that the table has."""
+        """Every (state, event, state after) that the table has."""
         return {(state, what, to) for state, row in self.after.items() for what, after in row.items() for to in after}

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import hw  # noqa: E402 (the line above comes first: the source tree stays clean)
 import pci  # noqa: E402
 from qtest import Machine  # noqa: E402
-from tap import main  # noqa: E402, F401 (for the tests, which take all they need from here)
+from support.tap import main  # noqa: E402, F401 (for the tests, which take all they need from here)
 
 SLOT = 4
 # Addresses below 4 GiB and above RAM, with room for the default sizes; a second device's are next to them.
@@ -141,8 +141,8 @@ class Device:
         """States of several blocks."""
         return [self.block(number).state for number in numbers]
 
-    def home_bytes(self, block: int, size: int = BLOCK) -> bytes:
-        """A block's home, through BAR 4."""
+    def backing_bytes(self, block: int, size: int = BLOCK) -> bytes:
+        """A block's backing block, through BAR 4."""
         return self.machine.read(self.slow + block * BLOCK, size)
 
     def slot_bytes(self, slot: int, size: int = BLOCK) -> bytes:

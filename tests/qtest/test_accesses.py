@@ -151,7 +151,7 @@ class Reentry(DeviceTest):
         self.assertEqual(self.other.registers - self.device.registers, BARS_STRIDE)
         self.device.fill(self.device.alloc(), b"x" * 4096)
         self.assertEqual(self.other.counter("WRITES"), 0)
-        self.assertEqual(self.other.home_bytes(0, 8), bytes(8))
+        self.assertEqual(self.other.backing_bytes(0, 8), bytes(8))
         self.assertNotEqual(self.machine.read(BUFFER, 1), b"\0")
 
 

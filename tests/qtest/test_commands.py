@@ -103,7 +103,7 @@ class Alloc(DeviceTest):
         self.settle()
         self.assertEqual(self.device.alloc(context=1), first)
         self.assertEqual(self.device.contents(first, context=1), bytes(BLOCK))
-        self.assertEqual(self.device.home_bytes(first), bytes(BLOCK))
+        self.assertEqual(self.device.backing_bytes(first), bytes(BLOCK))
 
 
 class Free(DeviceTest):
@@ -179,7 +179,7 @@ class Pin(DeviceTest):
         tag, done, time = self.device.completion()
         self.assertEqual((tag, done.status, time), (2, "TIMED_OUT", start + 5000))
 
-    def test_a_waiting_pin_holds_up_nobody(self) -> None:
+    def test_a_waiting_pin_blocks_no_other_context(self) -> None:
         first = self.device.alloc(SLOTS + 2)
         self.device.command("PIN", first=first, count=SLOTS - 1, arg=SECOND, tag=1)
         self.settle()
@@ -247,7 +247,7 @@ class Close(DeviceTest):
             done[tag] = outcome.status
         self.assertEqual(done, {4: "CANCELLED", 5: "SUCCESS"})
         self.assertEqual(self.device.states(range(first, first + 3)), ["FREE"] * 3)
-        self.assertEqual(self.device.home_bytes(first), bytes(BLOCK))
+        self.assertEqual(self.device.backing_bytes(first), bytes(BLOCK))
         self.assertEqual(self.device.read("BLOCKS_FREE"), BLOCKS)
         self.assertEqual(self.device.alloc(context=1), 0)
         self.assertEqual(self.device.block(0).last_step, 0)

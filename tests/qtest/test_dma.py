@@ -11,12 +11,12 @@ RAM_END = 64 << 20
 
 
 class Copies(DeviceTest):
-    def test_whole_blocks_at_home(self) -> None:
+    def test_whole_blocks_in_the_slow_tier(self) -> None:
         first = self.device.alloc(3)
         for block in range(first, first + 3):
             self.device.fill(block, pattern(block))
         for block in range(first, first + 3):
-            self.assertEqual(self.device.home_bytes(block), pattern(block))
+            self.assertEqual(self.device.backing_bytes(block), pattern(block))
             self.assertEqual(self.device.contents(block), pattern(block))
 
     def test_parts(self) -> None:
@@ -29,7 +29,7 @@ class Copies(DeviceTest):
                 done = self.device.command("WRITE", first=block, address=BUFFER + 3, offset=offset, length=length)
                 self.assertEqual(done.status, "SUCCESS")
                 expected[offset:offset + length] = data
-                self.assertEqual(self.device.home_bytes(block), bytes(expected))
+                self.assertEqual(self.device.backing_bytes(block), bytes(expected))
                 self.machine.write(BUFFER, bytes(BLOCK))
                 self.device.command("READ", first=block, address=BUFFER + 1, offset=offset, length=length)
                 self.assertEqual(self.machine.read(BUFFER, length + 2), b"\0" + data + b"\0")
@@ -42,7 +42,7 @@ class Copies(DeviceTest):
         self.device.fill(block, pattern(2))
         there = self.device.block(block)
         self.assertEqual(self.device.slot_bytes(there.slot), pattern(2))
-        self.assertEqual(self.device.home_bytes(block), pattern(1))
+        self.assertEqual(self.device.backing_bytes(block), pattern(1))
         self.assertIn("DIRTY", there.flags)
         self.assertEqual(self.device.contents(block), pattern(2))
 
@@ -66,7 +66,7 @@ class Copies(DeviceTest):
         first = self.device.alloc(2)
         self.device.fill(first + 1, pattern(7))
         self.device.fill(first, b"\xff" * BLOCK)
-        self.assertEqual(self.device.home_bytes(first + 1), pattern(7))
+        self.assertEqual(self.device.backing_bytes(first + 1), pattern(7))
 
 
 class Faults(DeviceTest):
@@ -126,7 +126,7 @@ class Faults(DeviceTest):
         self.machine.write(BUFFER, b"untouched")
         self.failing("DMA_FAULT", BUFFER)
         self.assertEqual(self.machine.read(BUFFER, 9), b"untouched")
-        self.assertEqual(self.device.home_bytes(0), pattern(5))
+        self.assertEqual(self.device.backing_bytes(0), pattern(5))
         self.device.function.enable(pci.COMMAND_MASTER)
         self.assertEqual(self.device.contents(0), pattern(5))
 
@@ -144,7 +144,7 @@ class Faults(DeviceTest):
         machine.write(two.slow + BLOCK, pattern(42))
         block = one.alloc()
         self.assertEqual(one.command("WRITE", first=block, address=two.slow + BLOCK, length=BLOCK).status, "SUCCESS")
-        self.assertEqual(one.home_bytes(block), pattern(42))
+        self.assertEqual(one.backing_bytes(block), pattern(42))
 
 
 if __name__ == "__main__":

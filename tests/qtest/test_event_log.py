@@ -77,7 +77,7 @@ class Log(DeviceTest):
         self.restart()
         self.assertEqual(self.digest(), empty)
 
-    def test_a_life(self) -> None:
+    def test_all_kinds_in_sequence(self) -> None:
         """What one block goes through, with its times."""
         self.restart()
         block = self.device.alloc(context=1)

@@ -156,10 +156,10 @@ class Effects(DeviceTest):
         self.settle()
         there = self.device.block(block)
         self.assertEqual((there.state, "SEALED" in there.flags, "DIRTY" in there.flags), ("FAST", True, False))
-        self.assertEqual(self.device.home_bytes(block), pattern(50))
+        self.assertEqual(self.device.backing_bytes(block), pattern(50))
         self.assertEqual(self.device.counter("WRITE_BACKS"), before["WRITE_BACKS"] + 1)
 
-    def test_order_in_which_room_is_made(self) -> None:
+    def test_order_of_eviction(self) -> None:
         """A PIN of one more block takes released, then evictable, then unhinted blocks."""
         first = self.pinned_once(SLOTS)
         self.device.command("RELEASE", first=first + 6, count=1)
@@ -172,7 +172,7 @@ class Effects(DeviceTest):
             self.device.command("PIN", first=block, count=1, arg=10**9)
             self.settle()
             left += [number for number in range(first, first + SLOTS)
-                     if self.device.block(number).state == "HOME" and number not in left]
+                     if self.device.block(number).state == "SLOW" and number not in left]
         # UNPIN goes from the last block on, so that one is the least recently used.
         self.assertEqual(left, [first + 6, first + 3, first + 7])
 
@@ -181,7 +181,7 @@ class Effects(DeviceTest):
         self.device.command("EVICTABLE", first=block, count=1)
         self.assertEqual(self.device.block(block).state, "FAST")
         self.device.command("EVICTABLE", first=block, count=1, flags=hw.CONST["F_NOW"])
-        self.assertEqual(self.device.block(block).state, "HOME")
+        self.assertEqual(self.device.block(block).state, "SLOW")
         self.assertEqual(self.device.contents(block), pattern(block))
 
     def test_a_claimed_block_stays_whatever_is_hinted(self) -> None:
@@ -202,7 +202,7 @@ class Effects(DeviceTest):
         more = self.device.alloc()
         self.device.command("PIN", first=more, count=1, arg=10**9)
         self.settle()
-        self.assertEqual(self.device.states(range(last - 1, last + 1)), ["HOME", "FAST"])
+        self.assertEqual(self.device.states(range(last - 1, last + 1)), ["SLOW", "FAST"])
 
     def test_a_dropped_prefetch_does_not_start(self) -> None:
         for drop in ("CLEAR", "RELEASE", "EVICTABLE"):
@@ -212,15 +212,15 @@ class Effects(DeviceTest):
                 self.assertIn("QUEUED", self.device.block(first + 2).flags)
                 self.device.command(drop, first=first + 1, count=2)
                 self.settle()
-                self.assertEqual(self.device.states(range(first, first + 3)), ["FAST", "HOME", "HOME"])
+                self.assertEqual(self.device.states(range(first, first + 3)), ["FAST", "SLOW", "SLOW"])
 
     def test_hints_of_contexts_have_their_own_steps(self) -> None:
         mine = self.pinned_once(1, context=1)
         other = self.pinned_once(1, context=2)
         self.device.command("STEP", arg=7, context=1)
-        self.assertEqual(self.device.states(range(mine, mine + 1)), ["HOME"])
+        self.assertEqual(self.device.states(range(mine, mine + 1)), ["SLOW"])
         self.assertEqual(self.device.states(range(other, other + 1)), ["FAST"])
-        self.assertEqual(self.device.home_bytes(mine), pattern(mine))
+        self.assertEqual(self.device.backing_bytes(mine), pattern(mine))
         self.assertEqual(len(self.device.contents(other, context=2)), BLOCK)
 
 

@@ -33,7 +33,7 @@ class Holds(DeviceTest):
         self.assertEqual(self.device.command("UNHOLD", first=block, count=1, flags=flags).status, "SUCCESS")
 
     def mapped(self, block: int, slot: int | None) -> bytes:
-        return self.device.home_bytes(block) if slot is None else self.device.slot_bytes(slot)
+        return self.device.backing_bytes(block) if slot is None else self.device.slot_bytes(slot)
 
     def store(self, block: int, slot: int | None, data: bytes) -> None:
         """As a process does through its mapping."""
@@ -51,7 +51,7 @@ class Holds(DeviceTest):
         self.store(0, slot, pattern(100))
         self.device.command("PIN", context=1, count=1, arg=SECOND, tag=9)
         self.settle()
-        self.assertEqual(self.shown(0), "HOME")
+        self.assertEqual(self.shown(0), "SLOW")
         self.assertEqual([(notice.block, notice.detail) for notice in self.events.take()], [(0, REVOKES["FETCH"])])
         self.unhold(0, WRITE)
         self.settle()
@@ -63,10 +63,10 @@ class Holds(DeviceTest):
         self.store(0, slot, pattern(101))
         self.device.command("UNPIN", context=1, count=1)
         self.device.command("EVICTABLE", context=1, count=1, flags=hw.CONST["F_NOW"])
-        self.assertEqual(self.events.take()[0].detail, REVOKES["HOME"])
+        self.assertEqual(self.events.take()[0].detail, REVOKES["EVICT"])
         self.unhold(0, WRITE)
         self.settle()
-        self.assertEqual(self.shown(0), "HOME")
+        self.assertEqual(self.shown(0), "SLOW")
         self.assertEqual(self.mapped(0, self.hold(0)), pattern(101))
 
     def test_pressure_from_another(self) -> None:
@@ -105,7 +105,7 @@ class Holds(DeviceTest):
         self.unhold(1)
         self.settle()
         self.assertEqual(self.device.block(1).state, "FREE")
-        self.assertEqual(self.device.home_bytes(1), bytes(BLOCK))
+        self.assertEqual(self.device.backing_bytes(1), bytes(BLOCK))
 
     def test_the_event_queue_overflows(self) -> None:
         for block in range(10):

@@ -105,7 +105,7 @@ class OnRootPort(DeviceTest):
         device = Device(machine, pci.Function(machine, 1, 0))
         self.assertEqual(device.read("ID"), hw.CONST["ID_VALUE"])
         device.fill(device.alloc(), b"x" * BLOCK)
-        self.assertEqual(device.home_bytes(0), b"x" * BLOCK)
+        self.assertEqual(device.backing_bytes(0), b"x" * BLOCK)
 
 
 if __name__ == "__main__":

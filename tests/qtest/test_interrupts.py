@@ -105,7 +105,7 @@ class Interrupts(DeviceTest):
         self.device.command("CANCEL", arg=6)
         self.assertEqual(self.messages(), DATA)
 
-    def test_own_address_as_message_harms_nobody(self) -> None:
+    def test_own_address_as_message_does_no_harm(self) -> None:
         """A message aimed at our own trigger: the core is busy, counts it, and goes on."""
         self.machine.store(self.device.registers + TABLE, self.device.registers + 0x2038, 4)
         self.msix(ENABLE)

@@ -10,7 +10,7 @@ SECOND = 10**9
 
 class OneChannel(DeviceTest):
     def written(self, count: int, **words: int) -> int:
-        """Blocks with contents, at home."""
+        """Blocks with contents, in the slow tier."""
         first = self.device.alloc(count, **words)
         for block in range(first, first + count):
             self.device.fill(block, pattern(block), context=words.get("context", 0))
@@ -21,7 +21,7 @@ class OneChannel(DeviceTest):
         self.device.command("PIN", first=block, count=1, arg=SECOND, tag=3)
         start = self.device.read("TIME")
         self.machine.clock_step(MOVE_NS - 1)
-        # Changed at home while it is on its way: what arrives is what is there when it ends.
+        # Changed in the slow tier while it is on its way: what arrives is what is there when it ends.
         self.machine.write(self.device.slow + block * BLOCK, b"late change     ")
         self.assertEqual(self.device.slot_bytes(0, 16), bytes(16))
         self.machine.clock_step(1)
@@ -77,7 +77,7 @@ class OneChannel(DeviceTest):
         self.device.command("PREFETCHABLE", first=first, count=3, arg=5)
         self.device.command("PIN", first=first + 3, count=1, arg=SECOND)
         self.machine.clock_step(2 * MOVE_NS)
-        self.assertEqual(self.device.states(range(first, first + 4)), ["FAST", "FETCHING", "HOME", "FAST"])
+        self.assertEqual(self.device.states(range(first, first + 4)), ["FAST", "FETCHING", "SLOW", "FAST"])
 
     def test_prefetch_late_and_used(self) -> None:
         first = self.written(2)
@@ -90,7 +90,7 @@ class OneChannel(DeviceTest):
         self.assertGreaterEqual(self.device.counter("PREFETCH_USED"), 1)
 
     def test_full_of_dirty_blocks(self) -> None:
-        """A dirty victim is written home before its slot is another's: two moves on the way."""
+        """A dirty victim is written back before its slot is another's: two moves on the way."""
         first = self.written(SLOTS + 1)
         self.device.command("PIN", first=first, count=SLOTS, arg=SECOND)
         self.settle()
@@ -127,7 +127,7 @@ class OneChannel(DeviceTest):
         self.device.command("SEAL", first=block, count=1)
         self.assertEqual(self.device.block(block).state, "WRITING_BACK")
         self.settle()
-        self.assertEqual(self.device.home_bytes(block), pattern(70))
+        self.assertEqual(self.device.backing_bytes(block), pattern(70))
 
     def test_freed_under_way(self) -> None:
         """An aborted fetch keeps its channel to the end, and changes no byte."""
@@ -139,21 +139,21 @@ class OneChannel(DeviceTest):
         self.settle()
         self.assertEqual(self.device.block(block).state, "FREE")
         self.assertEqual(self.device.counter("FETCHES_ABORTED"), 1)
-        self.assertEqual(self.device.home_bytes(block), bytes(BLOCK))
+        self.assertEqual(self.device.backing_bytes(block), bytes(BLOCK))
         self.assertEqual(self.machine.read(self.device.fast, SLOTS * BLOCK), bytes(SLOTS * BLOCK))
         self.assertEqual(self.device.read("FAST_FREE"), SLOTS)
 
     def test_churn_loses_nothing(self) -> None:
-        """Many more blocks than slots, pinned in turn and rewritten: every byte is where it should be."""
+        """Many more blocks than slots, pinned in round_number and rewritten: every byte is where it should be."""
         count = 4 * SLOTS
         first = self.written(count)
         version = {block: block for block in range(first, first + count)}
-        for turn in range(3 * count):
-            block = first + turn * 7 % count
+        for round_number in range(3 * count):
+            block = first + round_number * 7 % count
             self.assertIn(self.device.command("PIN", first=block, count=1, arg=SECOND).status, ("PENDING", "SUCCESS"))
             self.settle()
-            if turn % 3 == 0:
-                version[block] = 1000 + turn
+            if round_number % 3 == 0:
+                version[block] = 1000 + round_number
                 self.device.fill(block, pattern(version[block]))
             self.device.command("UNPIN", first=block, count=1)
         for block, content in version.items():
@@ -201,7 +201,7 @@ class Lru(DeviceTest):
         self.device.contents(first)
         self.device.command("PIN", first=first + SLOTS, count=1, arg=SECOND)
         self.settle()
-        self.assertEqual(self.device.states(range(first, first + 3)), ["FAST", "HOME", "FAST"])
+        self.assertEqual(self.device.states(range(first, first + 3)), ["FAST", "SLOW", "FAST"])
         self.assertEqual(self.device.counter("EVICTED_UNHINTED"), 1)
         self.assertEqual(hw.POLICIES["LRU"], self.device.read("POLICY"))
 

@@ -49,13 +49,13 @@ class Plug(DeviceTest):
         self.machine.wait_event("DEVICE_DELETED")
 
     def test_again_and_again(self) -> None:
-        for turn in range(3):
-            with self.subTest(turn=turn):
+        for round_number in range(3):
+            with self.subTest(round_number=round_number):
                 device = self.add()
                 self.assertEqual(device.read("BLOCKS"), BLOCKS)
                 block = device.alloc()
                 self.assertEqual(device.contents(block), bytes(BLOCK))
-                device.fill(block, pattern(turn))
+                device.fill(block, pattern(round_number))
                 self.remove()
 
     def test_with_moves_under_way(self) -> None:
@@ -87,12 +87,12 @@ class Plug(DeviceTest):
         self.assertEqual(ring.run("ALLOC", count=1).status, "SUCCESS")
 
     def test_backends_are_given_back(self) -> None:
-        for turn in range(2):
-            with self.subTest(turn=turn):
+        for round_number in range(2):
+            with self.subTest(round_number=round_number):
                 device = self.add(**{"fast-memdev": "fast", "slow-memdev": "slow"})
                 block = device.alloc()
                 # What the device before wrote is not there any more.
-                self.assertEqual(device.home_bytes(block), bytes(BLOCK))
+                self.assertEqual(device.backing_bytes(block), bytes(BLOCK))
                 device.fill(block, pattern(9))
                 self.remove()
         self.machine.qmp("object-del", id="fast")

@@ -47,10 +47,10 @@ class Order(DeviceTest):
     def test_every_order_of_prefetch(self) -> None:
         """Address, length and step in any order: the step executes, with what the others hold then."""
         old = {"PREFETCH_ADDR": 0, "PREFETCH_LEN": BLOCK, "PREFETCH_STEP": 0}
-        for turn, order in enumerate(itertools.permutations(old)):
+        for step, order in enumerate(itertools.permutations(old)):
             with self.subTest(order=order):
-                machine_block = 8 * (turn + 1)
-                new = {"PREFETCH_ADDR": machine_block * BLOCK, "PREFETCH_LEN": 2 * BLOCK, "PREFETCH_STEP": turn + 1}
+                machine_block = 8 * (step + 1)
+                new = {"PREFETCH_ADDR": machine_block * BLOCK, "PREFETCH_LEN": 2 * BLOCK, "PREFETCH_STEP": step + 1}
                 for name, value in old.items():
                     self.device.write(name, value)
                 before, held = self.device.counters(), dict(old)
@@ -61,7 +61,7 @@ class Order(DeviceTest):
                         first, blocks = held["PREFETCH_ADDR"] // BLOCK, held["PREFETCH_LEN"] // BLOCK
                 self.assert_counts(before, HINTS_PREFETCHABLE=1, HINTS_ACCEPTED=1, HINT_BLOCKS=blocks)
                 for number in range(first, first + blocks):
-                    self.assertEqual(self.device.block(number).target, turn + 1)
+                    self.assertEqual(self.device.block(number).target, step + 1)
 
     def test_hints_keep_their_registers_apart(self) -> None:
         """All addresses first, then all triggers: each uses its own."""
@@ -172,21 +172,21 @@ class Movement(DeviceTest):
         self.assert_counts(before, HINTS_EVICTABLE=1, HINTS_ACCEPTED=1, HINT_BLOCKS=1, EVICTED_EVICTABLE=1,
                            PREFETCH_UNUSED=1)
 
-    def test_evict_of_a_dirty_block_goes_home_first(self) -> None:
+    def test_evict_of_a_dirty_block_writes_back_first(self) -> None:
         block = self.device.alloc()
         self.device.fill(block, pattern(block))
         self.boost(block)
         self.settle()
         self.device.fill(block, pattern(99))
         self.assertIn("DIRTY", self.device.block(block).flags)
-        self.assertEqual(self.device.home_bytes(block), pattern(block))
+        self.assertEqual(self.device.backing_bytes(block), pattern(block))
         self.evict(block)
-        self.assertEqual(self.device.block(block).state, "LEAVING")
+        self.assertEqual(self.device.block(block).state, "EVICTING")
         self.machine.clock_step(MOVE_NS - 1)
-        self.assertEqual(self.device.home_bytes(block), pattern(block))
+        self.assertEqual(self.device.backing_bytes(block), pattern(block))
         self.machine.clock_step(1)
-        self.assertEqual(self.device.block(block).state, "HOME")
-        self.assertEqual(self.device.home_bytes(block), pattern(99))
+        self.assertEqual(self.device.block(block).state, "SLOW")
+        self.assertEqual(self.device.backing_bytes(block), pattern(99))
         self.assertEqual(self.device.contents(block), pattern(99))
 
     def test_prefetch_goes_by_target(self) -> None:
@@ -219,10 +219,10 @@ class Movement(DeviceTest):
         self.boost(block)
         before = self.device.counters()
         self.device.write("STEP_ADVANCE", 1)
-        self.assertEqual(self.device.states(range(block, block + 2)), ["FAST", "HOME"])
+        self.assertEqual(self.device.states(range(block, block + 2)), ["FAST", "SLOW"])
         self.assert_counts(before, STEPS=1, HINTS_ACCEPTED=1, EVICTED_UNHINTED=1, DEMOTED_BY_SCORE=1)
         self.device.write("STEP_ADVANCE", 1 + hw.CONST["HOT_LEASE_DEFAULT"])
-        self.assertEqual(self.device.block(block).state, "HOME")
+        self.assertEqual(self.device.block(block).state, "SLOW")
 
     def test_a_step_back_is_an_epoch(self) -> None:
         self.device.write("STEP_ADVANCE", 100)
@@ -277,7 +277,7 @@ class Movement(DeviceTest):
         self.device.write("EVICT_THRESH", 1)
         self.assertEqual(self.device.block(block).state, "FAST")
         self.device.write("STEP_ADVANCE", 2)
-        self.assertEqual(self.device.block(block).state, "HOME")
+        self.assertEqual(self.device.block(block).state, "SLOW")
 
     def test_the_whole_space_and_back(self) -> None:
         """More than fits: the fast tier fills, the rest stays; then all of it leaves."""
@@ -298,7 +298,7 @@ class Isolation(DeviceTest):
         self.device.write("BOOST_LEN", 4 * BLOCK)
         self.assert_counts(before, HINTS_HOT=1, HINTS_CLIPPED=1, HINT_BLOCKS=2, HINT_BLOCKS_FOREIGN=2)
         self.settle()
-        self.assertEqual(self.device.states(range(mine, mine + 2)), ["HOME", "HOME"])
+        self.assertEqual(self.device.states(range(mine, mine + 2)), ["SLOW", "SLOW"])
         self.assertEqual(self.device.states(range(2, 4)), ["FAST", "FAST"])
 
     def test_step_is_of_context_0_alone(self) -> None:
@@ -339,7 +339,7 @@ class LongHints(DeviceTest):
 
     properties = {"slow_size": 3 * 4096 * BLOCK}
 
-    def test_portions(self) -> None:
+    def test_batches(self) -> None:
         budget = hw.CONST["HINT_BUDGET"]
         before = self.device.counters()
         self.device.write("SHARE_LEN", 3 * budget * BLOCK)

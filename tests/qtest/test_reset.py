@@ -210,7 +210,7 @@ class FileBackends(DeviceTest):
         self.addCleanup(self.machine.close)
         return Device(self.machine, pci.Function(self.machine, 0, SLOT))
 
-    def test_a_shared_file_is_zeroed_and_then_has_what_is_home(self) -> None:
+    def test_a_shared_file_is_zeroed_and_then_has_the_backing_blocks(self) -> None:
         device = self.device_on_file("on")
         self.assertEqual(self.path.read_bytes(), bytes(BLOCKS * BLOCK))
         device.fill(device.alloc(), pattern(7))
@@ -218,7 +218,7 @@ class FileBackends(DeviceTest):
 
     def test_a_private_file_stays_as_it_is(self) -> None:
         device = self.device_on_file("off")
-        self.assertEqual(device.home_bytes(BLOCKS - 1), bytes(BLOCK))
+        self.assertEqual(device.backing_bytes(BLOCKS - 1), bytes(BLOCK))
         device.fill(device.alloc(), pattern(7))
         self.machine.reset()
         self.assertEqual(self.path.read_bytes(), pattern(3, BLOCKS * BLOCK))

@@ -95,7 +95,7 @@ class Hostile(DeviceTest):
 
     def test_entries(self) -> None:
         numbers = random.Random(1)
-        for turn in range(40):
+        for round_number in range(40):
             for _ in range(numbers.randrange(60)):
                 words = [numbers.choice((numbers.randrange(BLOCKS + 4), numbers.getrandbits(64))) for _ in range(8)]
                 if numbers.randrange(3):
@@ -105,7 +105,7 @@ class Hostile(DeviceTest):
             self.machine.clock_step(numbers.randrange(100_000))
             self.bad.take()
             self.restart()
-            if turn % 8 == 0:
+            if round_number % 8 == 0:
                 self.check()
         self.assertGreater(self.device.counter("COMMANDS_FAILED"), 100)
         self.check()

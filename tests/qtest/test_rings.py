@@ -35,7 +35,7 @@ class Opcodes(RingTest):
         done = self.ring.run("ALLOC", count=4, meta=7 << 16 | 9, arg=100)
         self.assertEqual((done.status, done.aux, done.value), ("SUCCESS", 4, 0))
         self.assertEqual(self.ring.run("WRITE", first=0, address=3 << 48, length=BLOCK).status, "SUCCESS")
-        self.assertEqual(self.device.home_bytes(0), data)
+        self.assertEqual(self.device.backing_bytes(0), data)
         self.machine.write(PAGES, bytes(0x6000))
         self.assertEqual(self.ring.run("READ", first=0, address=3 << 48 | 8, offset=16, length=32).status, "SUCCESS")
         self.assertEqual(self.machine.read(PAGES + 520, 32), data[16:48])
@@ -123,7 +123,7 @@ class Indices(RingTest):
         self.assertEqual([len(ring.take()) for _ in range(4)], [4, 4, 2, 0])
         self.assertEqual(self.device.counter("RING_PAUSES"), 2)
 
-    def test_long_hints_take_turns(self) -> None:
+    def test_long_hints_share_slices(self) -> None:
         """The budget is 4,096 blocks; the space is smaller, so many hints fill a turn."""
         ring = Ring(self.device, 2, 256, 16)
         ring.open()

@@ -55,10 +55,10 @@ class Daemons:
                 process.kill()
                 process.wait()
 
-    def wait_for(self, what: str, is_there: Callable[[], bool]) -> None:
+    def wait_for(self, what: str, is_present: Callable[[], bool]) -> None:
         """Until it is; or fails with what the programs said."""
         deadline = time.monotonic() + PATIENCE_S
-        while not is_there():
+        while not is_present():
             if time.monotonic() > deadline:
                 said = "\n".join(f"{log.name}: {log.read_text(errors='replace')[-2000:]}"
                                  for log in sorted(self._folder.glob("*.out")))

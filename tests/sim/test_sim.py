@@ -47,15 +47,15 @@ class Sim(ToolTest):
             self.assertEqual(line["interval_ns"] % 10**9, 0)
             for name in ("blocks_in", "blocks_out", "fast", "slow", "recomputed"):
                 self.assertEqual(sum(line[name]), run[name], name)
-            self.assertEqual(sum(line["blocks_dropped"]), run["counters"]["BLOCKS_DROPPED"])
+            self.assertEqual(sum(line["blocks_reclaimed"]), run["counters"]["BLOCKS_RECLAIMED"])
             where = line["residency"]
             for at in range(len(line["blocks_in"])):
                 self.assertEqual(sum(counts[at] for counts in where.values()), run["slow_blocks"])
                 self.assertLessEqual(sum(counts[at] for kind, counts in where.items()
-                                         if kind.startswith("fast") or kind == "leaving"), run["fast_blocks"])
+                                         if kind.startswith("fast") or kind == "evicting"), run["fast_blocks"])
             self.assertGreater(max(where["fast_pinned"]), 0)
-            # When all is over, nothing is used any more, and nothing is left to be written home.
-            self.assertEqual((where["fast_pinned"][-1], where["leaving"][-1]), (0, 0))
+            # When all is over, nothing is used any more, and nothing is left to be written back.
+            self.assertEqual((where["fast_pinned"][-1], where["evicting"][-1]), (0, 0))
 
     def test_a_run_says_what_it_is(self):
         run, = self.runs("run", "--policy", "next-use+ends", "--slow-blocks", 1500, "--fast-blocks", 300)
@@ -66,7 +66,7 @@ class Sim(ToolTest):
         run, = self.runs("run", "--policy", "min", "--fast-blocks", 300)
         self.assertEqual((run["bound"], run["everything"]), (True, True))
 
-    def test_ablation_takes_each_kind_away_from_those_who_are_given_it(self):
+    def test_ablation_removes_each_kind_from_the_players_that_have_it(self):
         runs = self.small("--policy", "lru,next-use,next-use+ends,min+queue", "--ablation")
         made = sorted((run["policy"], ",".join(run["without"])) for run in runs)
         expected = [("lru", ""), ("min+queue", ""), ("next-use", ""), ("next-use+ends", ""),

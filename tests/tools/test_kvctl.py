@@ -70,7 +70,7 @@ class Script(ToolTest):
     def test_commands_share_a_context(self):
         rows = self.directory("alloc 4", "fill 0 2 --byte 7", "pin 0", "policy hepc", "seal 1", "release 2 2")
         self.assertEqual([row["block"] for row in rows], [0, 1, 2, 3])
-        self.assertEqual([row["state"] for row in rows], ["FAST", "HOME", "HOME", "HOME"])
+        self.assertEqual([row["state"] for row in rows], ["FAST", "SLOW", "SLOW", "SLOW"])
         self.assertEqual([row["class"] for row in rows], ["PINNED", "UNHINTED", "RELEASED", "RELEASED"])
         self.assertEqual([row["tier"] for row in rows], ["fast", "slow", "slow", "slow"])
         self.assertEqual(rows[0]["claims"], 1)

@@ -83,7 +83,7 @@ class Top(ToolTest):
         rows = {line.split()[0]: line for line in said.splitlines() if line.strip()}
         self.assertIn("at_once 0", rows["hits"])
         self.assertIn("in_demand 2", rows["traffic"])
-        self.assertRegex(rows["slow"], r"home 6 .*free 65528 .*blocks 65536")
+        self.assertRegex(rows["slow"], r"slow 6 .*free 65528 .*blocks 65536")
         self.assertIn("pinned 2 ", rows["pinned"])
         self.assertNotIn("\x1b", said)
 

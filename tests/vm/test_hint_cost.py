@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import tap  # noqa: E402
+from support import tap  # noqa: E402
 from launcher import bench, build, tree  # noqa: E402
 
 SERIES = os.environ["KVCPU_SERIES"]

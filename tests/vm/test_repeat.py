@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import replays  # noqa: E402
-import tap  # noqa: E402
+from support import tap  # noqa: E402
 from launcher.guest import Outcome  # noqa: E402
 from launcher.machine import Time  # noqa: E402
 

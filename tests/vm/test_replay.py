@@ -14,7 +14,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import replays  # noqa: E402
-import tap  # noqa: E402
+from support import tap  # noqa: E402
 from launcher.errors import Exit  # noqa: E402
 from launcher import build, process  # noqa: E402
 from launcher.guest import Outcome  # noqa: E402

@@ -123,7 +123,8 @@ static void test_pin(void) {
 
     ok(event.fd >= 0, "an event descriptor");
     word = kvcpu_queue_residency(queue, first);
-    ok(kvcpu_residency_is_owned(word) && !kvcpu_residency_is_fast(word), "the block is at home");
+    ok(kvcpu_residency_is_owned(word) && !kvcpu_residency_is_fast(word),
+       "the block is in the slow tier");
     gives(kvcpu_queue_add(queue, &pin), 0, "PIN");
     while ((taken = kvcpu_queue_poll(queue, &completion, 1)) == 0) {
         if (!kvcpu_queue_wait(queue, UINT64_MAX, &time_ns)) {

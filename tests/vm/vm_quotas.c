@@ -7,7 +7,7 @@
 
 #include <sys/wait.h>
 
-#define NOBODY 65534
+#define UNPRIVILEGED_ID 65534
 #define KEPT 16U
 #define MOST 8U
 /* Rounds of pressure until a context is at its minimum. An idle host needs one. */
@@ -148,7 +148,7 @@ static void set_limits(const char *slots_min, const char *slots_max)
 }
 
 /* The errno of a QUOTA in a process without privileges; `maximum` is the one that INFO returns then. */
-static int quota_of_nobody(uint32_t slots_min, uint32_t slots_max, uint64_t *maximum)
+static int quota_unprivileged(uint32_t slots_min, uint32_t slots_max, uint64_t *maximum)
 {
     struct {
         int error;
@@ -164,7 +164,7 @@ static int quota_of_nobody(uint32_t slots_min, uint32_t slots_max, uint64_t *max
     if (child == 0) {
         int fd = open_device();
 
-        if (setgid(NOBODY) || setuid(NOBODY)) {
+        if (setgid(UNPRIVILEGED_ID) || setuid(UNPRIVILEGED_ID)) {
             _exit(1);
         }
         ioctl(fd, KVCPU_IOC_SETUP, &(struct kvcpu_setup){.sq_entries = 2, .cq_entries = 2});
@@ -186,14 +186,14 @@ static void test_permissions(void)
 {
     uint64_t maximum;
 
-    is((uint64_t)quota_of_nobody(1, 0, &maximum), EPERM, "a minimum needs a privilege");
-    is((uint64_t)quota_of_nobody(0, 5, &maximum), 0, "a maximum does not");
+    is((uint64_t)quota_unprivileged(1, 0, &maximum), EPERM, "a minimum needs a privilege");
+    is((uint64_t)quota_unprivileged(0, 5, &maximum), 0, "a maximum does not");
     is(maximum, 5, "it is in force");
     set_limits("4", "10");
-    is((uint64_t)quota_of_nobody(4, 0, &maximum), 0, "slots_min_limit allows that many without a privilege");
+    is((uint64_t)quota_unprivileged(4, 0, &maximum), 0, "slots_min_limit allows that many without a privilege");
     is(maximum, 10, "slots_max_limit replaces no maximum");
-    is((uint64_t)quota_of_nobody(5, 0, &maximum), EPERM, "more than slots_min_limit");
-    is((uint64_t)quota_of_nobody(0, 11, &maximum), EPERM, "more than slots_max_limit");
+    is((uint64_t)quota_unprivileged(5, 0, &maximum), EPERM, "more than slots_min_limit");
+    is((uint64_t)quota_unprivileged(0, 11, &maximum), EPERM, "more than slots_max_limit");
     is(maximum, 10, "and the maximum stays as SETUP set it");
     set_limits("0", "0");
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Spoils what the device keeps, so that a test can see that this is noticed: again and again flips
- * a word of every block's home, through BAR 4. Runs as root until it is killed.
+ * a word of every block's backing block, through BAR 4. Runs as root until it is killed.
  */
 #include "vm_test.h"
 
@@ -11,8 +11,7 @@
 #define SLOW_TIER SYSFS "device/resource4_wc"
 #define WORD 16
 
-int main(void)
-{
+int main(void) {
     int device = open_device();
     struct kvcpu_info info = info_of(device);
     size_t words = info.block_size / sizeof(uint64_t);

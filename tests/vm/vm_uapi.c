@@ -14,8 +14,7 @@ static struct kvcpu_info device;
 
 /* -- Structures that grow -------------------------------------------------- */
 
-static void test_sizes(int fd)
-{
+static void test_sizes(int fd) {
     struct {
         struct kvcpu_info known;
         uint64_t unknown;
@@ -27,9 +26,8 @@ static void test_sizes(int fd)
     longer.unknown = 1;
     fails(ioctl(fd, longer_info, &longer), E2BIG, "a longer INFO whose end is not");
     memset(&longer, 0xff, sizeof(longer));
-    fails(ioctl(fd, _IOC(_IOC_READ | _IOC_WRITE, 'K', 0x40, KVCPU_INFO_SIZE_1),
-                &longer),
-          0, "an INFO of version 1");
+    fails(ioctl(fd, _IOC(_IOC_READ | _IOC_WRITE, 'K', 0x40, KVCPU_INFO_SIZE_1), &longer), 0,
+          "an INFO of version 1");
     is(longer.known.blocks, device.blocks, "is answered");
     is(longer.known.occupancy[0], ~0ULL, "as far as it goes");
     memset(&longer, 0, sizeof(longer));
@@ -45,8 +43,7 @@ static void test_sizes(int fd)
 }
 
 /* What the driver should make of the device's capabilities. */
-static uint64_t features_of(uint64_t caps)
-{
+static uint64_t features_of(uint64_t caps) {
     uint64_t features = KVCPU_FEATURE_SUBMIT | KVCPU_FEATURE_INSPECT | KVCPU_FEATURE_ADVICE;
 
     features |= caps & KVCPU_CAP_HISTORY ? KVCPU_FEATURE_HISTORY : 0;
@@ -60,8 +57,7 @@ static uint64_t features_of(uint64_t caps)
     return features;
 }
 
-static void test_info(int fd)
-{
+static void test_info(int fd) {
     struct kvcpu_info info = info_of(fd);
 
     is(info.uapi_version, KVCPU_UAPI_VERSION, "uapi_version");
@@ -78,8 +74,7 @@ static void test_info(int fd)
 
 /* -- Commands that work ---------------------------------------------------- */
 
-static uint64_t test_alloc(int fd)
-{
+static uint64_t test_alloc(int fd) {
     struct kvcpu_command command = {
         .opcode = KVCPU_OP_ALLOC, .count = 4, .arg = 1000, .meta = 0x0000001005030007ULL};
     struct kvcpu_block block;
@@ -98,15 +93,13 @@ static uint64_t test_alloc(int fd)
     return command.first;
 }
 
-static void fill(uint8_t *bytes, size_t count, uint8_t seed)
-{
+static void fill(uint8_t *bytes, size_t count, uint8_t seed) {
     for (size_t i = 0; i < count; i++) {
         bytes[i] = (uint8_t)(seed + i * 7 + (i >> 8));
     }
 }
 
-static void test_copy(int fd, uint64_t first)
-{
+static void test_copy(int fd, uint64_t first) {
     uint32_t size = (uint32_t)device.block_size;
     uint8_t *out = malloc(size), *in = malloc(size), *zero = calloc(1, size);
 
@@ -131,8 +124,7 @@ static void test_copy(int fd, uint64_t first)
     free(zero);
 }
 
-static void test_pin(int fd, uint64_t first)
-{
+static void test_pin(int fd, uint64_t first) {
     struct kvcpu_completion completion = {0};
     struct kvcpu_block block;
     uint64_t before;
@@ -140,7 +132,7 @@ static void test_pin(int fd, uint64_t first)
     is(wait_for(fd, &completion, 1, 0, 0), 0, "no completion yet");
     before = info_of(fd).time_ns;
     is(run_pin(fd, first, 1, LONG_NS, 0xfeedULL << 40), KVCPU_SC_PENDING,
-       "PIN of a block at home waits");
+       "PIN of a block in the slow tier waits");
     is(wait_for(fd, &completion, 1, 1, LONG_NS), 1, "WAIT gets its completion");
     is(completion.user_data, 0xfeedULL << 40, "with its user_data");
     is(status_of(completion.result), KVCPU_SC_SUCCESS, "SUCCESS");
@@ -159,8 +151,7 @@ static void test_pin(int fd, uint64_t first)
     is(run_pin(fd, first, 0, LONG_NS, 0), KVCPU_SC_BAD_RANGE, "PIN of an empty range");
 }
 
-static void test_hints(int fd, uint64_t first)
-{
+static void test_hints(int fd, uint64_t first) {
     static const uint16_t ranged[] = {KVCPU_OP_HOT,     KVCPU_OP_EVICTABLE, KVCPU_OP_PREFETCHABLE,
                                       KVCPU_OP_RELEASE, KVCPU_OP_SHARE,     KVCPU_OP_UNSHARE,
                                       KVCPU_OP_TOUCH,   KVCPU_OP_CLEAR,     KVCPU_OP_SEAL};
@@ -189,8 +180,7 @@ static void test_hints(int fd, uint64_t first)
 
 /* -- What is refused ------------------------------------------------------- */
 
-static void test_bad_commands(int fd, uint64_t first)
-{
+static void test_bad_commands(int fd, uint64_t first) {
     struct kvcpu_command command = {.opcode = KVCPU_OP_CLOSE};
     uint8_t byte = 0;
 
@@ -214,13 +204,11 @@ static void test_bad_commands(int fd, uint64_t first)
     is(run_copy(fd, KVCPU_OP_READ, first + 3, &byte, 0, 1), KVCPU_SC_NOT_OWNER, "READ after FREE");
 }
 
-static int submit_raw(int fd, struct kvcpu_submit request)
-{
+static int submit_raw(int fd, struct kvcpu_submit request) {
     return ioctl(fd, KVCPU_IOC_SUBMIT, &request);
 }
 
-static void test_bad_submit(int fd, uint64_t first)
-{
+static void test_bad_submit(int fd, uint64_t first) {
     struct kvcpu_command command = {.opcode = KVCPU_OP_TOUCH, .first = first, .count = 1};
     struct kvcpu_submit good = {
         .commands = (uintptr_t)&command, .count = 1, .command_size = sizeof(command)};
@@ -253,8 +241,7 @@ static void test_bad_submit(int fd, uint64_t first)
     fails(submit_raw(fd, good), EFAULT, "WRITE from a bad address");
 }
 
-static void test_read_only_memory(int fd, uint64_t first)
-{
+static void test_read_only_memory(int fd, uint64_t first) {
     void *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct kvcpu_command command = {.opcode = KVCPU_OP_READ,
                                     .first = first,
@@ -271,8 +258,7 @@ static void test_read_only_memory(int fd, uint64_t first)
     munmap(page, 4096);
 }
 
-static void test_batches(int fd, uint64_t first)
-{
+static void test_batches(int fd, uint64_t first) {
     static struct kvcpu_command many[KVCPU_SUBMIT_MAX];
     uint32_t done, good = 0;
 
@@ -297,8 +283,7 @@ static void test_batches(int fd, uint64_t first)
     is(done, 3, "those before it were executed");
 }
 
-static void test_longer_commands(int fd, uint64_t first)
-{
+static void test_longer_commands(int fd, uint64_t first) {
     struct {
         struct kvcpu_command known;
         uint64_t unknown;
@@ -320,8 +305,7 @@ static void test_longer_commands(int fd, uint64_t first)
 
 /* -- WAIT and poll --------------------------------------------------------- */
 
-static void test_wait(int fd)
-{
+static void test_wait(int fd) {
     struct kvcpu_completion some[2];
     struct kvcpu_wait request = {.completions = (uintptr_t)some, .capacity = 2};
     struct kvcpu_wait bad = request;
@@ -341,8 +325,7 @@ static void test_wait(int fd)
     is(request.count, 0, "does not wait");
 }
 
-static void test_poll(int fd, uint64_t first)
-{
+static void test_poll(int fd, uint64_t first) {
     struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
     struct kvcpu_completion completion;
 
@@ -360,8 +343,7 @@ static void test_poll(int fd, uint64_t first)
     run_range(fd, KVCPU_OP_UNPIN, first + 1, 1, 0);
 }
 
-static void test_counters(int fd, uint64_t first)
-{
+static void test_counters(int fd, uint64_t first) {
     uint64_t values[4] = {0, 0, 0, 0xabcd};
     struct kvcpu_counters request = {.values = (uintptr_t)values, .capacity = 3};
     uint64_t touches = counter(fd, KVCPU_CNT_HINTS_TOUCH);
@@ -378,8 +360,7 @@ static void test_counters(int fd, uint64_t first)
     fails(ioctl(fd, KVCPU_IOC_COUNTERS, &request), EFAULT, "COUNTERS to a bad address");
 }
 
-static void test_history(int fd, uint64_t first)
-{
+static void test_history(int fd, uint64_t first) {
     struct kvcpu_record records[3];
     struct kvcpu_history history = {
         .block = first, .before = ~0ULL, .records = (uintptr_t)records, .capacity = 1};
@@ -418,8 +399,7 @@ static void test_history(int fd, uint64_t first)
        device.blocks, "every block is somewhere");
 }
 
-int main(void)
-{
+int main(void) {
     int fd = open_device();
     uint64_t first, refused;
 

@@ -16,14 +16,12 @@ static sigjmp_buf fault_return;
 
 /* -- Accesses that may fault ------------------------------------------------- */
 
-static void on_signal(int number)
-{
+static void on_signal(int number) {
     siglongjmp(fault_return, number);
 }
 
 /* 0, or the signal that a load or store raised. */
-static int probe(volatile uint64_t *at, bool store)
-{
+static int probe(volatile uint64_t *at, bool store) {
     int number = sigsetjmp(fault_return, 1);
 
     if (number == 0) {
@@ -36,32 +34,27 @@ static int probe(volatile uint64_t *at, bool store)
     return number;
 }
 
-static void catch_faults(void)
-{
+static void catch_faults(void) {
     struct sigaction action = {.sa_handler = on_signal};
 
     sigaction(SIGBUS, &action, NULL);
     sigaction(SIGSEGV, &action, NULL);
 }
 
-static volatile uint64_t *block_in(volatile void *view, uint64_t block)
-{
+static volatile uint64_t *block_in(volatile void *view, uint64_t block) {
     return (volatile uint64_t *)((uintptr_t)view + block * device.block_size);
 }
 
-static uint64_t holds_of(int fd, uint64_t block)
-{
+static uint64_t holds_of(int fd, uint64_t block) {
     return block_at(fd, block).holds & 0xffffffff;
 }
 
-static uint64_t flags_of(int fd, uint64_t block)
-{
+static uint64_t flags_of(int fd, uint64_t block) {
     return block_at(fd, block).state >> KVCPU_BST_FLAGS_SHIFT & KVCPU_BST_FLAGS_MASK;
 }
 
 /* Waits for what the driver does by itself: it gives holds back. */
-static bool holds_become(int fd, uint64_t block, uint64_t wanted)
-{
+static bool holds_become(int fd, uint64_t block, uint64_t wanted) {
     uint64_t end = info_of(fd).time_ns + LONG_NS;
 
     while (holds_of(fd, block) != wanted && info_of(fd).time_ns < end) {
@@ -72,8 +65,7 @@ static bool holds_become(int fd, uint64_t block, uint64_t wanted)
 
 /* -- mmap ---------------------------------------------------------------------- */
 
-static int map_error(int fd, uint64_t offset, uint64_t bytes, int protection, int flags)
-{
+static int map_error(int fd, uint64_t offset, uint64_t bytes, int protection, int flags) {
     void *at = mmap(NULL, bytes, protection, flags, fd, (off_t)offset);
 
     if (at == MAP_FAILED) {
@@ -83,8 +75,7 @@ static int map_error(int fd, uint64_t offset, uint64_t bytes, int protection, in
     return 0;
 }
 
-static void test_mmap(int fd)
-{
+static void test_mmap(int fd) {
     uint64_t capacity = device.blocks * device.block_size;
     int both = PROT_READ | PROT_WRITE, other = open_device();
     int read_only = open(DEVICE, O_RDONLY | O_CLOEXEC);
@@ -104,8 +95,7 @@ static void test_mmap(int fd)
 
 /* -- Faults ----------------------------------------------------------------------- */
 
-static void test_faults(int fd, volatile void *view, uint64_t block)
-{
+static void test_faults(int fd, volatile void *view, uint64_t block) {
     uint64_t words[512], wrote = 0;
     volatile uint64_t *at = block_in(view, block);
 
@@ -133,8 +123,7 @@ static void test_faults(int fd, volatile void *view, uint64_t block)
     ok((flags_of(fd, block + 1) & KVCPU_BF_WRITTEN) != 0, "the block is written");
 }
 
-static void test_sigbus(int fd, volatile void *view, uint64_t block)
-{
+static void test_sigbus(int fd, volatile void *view, uint64_t block) {
     int other = open_device();
     uint64_t theirs = allocate(other, 1);
 
@@ -155,15 +144,14 @@ static void test_sigbus(int fd, volatile void *view, uint64_t block)
 
 /* -- Moves -------------------------------------------------------------------------- */
 
-static void test_revoke(int fd, volatile void *view, uint64_t block)
-{
+static void test_revoke(int fd, volatile void *view, uint64_t block) {
     volatile uint64_t *at = block_in(view, block);
     uint64_t revokes = counter(fd, KVCPU_CNT_REVOKES), word = 0;
-    struct kvcpu_command home = {
+    struct kvcpu_command evict = {
         .opcode = KVCPU_OP_EVICTABLE, .flags = KVCPU_F_NOW, .first = block, .count = 1};
 
     at[3] = 33;
-    ok(!is_fast(fd, block), "a mapped block at home");
+    ok(!is_fast(fd, block), "a mapped block in the slow tier");
     is(pin_and_wait(fd, block, 1, LONG_NS), KVCPU_SC_SUCCESS, "PIN moves it");
     ok(is_fast(fd, block), "to the fast tier");
     is(counter(fd, KVCPU_CNT_REVOKES), revokes + 1, "the device asked for it once");
@@ -173,18 +161,17 @@ static void test_revoke(int fd, volatile void *view, uint64_t block)
     at[4] = 44;
     ok((flags_of(fd, block) & KVCPU_BF_DIRTY) != 0, "a store makes it dirty");
     run_range(fd, KVCPU_OP_UNPIN, block, 1, 0);
-    run(fd, &home);
-    if (outcome_of(home.result) == KVCPU_HO_ACCEPTED) {
-        ok(holds_become(fd, block, 0), "a hint that sends it home takes it");
-        is(at[3] + at[4], 77, "its bytes are at home, the dirty one too");
+    run(fd, &evict);
+    if (outcome_of(evict.result) == KVCPU_HO_ACCEPTED) {
+        ok(holds_become(fd, block, 0), "a hint that evicts the block takes the hold");
+        is(at[3] + at[4], 77, "its bytes are in the slow tier, the dirty one too");
     }
     run_copy(fd, KVCPU_OP_READ, block, &word, 32, 8);
     is(word, 44, "READ agrees");
 }
 
 /* What a mapping is when it is moved, shrunk, protected, or shared by fork. */
-static void test_areas(int fd, uint64_t block)
-{
+static void test_areas(int fd, uint64_t block) {
     uint64_t size = device.block_size;
     uint8_t *at =
         mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)(block * size));
@@ -220,8 +207,7 @@ static void test_areas(int fd, uint64_t block)
     munmap((uint8_t *)moved + size, size);
 }
 
-static void test_holds_end(uint64_t blocks)
-{
+static void test_holds_end(uint64_t blocks) {
     int fd = open_device();
     struct kvcpu_command command = {.opcode = KVCPU_OP_ALLOC};
     uint64_t first, size = device.block_size;
@@ -248,8 +234,7 @@ static void test_holds_end(uint64_t blocks)
 
 /* -- The kernel's own calls ------------------------------------------------------------ */
 
-static void test_foreign_access(volatile void *view, uint64_t block)
-{
+static void test_foreign_access(volatile void *view, uint64_t block) {
     struct kvcpu_buffer buffer = {
         .address = (uintptr_t)block_in(view, block), .length = 8, .id = KVCPU_BUFFER_ANY};
     uint64_t word = 0;
@@ -271,8 +256,7 @@ static void test_foreign_access(volatile void *view, uint64_t block)
     close(fd);
 }
 
-static void test_advice(int fd, volatile void *view, uint64_t block)
-{
+static void test_advice(int fd, volatile void *view, uint64_t block) {
     off_t at = (off_t)(block * device.block_size);
     uint64_t fetch = counter(fd, KVCPU_CNT_HINTS_PREFETCHABLE);
     uint64_t evict = counter(fd, KVCPU_CNT_HINTS_EVICTABLE);
@@ -306,8 +290,7 @@ static void test_advice(int fd, volatile void *view, uint64_t block)
 }
 
 /* The reference interface: an address in a view is that block, in its context. */
-static void test_reference(int fd, volatile void *view, uint64_t block)
-{
+static void test_reference(int fd, volatile void *view, uint64_t block) {
     struct kv_cpu_block_info info = {.va = (uintptr_t)block_in(view, block), .len = 1};
     uint64_t blocks, foreign, shares = counter(fd, KVCPU_CNT_HINTS_SHARE);
     int other = open_device();
@@ -326,8 +309,7 @@ static void test_reference(int fd, volatile void *view, uint64_t block)
     close(other);
 }
 
-int main(void)
-{
+int main(void) {
     int fd = open_device();
     volatile void *view;
     uint64_t first;

@@ -42,7 +42,7 @@ class Batch {
                       uint16_t flags = 0);
     /* Which cached blocks are gone: `value` is the first, `aux` how many, 0 when there are no more.
      */
-    std::size_t dropped();
+    std::size_t reclaimed();
     std::size_t free(uint64_t first, uint64_t count);
     std::size_t pin(uint64_t first, uint64_t count, uint64_t deadline_ns, uint64_t user_data);
     std::size_t unpin(uint64_t first, uint64_t count);

@@ -31,7 +31,7 @@ struct Entry {
         return entry;
     }
     /* The result has a run of cached blocks that are gone: the first, and how many; 0: no more. */
-    static constexpr Entry dropped() noexcept { return ranged(KVCPU_OP_DROPPED, 0, 0); }
+    static constexpr Entry reclaimed() noexcept { return ranged(KVCPU_OP_RECLAIMED, 0, 0); }
     static constexpr Entry free(uint64_t first, uint64_t count) noexcept {
         return ranged(KVCPU_OP_FREE, first, count);
     }

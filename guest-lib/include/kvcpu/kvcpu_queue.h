@@ -106,8 +106,8 @@ static inline struct kvcpu_entry kvcpu_entry_alloc(uint64_t count, uint64_t meta
 }
 
 /* The result has a run of cached blocks that are gone: the first, and how many; 0: no more. */
-static inline struct kvcpu_entry kvcpu_entry_dropped(void) { /* NOLINT(modernize-*): this is C */
-    return kvcpu_entry_ranged(KVCPU_OP_DROPPED, 0, 0, 0, 0);
+static inline struct kvcpu_entry kvcpu_entry_reclaimed(void) { /* NOLINT(modernize-*): this is C */
+    return kvcpu_entry_ranged(KVCPU_OP_RECLAIMED, 0, 0, 0, 0);
 }
 
 static inline struct kvcpu_entry kvcpu_entry_free(uint64_t first, uint64_t count) {

@@ -87,7 +87,7 @@ std::string why_chosen(const kvcpu_record &record) {
         case KVCPU_EC_NOW:
             return "EVICTABLE asked for it to leave at once";
         default:
-            return fmt::format("{} sent it home, as its score had fallen", policy);
+            return fmt::format("{} evicted it because its score had fallen", policy);
     }
 }
 
@@ -169,7 +169,7 @@ std::string why_it_left(const kvcpu_record &record) {
 }
 
 /* Empty for what moves no block. */
-std::string why_it_is_there(const kvcpu_record &record) {
+std::string why_it_arrived(const kvcpu_record &record) {
     switch (kind_of(record)) {
         case KVCPU_EV_FETCH_START:
         case KVCPU_EV_FETCH_DONE:
@@ -178,8 +178,8 @@ std::string why_it_is_there(const kvcpu_record &record) {
                        : "fetched into the fast tier ahead of use, for a hint or its score";
         case KVCPU_EV_ZERO_FILLED:
             return "given a zeroed slot of the fast tier because a PIN waited for it";
-        case KVCPU_EV_DROPPED:
-            return "dropped: an ALLOC lacked space, and it was the least valuable cached block";
+        case KVCPU_EV_RECLAIMED:
+            return "reclaimed: an ALLOC lacked space, and it was the least valuable cached block";
         case KVCPU_EV_SCRUBBED:
         case KVCPU_EV_FREE:
             return "given up by its owner, and zeroed";
@@ -200,18 +200,18 @@ std::string verdict(const std::vector<kvcpu_record> &newest_first, kvcpu_block_s
     for (const kvcpu_record &record : newest_first) {
         const bool is_choice = kind_of(record) == KVCPU_EV_CHOSEN;
         if (is_choice && !stays) {
-            return (state == KVCPU_BS_LEAVING ? "on its way home: " : "") + why_it_left(record);
+            return (state == KVCPU_BS_EVICTING ? "being evicted: " : "") + why_it_left(record);
         }
         if (is_choice) {
             kept = "; told to leave since, and kept by a PIN or a hold";
             continue;
         }
-        const std::string why = why_it_is_there(record);
+        const std::string why = why_it_arrived(record);
         if (!why.empty()) {
             return why + kept;
         }
     }
-    return "nothing is kept of how it came to be there: that is longer ago than the history goes";
+    return "the history does not reach back to its arrival";
 }
 
 namespace {

@@ -81,7 +81,7 @@ double ratio(uint64_t part, uint64_t whole) {
 }
 
 /* In the order of the registers OCCUPANCY_*. */
-enum Where : uint8_t { free_, scrubbing, home, fetching, clean, dirty, pinned, leaving };
+enum Where : uint8_t { free_, scrubbing, slow, fetching, clean, dirty, pinned, evicting };
 
 Json occupancy_json(const kvcpu_info &info) {
     const auto &at = info.occupancy;
@@ -89,12 +89,12 @@ Json occupancy_json(const kvcpu_info &info) {
              {{"pinned", at[pinned]},
               {"dirty", at[dirty]},
               {"clean", at[clean]},
-              {"leaving", at[leaving]},
+              {"evicting", at[evicting]},
               {"fetching", at[fetching]},
               {"free", info.fast_free},
               {"slots", info.fast_slots}}},
             {"slow",
-             {{"home", at[home]},
+             {{"slow", at[slow]},
               {"scrubbing", at[scrubbing]},
               {"free", at[free_]},
               {"blocks", info.blocks}}}};
@@ -124,7 +124,7 @@ Json figures(const Look &before, const Look &now) {
         {"in_prefetch", count(KVCPU_CNT_FETCHES_PREFETCH)},
         {"out", count(KVCPU_CNT_WRITE_BACKS)},
         {"zero_fills", count(KVCPU_CNT_ZERO_FILLS)},
-        {"dropped", count(KVCPU_CNT_BLOCKS_DROPPED)},
+        {"reclaimed", count(KVCPU_CNT_BLOCKS_RECLAIMED)},
         {"link_busy", ratio(count(KVCPU_CNT_LINK_BUSY_NS), time_ns * now.info.dma_channels)}};
     json["evicted"] = {{"released", count(KVCPU_CNT_EVICTED_RELEASED)},
                        {"evictable", count(KVCPU_CNT_EVICTED_EVICTABLE)},
@@ -142,13 +142,13 @@ Json figures(const Look &before, const Look &now) {
     return json;
 }
 
-/* A letter a kind: p pinned, d dirty, c clean, l leaving, f fetching. */
+/* A letter a kind: p pinned, d dirty, c clean, e evicting, f fetching. */
 std::string bar(const Json &fast) {
     constexpr double width = 50;
     const double slots = std::max(fast["slots"].get<double>(), 1.0);
     std::string text;
     double sum = 0;
-    for (const char *kind : {"pinned", "dirty", "clean", "leaving", "fetching"}) {
+    for (const char *kind : {"pinned", "dirty", "clean", "evicting", "fetching"}) {
         sum += fast[kind].get<double>();
         const auto end = static_cast<std::size_t>(std::lround(width * sum / slots));
         text.append(std::max(end, text.size()) - text.size(), *kind);

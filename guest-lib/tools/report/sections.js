@@ -91,7 +91,7 @@ function residency() {
     });
     place.append('Under ', select);
   }
-  residencyPlot('residency', run, (kind) => !['home', 'scrubbing', 'free'].includes(kind));
+  residencyPlot('residency', run, (kind) => !['slow', 'scrubbing', 'free'].includes(kind));
   residencyPlot('residency-slow', run, (kind) => kind !== 'free');
 }
 

@@ -95,7 +95,7 @@ void Channel::flush() {
         std::size_t taken = 0;
         std::error_code error = transport_.wait({}, 0, 0, taken, time_ns);
         if (!error) {
-            error = transport_.wait({}, 0, time_ns + KVCPU_RING_TURN_NS, taken, time_ns);
+            error = transport_.wait({}, 0, time_ns + KVCPU_RING_SLICE_NS, taken, time_ns);
         }
         if (error) {
             throw std::system_error(error, "WAIT");

@@ -353,7 +353,7 @@ void Engine::write_computed(Active &active) {
                 all ? active.request->hash_ids.size() : active.computed_tokens / tokens_per_block);
 }
 
-/* Gives the blocks before `end` their content, and seals them: they are written home once. */
+/* Gives the blocks before `end` their content, and seals them: they are written back once. */
 void Engine::write_until(Active &active, std::size_t end) {
     if (end <= active.written) {
         return;

@@ -88,21 +88,21 @@ void Store::give_back(uint32_t block) {
     }
 }
 
-void Store::take_note() {
+void Store::acknowledge() {
     for (;;) {
         Batch batch;
-        batch.dropped();
+        batch.reclaimed();
         if (const std::error_code error = batch.submit(transport_)) {
-            throw std::system_error(error, "DROPPED");
+            throw std::system_error(error, "RECLAIMED");
         }
         const Result result = batch.result(0);
         if (result.status != KVCPU_SC_SUCCESS) {
-            throw std::runtime_error(std::string("DROPPED: ") + describe(result.status));
+            throw std::runtime_error(std::string("RECLAIMED: ") + describe(result.status));
         }
         for (uint32_t block = result.value; block < result.value + result.aux; ++block) {
             if (blocks_[block].users > 0) {
                 throw std::runtime_error("block " + std::to_string(block) +
-                                         " was dropped while it was in use");
+                                         " was reclaimed while it was in use");
             }
             forget(block);
         }
@@ -120,7 +120,7 @@ void Store::drop_oldest(uint64_t count) {
 
 std::vector<uint32_t> Store::take(uint64_t count, uint64_t first_token, uint64_t tokens) {
     std::vector<uint32_t> taken;
-    uint64_t dropped = 0; /* of which some may still be scrubbed */
+    uint64_t reclaimed = 0; /* of which some may still be scrubbed */
     for (int waits = 0; taken.size() < count;) {
         Batch batch;
         batch.alloc(std::min<uint64_t>(count - taken.size(), KVCPU_COMMAND_BLOCKS_MAX),
@@ -132,14 +132,14 @@ std::vector<uint32_t> Store::take(uint64_t count, uint64_t first_token, uint64_t
         }
         const Result result = batch.result(0);
         if (cached_) {
-            take_note();
+            acknowledge();
         }
         if (result.status == KVCPU_SC_SUCCESS) {
             for (uint32_t i = 0; i < result.aux; ++i) {
                 taken.push_back(result.value + i);
                 hold(result.value + i);
             }
-            dropped -= std::min<uint64_t>(dropped, result.aux);
+            reclaimed -= std::min<uint64_t>(reclaimed, result.aux);
             continue;
         }
         const bool again = result.status == KVCPU_SC_NO_SPACE || result.status == KVCPU_SC_AGAIN;
@@ -148,8 +148,8 @@ std::vector<uint32_t> Store::take(uint64_t count, uint64_t first_token, uint64_t
         }
         if (!cached_) {
             const uint64_t wanted = count - taken.size();
-            drop_oldest(wanted > dropped ? wanted - dropped : 0);
-            dropped = std::max(dropped, wanted);
+            drop_oldest(wanted > reclaimed ? wanted - reclaimed : 0);
+            reclaimed = std::max(reclaimed, wanted);
         }
         std::size_t none = 0;
         uint64_t time_ns = 0;

@@ -20,17 +20,17 @@ struct StoredBlock {
 
 /*
  * What a runtime knows of its blocks: which hold which prefix, who uses them, and which were used
- * longest ago. It drops the latter when the device has none left, as a runtime with a bounded
+ * longest ago. It reclaims the latter when the device has none left, as a runtime with a bounded
  * store does.
  */
 class Store {
   public:
-    /* With `cached` blocks it is the device that drops, and this learns what is gone. */
+    /* With `cached` blocks it is the device that reclaims, and this learns what is gone. */
     Store(Transport &transport, uint64_t block_count, bool cached = false);
 
     /*
      * Takes `count` blocks that hold `tokens` tokens each, dropping unused ones where there are
-     * none free. Waits, in the device's time, for the scrub of what it dropped. Throws
+     * none free. Waits, in the device's time, for the scrub of what it reclaimed. Throws
      * std::runtime_error where they cannot be had.
      */
     std::vector<uint32_t> take(uint64_t count, uint64_t first_token = 0, uint64_t tokens = 0);
@@ -41,7 +41,7 @@ class Store {
     void publish(uint32_t block, uint64_t hash_id);
 
     void hold(uint32_t block);
-    /* Unused blocks are dropped in the order in which they were let go. */
+    /* Unused blocks are reclaimed in the order in which they were let go. */
     void let_go(uint32_t block);
     void give_back(uint32_t block);
 
@@ -51,8 +51,8 @@ class Store {
   private:
     void drop_oldest(uint64_t count);
     void forget(uint32_t block);
-    /* Asks what the device has dropped. */
-    void take_note();
+    /* Asks what the device has reclaimed. */
+    void acknowledge();
 
     Transport &transport_;
     bool cached_;

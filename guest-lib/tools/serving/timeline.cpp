@@ -13,8 +13,8 @@ namespace {
 constexpr uint64_t second_ns = 1'000'000'000;
 
 /* In the order of the registers OCCUPANCY_*. */
-constexpr std::array residency_names = {"free",       "scrubbing",  "home",        "fetching",
-                                        "fast_clean", "fast_dirty", "fast_pinned", "leaving"};
+constexpr std::array residency_names = {"free",       "scrubbing",  "slow",        "fetching",
+                                        "fast_clean", "fast_dirty", "fast_pinned", "evicting"};
 /* As they are stacked: what is fast at the bottom. */
 constexpr std::array<std::size_t, residency_names.size()> residency_order = {6, 4, 5, 7,
                                                                              3, 2, 1, 0};
@@ -35,7 +35,7 @@ Timeline::Row Timeline::look(const Figures &figures) const {
     return {.sums = {.blocks_in =
                          counted(KVCPU_CNT_FETCHES_DEMAND) + counted(KVCPU_CNT_FETCHES_PREFETCH),
                      .blocks_out = counted(KVCPU_CNT_WRITE_BACKS),
-                     .blocks_dropped = counted(KVCPU_CNT_BLOCKS_DROPPED),
+                     .blocks_reclaimed = counted(KVCPU_CNT_BLOCKS_RECLAIMED),
                      .fast = figures.fast,
                      .slow = figures.slow,
                      .recomputed = figures.recomputed},
@@ -63,7 +63,7 @@ nlohmann::ordered_json Timeline::json() const {
     };
     add("blocks_in", &Sums::blocks_in);
     add("blocks_out", &Sums::blocks_out);
-    add("blocks_dropped", &Sums::blocks_dropped);
+    add("blocks_reclaimed", &Sums::blocks_reclaimed);
     add("fast", &Sums::fast);
     add("slow", &Sums::slow);
     add("recomputed", &Sums::recomputed);

@@ -36,7 +36,7 @@ class Timeline {
     struct Sums {
         uint64_t blocks_in = 0;
         uint64_t blocks_out = 0;
-        uint64_t blocks_dropped = 0;
+        uint64_t blocks_reclaimed = 0;
         uint64_t fast = 0;
         uint64_t slow = 0;
         uint64_t recomputed = 0;

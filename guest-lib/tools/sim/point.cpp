@@ -30,7 +30,7 @@ const std::vector<Player> &players() {
         {.name = "hepc", .policy = "hepc", .hints = "all"},
         {.name = "next-use-alone", .policy = "next-use", .hints = "step"},
         {.name = "next-use", .policy = "next-use", .hints = "all"},
-        {.name = "next-use+ends", .policy = "next-use", .hints = "all", .told_of_ends = true},
+        {.name = "next-use+ends", .policy = "next-use", .hints = "all", .knows_session_ends = true},
         {.name = "min", .policy = "", .hints = "step"},
         {.name = "min+queue", .policy = "", .hints = "step,prefetchable"},
         {.name = "min+perfect", .policy = "", .hints = "step,prefetchable", .foreseen = 256},
@@ -54,7 +54,7 @@ std::vector<std::string> kinds_of(const Player &player) {
         return {};
     }
     std::vector<std::string> kinds = serving::HintKinds::parse(player.hints).names();
-    if (player.told_of_ends) {
+    if (player.knows_session_ends) {
         kinds.emplace_back("release");
     }
     return kinds;
@@ -98,7 +98,7 @@ Json run(const Point &point, const std::vector<serving::Request> &requests) {
     session.model.content = point.content;
     session.model.foreseen = point.player.foreseen;
     session.model.cached = !bound;
-    if (point.player.told_of_ends) {
+    if (point.player.knows_session_ends) {
         session.model.ends = {.recall = 0.8, .false_alarms = 0.1, .foresight = &foresight};
     }
     serving::withhold(session, point.without);
@@ -108,7 +108,7 @@ Json run(const Point &point, const std::vector<serving::Request> &requests) {
         *transport, requests, session, [](std::size_t) {},
         [&](const serving::Engine &started) { engine = &started; });
     result["policy"] = point.player.name;
-    result["oracle"] = bound || point.player.told_of_ends;
+    result["oracle"] = bound || point.player.knows_session_ends;
     return result;
 }
 

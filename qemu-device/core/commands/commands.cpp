@@ -114,9 +114,9 @@ Result Commands::dispatch(const Command &command) noexcept {
         case KVCPU_OP_UNHOLD:
             return unhold(command);
         case KVCPU_OP_CLOSE:
-            return close(command);
-        case KVCPU_OP_DROPPED:
-            return reclaim_.take(command.context);
+            return p_.teardown.close(command);
+        case KVCPU_OP_RECLAIMED:
+            return p_.reclaim.acknowledge(command.context);
         default:
             return is_hint(command.opcode) ? p_.hints.execute(command.as_hint())
                                            : p_.admin.execute(command);
@@ -172,16 +172,16 @@ Result Commands::alloc(const Command &command) noexcept {
     return {KVCPU_SC_SUCCESS, static_cast<uint16_t>(run.count), run.first};
 }
 
-/* As many are dropped as are lacking, but for those that are being scrubbed already. */
+/* Reclaims the blocks that are lacking; those that are being scrubbed already count as free. */
 void Commands::make_space(uint32_t count) noexcept {
-    for (uint32_t there = d_.free_blocks.count() + d_.reclaimed; there < count; ++there) {
-        const uint32_t block = reclaim_.next();
+    for (uint32_t free = d_.free_blocks.count() + d_.reclaimed; free < count; ++free) {
+        const uint32_t block = p_.reclaim.next();
         if (block == no_block) {
             return;
         }
         const uint16_t owner = d_.at(block).owner;
-        give_up(block);
-        reclaim_.dropped(block, owner);
+        p_.teardown.free_block(block);
+        p_.reclaim.add(block, owner);
     }
 }
 
@@ -200,7 +200,7 @@ void Commands::hand_out(const Command &command, uint32_t block, uint32_t index) 
     b.head = static_cast<uint8_t>(field(KVCPU_TAG_HEAD_SHIFT, KVCPU_TAG_HEAD_MASK));
     b.tokens = static_cast<uint32_t>(field(KVCPU_TAG_TOKENS_SHIFT, KVCPU_TAG_TOKENS_MASK));
     b.first_token = static_cast<uint32_t>(command.arg + uint64_t{index} * b.tokens);
-    d_.change(block, KVCPU_BO_ALLOC, b.state == KVCPU_BS_FAST ? KVCPU_BS_FAST : KVCPU_BS_HOME);
+    d_.change(block, KVCPU_BE_ALLOC, b.state == KVCPU_BS_FAST ? KVCPU_BS_FAST : KVCPU_BS_SLOW);
     p_.placement.changed(block);
 }
 
@@ -216,27 +216,13 @@ Result Commands::free_blocks(const Command &command) noexcept {
         }
     }
     for (uint32_t block = range.first; block < range.end(); ++block) {
-        give_up(block);
+        p_.teardown.free_block(block);
     }
     d_.record({.kind = KVCPU_EV_FREE,
                .context = command.context,
                .first = range.first,
                .value = range.count});
     return {};
-}
-
-void Commands::give_up(uint32_t block) noexcept {
-    Block &b = d_.at(block);
-    const uint16_t owner = b.owner;
-    p_.holds.freed(block);
-    --d_.contexts[owner].owned;
-    d_.count(KVCPU_CNT_BLOCKS_FREED);
-    p_.placement.forget(block);
-    d_.count_slot_out(b);
-    b = block_after_free(b);
-    d_.count_slot_in(b);
-    p_.mover.give_up(block);
-    d_.residency.hide(owner, block);
 }
 
 /* -- PIN and UNPIN --------------------------------------------------------- */
@@ -323,9 +309,9 @@ kvcpu_dma_result Commands::transfer(const Command &command, const Block &block,
     if (!d_.tiers.hold_bytes()) {
         return KVCPU_DMA_OK;
     }
-    const auto home = static_cast<uint32_t>(command.first);
+    const auto number = static_cast<uint32_t>(command.first);
     uint8_t *const bytes =
-        (has_slot_copy(block) ? d_.tiers.slot(block.slot) : d_.tiers.backing(home)) +
+        (has_slot_copy(block) ? d_.tiers.slot(block.slot) : d_.tiers.backing(number)) +
         command.offset();
     if (command.is_users()) {
         return p_.buffers.copy(
@@ -391,111 +377,6 @@ Result Commands::fence(const Command &command) noexcept {
     const uint32_t ahead =
         p_.pins.waiting_of(command.context) + p_.hints.waiting_of(command.context);
     return ahead == 0 ? Result{} : p_.fences.wait(command.context, ahead, command.completion);
-}
-
-/* -- Rings that end -------------------------------------------------------- */
-
-/* What waits by it ends without completion, as the ring does not run any more. */
-void Commands::end_waits_of_ring(uint16_t context) noexcept {
-    p_.hints.stop(context);
-    p_.holds.cancel_via(context);
-    const auto contexts = static_cast<uint16_t>(d_.contexts.size());
-    for (uint16_t of = 0; of < contexts; ++of) {
-        if (context == 0 || of == context) {
-            p_.fences.cancel(of, context);
-            p_.pins.cancel_via(of, context);
-        }
-        if (d_.contexts[of].closing && d_.contexts[of].close_completion.via == context) {
-            d_.contexts[of].close_completion.via = via_nowhere;
-        }
-    }
-}
-
-void Commands::stop_ring(uint16_t context) noexcept {
-    end_waits_of_ring(context);
-    p_.pairs.stop(context);
-    d_.count(KVCPU_CNT_RINGS_STOPPED);
-    d_.record({.kind = KVCPU_EV_RING_STOPPED,
-               .context = context,
-               .status = static_cast<uint16_t>(p_.pairs[context].state),
-               .first = p_.pairs[context].head});
-    p_.events.stopped(context, p_.pairs[context].state, p_.pairs[context].head);
-}
-
-void Commands::close_admin_ring() noexcept {
-    p_.pairs.fail(0, KVCPU_RS_NO_RING);
-    end_waits_of_ring(0);
-    p_.pairs.close(0);
-    p_.events.forget_stop(0);
-}
-
-/* -- CLOSE ----------------------------------------------------------------- */
-
-Result Commands::close(const Command &command) noexcept {
-    if (!p_.completions.reserve(command.completion)) {
-        return {KVCPU_SC_BUSY, 0, 0};
-    }
-    Context &context = d_.contexts[command.context];
-    d_.clock.run(); /* the process that stopped it may have died */
-    context.closing = true;
-    context.close_completion = command.completion;
-    context.close_next = 0;
-    p_.pairs.fail(command.context, KVCPU_RS_NO_RING); /* nothing is written there any more */
-    p_.hints.stop(command.context);
-    p_.hints.drop(command.context);
-    p_.fences.cancel_all(command.context);
-    p_.pins.cancel_all(command.context);
-    p_.holds.cancel_all(command.context);
-    p_.pairs.close(command.context);
-    p_.events.forget_stop(command.context);
-    p_.buffers.forget(command.context);
-    d_.residency.remove_all(command.context);
-    if (closing_++ == 0) {
-        due_ns_ = d_.now + batch_interval_ns;
-    }
-    uint32_t budget = KVCPU_HINT_BUDGET;
-    close_batch(command.context, budget);
-    return {KVCPU_SC_PENDING, 0, 0};
-}
-
-void Commands::close_batch(uint16_t context, uint32_t &budget) noexcept {
-    Context &c = d_.contexts[context];
-    for (; c.owned + c.held > 0 && budget > 0; --budget, ++c.close_next) {
-        Block &b = d_.at(c.close_next);
-        if (b.held && d_.holds[c.close_next].context == context) {
-            p_.holds.drop(c.close_next);
-        }
-        if (b.allocated && b.owner == context) {
-            b.claims = 0;
-            give_up(c.close_next);
-        }
-    }
-    reclaim_.take_all(context, budget);
-    if (c.owned + c.held == 0 && c.unacknowledged == 0) {
-        finish_close(context);
-    }
-}
-
-void Commands::finish_close(uint16_t context) noexcept {
-    const CompletionTarget completion = d_.contexts[context].close_completion;
-    p_.placement.quotas.set(context, 0, no_maximum);
-    d_.contexts[context] = {.scored = p_.placement.generation};
-    --closing_;
-    d_.record({.kind = KVCPU_EV_CLOSED, .context = context});
-    p_.completions.complete(completion, {});
-}
-
-void Commands::resume_closing() noexcept {
-    if (closing_ == 0 || due_ns_ > d_.now) {
-        return;
-    }
-    uint32_t budget = KVCPU_HINT_BUDGET;
-    for (size_t context = 1; context < d_.contexts.size() && budget > 0; ++context) {
-        if (d_.contexts[context].closing) {
-            close_batch(static_cast<uint16_t>(context), budget);
-        }
-    }
-    due_ns_ = d_.now + batch_interval_ns;
 }
 
 }  // namespace kvcpu

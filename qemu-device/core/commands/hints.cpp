@@ -129,14 +129,14 @@ bool Hints::go_on(uint16_t ring, uint32_t &budget, CompletionTarget &completion,
     }
     completion = hint.completion;
     result = settle(hint.progress);
-    hint.is_there = false;
+    hint.is_active = false;
     return true;
 }
 
 void Hints::stop(uint16_t ring) noexcept {
-    if (under_way_[ring].is_there) {
+    if (under_way_[ring].is_active) {
         abandon(under_way_[ring].progress);
-        under_way_[ring].is_there = false;
+        under_way_[ring].is_active = false;
     }
 }
 
@@ -162,7 +162,7 @@ void Hints::push(const HintProgress &progress) noexcept {
         due_ns_ = d_.now + batch_interval_ns;
     }
     queue_[count_] = progress;
-    queue_[count_++].order = ++d_.wait_sequence;
+    queue_[count_++].sequence = ++d_.wait_sequence;
 }
 
 void Hints::resume() noexcept {
@@ -172,7 +172,7 @@ void Hints::resume() noexcept {
     uint32_t budget = KVCPU_HINT_BUDGET;
     uint32_t done = 0;
     while (done < count_ && work(queue_[done], budget)) {
-        fences_.ended(queue_[done].request.context, queue_[done].order);
+        fences_.ended(queue_[done].request.context, queue_[done].sequence);
         ++done;
     }
     std::move(queue_.begin() + done, queue_.begin() + count_, queue_.begin());

@@ -25,8 +25,8 @@ struct HintProgress {
     uint32_t next = 0;
     uint32_t end = 0;
     uint32_t applied = 0;
-    uint8_t skipped = 0;  // a bit a reason
-    uint64_t order = 0;   // for fences
+    uint8_t skipped = 0;    // a bit a reason
+    uint64_t sequence = 0;  // for fences
 };
 
 /*
@@ -57,7 +57,7 @@ class Hints {
         under_way_[ring] = {progress, completion, true};
     }
     [[nodiscard]] bool is_under_way(uint16_t ring) const noexcept {
-        return under_way_[ring].is_there;
+        return under_way_[ring].is_active;
     }
     /* Returns true when it is done. */
     bool go_on(uint16_t ring, uint32_t &budget, CompletionTarget &completion,
@@ -97,7 +97,7 @@ class Hints {
     struct UnderWay {
         HintProgress progress;
         CompletionTarget completion;
-        bool is_there = false;
+        bool is_active = false;
     };
     std::vector<UnderWay> under_way_;  // by ring
     uint32_t count_ = 0;

@@ -13,9 +13,9 @@
 namespace kvcpu {
 
 /*
- * Cached blocks that are dropped to make space. Their owners learn of it when they ask, and are
- * handed out no block before they have: so that no number can mean another block to them than
- * they believe.
+ * Cached blocks that are reclaimed to make space. A context acknowledges its reclaimed blocks by a
+ * RECLAIMED command. Until then its ALLOC fails with AGAIN, so that it never owns a block by a
+ * number that it still believes to be an older block of its own.
  */
 class Reclaim {
   public:
@@ -27,17 +27,17 @@ class Reclaim {
 
     void clear() noexcept { notices_.clear(); }
 
-    /* The least valuable block, for an ALLOC that lacks space; no_block if there is none. */
-    [[nodiscard]] uint32_t next() const noexcept { return placement_.policy().drop_next(); }
-    /* The block's owner has lost it: it is being given up. */
-    void dropped(uint32_t block, uint16_t owner) noexcept;
-    /* The next run of blocks that the context has lost. */
-    Result take(uint16_t context) noexcept;
-    /* Takes note of all, for a context that is closed; as many as the budget allows. */
-    void take_all(uint16_t context, uint32_t &budget) noexcept;
+    /* The block to reclaim next for an ALLOC that lacks space; no_block if no block may be. */
+    [[nodiscard]] uint32_t next() const noexcept { return placement_.policy().reclaim_next(); }
+    /* Records that the block was reclaimed from its owner. */
+    void add(uint32_t block, uint16_t owner) noexcept;
+    /* Returns the next run of blocks reclaimed from the context, and acknowledges it. */
+    Result acknowledge(uint16_t context) noexcept;
+    /* For a context that is being closed: acknowledges all, as far as the budget allows. */
+    void acknowledge_all(uint16_t context, uint32_t &budget) noexcept;
 
   private:
-    void take_one(uint16_t context, uint32_t block) noexcept;
+    void acknowledge_one(uint16_t context, uint32_t block) noexcept;
 
     Device &d_;
     Placement &placement_;

@@ -36,12 +36,12 @@ bool RingScheduler::advance_tail(uint16_t context, uint64_t tail) noexcept {
     return true;
 }
 
-bool RingScheduler::take(uint16_t context, uint64_t head) noexcept {
+bool RingScheduler::advance_head(uint16_t context, uint64_t head) noexcept {
     const QueuePair &pair = pairs_[context];
     if (!pair.runs()) {
         return false;
     }
-    if (!pairs_.take(context, head)) {
+    if (!pairs_.advance_head(context, head)) {
         pairs_.fail(context, KVCPU_RS_BAD_HEAD);
         return false;
     }
@@ -90,7 +90,7 @@ void RingScheduler::serve() noexcept {
             first_again = first_again == IndexLists::none ? context : first_again;
         }
     }
-    next_slice_ns_ = d_.now + KVCPU_RING_TURN_NS;
+    next_slice_ns_ = d_.now + KVCPU_RING_SLICE_NS;
 }
 
 uint32_t RingScheduler::serve_slice(uint16_t context) noexcept {

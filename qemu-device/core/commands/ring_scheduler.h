@@ -25,7 +25,7 @@ class RingScheduler {
 
     /* False for a value, or a ring, that cannot take it. */
     bool advance_tail(uint16_t context, uint64_t tail) noexcept;
-    bool take(uint16_t context, uint64_t head) noexcept;
+    bool advance_head(uint16_t context, uint64_t head) noexcept;
 
     void resume() noexcept;
     [[nodiscard]] uint64_t next() const noexcept {

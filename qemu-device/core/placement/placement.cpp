@@ -17,7 +17,7 @@ Placement::Placement(Device &device)
     const PolicyTools tools = {.device = device,
                                .victims = victims_,
                                .fetches = fetches_,
-                               .drops = reclaim_,
+                               .reclaim = reclaim_,
                                .wheel = wheel_,
                                .score = score,
                                .generation = generation};

@@ -51,7 +51,7 @@ struct PolicyTools {
     Device &device;
     VictimQueue &victims;
     FetchQueue &fetches;
-    ReclaimQueue &drops;
+    ReclaimQueue &reclaim;
     Wheel &wheel;
     Score &score;
     uint32_t &generation;
@@ -95,8 +95,8 @@ class Policy {
 
     /* The block was sealed, and holds this content (0: unknown). */
     virtual void sealed(uint32_t /*block*/, uint64_t /*content*/) noexcept {}
-    /* Which cached block is dropped first; no_block if none may be. */
-    [[nodiscard]] virtual uint32_t drop_next() const noexcept = 0;
+    /* The cached block to reclaim first; no_block if no block may be reclaimed. */
+    [[nodiscard]] virtual uint32_t reclaim_next() const noexcept = 0;
     /* A hint of the block is about to come: has what it will touch come nearer, in two steps. */
     virtual void warm_cache(uint32_t /*block*/) const noexcept {}
     virtual void warm_cache_deep(uint32_t /*block*/) const noexcept {}

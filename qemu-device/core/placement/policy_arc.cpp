@@ -8,15 +8,15 @@ namespace kvcpu {
 namespace {
 
 /* Both orders are by last use; the names of the heaps that hold them mean nothing here. */
-constexpr kvcpu_victim_class once_order = KVCPU_VC_UNHINTED;
-constexpr kvcpu_victim_class again_order = KVCPU_VC_SHARED;
+constexpr kvcpu_victim_class once_class = KVCPU_VC_UNHINTED;
+constexpr kvcpu_victim_class again_class = KVCPU_VC_SHARED;
 
 }  // namespace
 
 ArcPolicy::ArcPolicy(const PolicyTools &tools)
     : d_(tools.device),
       victims_(tools.victims),
-      reclaim_(tools.drops),
+      reclaim_(tools.reclaim),
       ghosts_(d_.block_count(), 2),
       of_(d_.block_count()) {}
 
@@ -47,7 +47,7 @@ void ArcPolicy::put(uint32_t block, Place place) noexcept {
 
 void ArcPolicy::changed(uint32_t block) noexcept {
     if (may_leave(d_.at(block))) {
-        victims_.put(block, of_[block].place == Place::again ? again_order : once_order,
+        victims_.put(block, of_[block].place == Place::again ? again_class : once_class,
                      d_.at(block).last_use, 0);
     } else {
         victims_.remove(block);
@@ -117,8 +117,8 @@ Victim ArcPolicy::victim(const Want &want) const noexcept {
     const uint64_t once = size(Place::once) << share_bits;
     const bool from_once =
         once > share_ || (once == share_ && of_[want.block].place == Place::left_again);
-    const uint32_t block = victims_.first(from_once ? once_order : again_order);
-    return {block != no_block ? block : victims_.first(from_once ? again_order : once_order)};
+    const uint32_t block = victims_.first(from_once ? once_class : again_class);
+    return {block != no_block ? block : victims_.first(from_once ? again_class : once_class)};
 }
 
 }  // namespace kvcpu

@@ -33,7 +33,7 @@ class ArcPolicy final : public Policy {
     void entered(uint32_t block) noexcept override;
     void left(uint32_t block) noexcept override;
     void forget(uint32_t block) noexcept override;
-    [[nodiscard]] uint32_t drop_next() const noexcept override { return reclaim_.first(); }
+    [[nodiscard]] uint32_t reclaim_next() const noexcept override { return reclaim_.first(); }
     [[nodiscard]] Victim victim(const Want &want) const noexcept override;
 
   private:

@@ -194,7 +194,7 @@ void HepcPolicy::look_at(uint32_t block) noexcept {
     }
     if (has_hint_ended(b, d_.contexts[context_].clock)) {
         b.hint = Hint::none;
-        t_.drops.changed(block, b, true);
+        t_.reclaim.changed(block, b, true);
         changed(block);
     }
     if (is_demotable(b)) {

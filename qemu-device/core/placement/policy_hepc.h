@@ -25,7 +25,7 @@ class HepcPolicy final : public Policy {
     void restart() noexcept override;
     void changed(uint32_t block) noexcept override;
     void forget(uint32_t block) noexcept override { waiting_.remove(block); }
-    [[nodiscard]] uint32_t drop_next() const noexcept override { return t_.drops.first(); }
+    [[nodiscard]] uint32_t reclaim_next() const noexcept override { return t_.reclaim.first(); }
     [[nodiscard]] Victim victim(const Want &want) const noexcept override;
 
     void begin_step(uint16_t context, uint64_t before) noexcept override;

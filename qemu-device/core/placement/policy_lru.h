@@ -10,7 +10,7 @@ namespace kvcpu {
 class LruPolicy final : public Policy {
   public:
     explicit LruPolicy(const PolicyTools &tools)
-        : d_(tools.device), victims_(tools.victims), reclaim_(tools.drops) {}
+        : d_(tools.device), victims_(tools.victims), reclaim_(tools.reclaim) {}
 
     [[nodiscard]] bool uses_hints() const noexcept override { return false; }
     [[nodiscard]] kvcpu_victim_class class_of(const Block &) const noexcept override {
@@ -23,7 +23,7 @@ class LruPolicy final : public Policy {
             victims_.remove(block);
         }
     }
-    [[nodiscard]] uint32_t drop_next() const noexcept override { return reclaim_.first(); }
+    [[nodiscard]] uint32_t reclaim_next() const noexcept override { return reclaim_.first(); }
     [[nodiscard]] Victim victim(const Want &want) const noexcept override {
         return {want.purpose == SlotPurpose::pin ? victims_.first(KVCPU_VC_UNHINTED) : no_block};
     }

@@ -9,7 +9,7 @@ MinPolicy::MinPolicy(const PolicyTools &tools)
     : d_(tools.device),
       victims_(tools.victims),
       fetches_(tools.fetches),
-      reclaim_(tools.drops),
+      reclaim_(tools.reclaim),
       next_use_(d_.block_count(), never) {}
 
 kvcpu_victim_class MinPolicy::class_of(const Block &block) const noexcept {

@@ -24,7 +24,7 @@ class MinPolicy final : public Policy {
     void used(uint32_t block, Use) noexcept override { ask(block); }
     void unclaimed(uint32_t block) noexcept override { ask(block); }
     void forget(uint32_t block) noexcept override { next_use_[block] = never; }
-    [[nodiscard]] uint32_t drop_next() const noexcept override { return reclaim_.first(); }
+    [[nodiscard]] uint32_t reclaim_next() const noexcept override { return reclaim_.first(); }
     [[nodiscard]] Victim victim(const Want &want) const noexcept override;
 
   private:

@@ -31,7 +31,7 @@ NextUsePolicy::NextUsePolicy(const PolicyTools &tools)
       reuse_(d_.block_count() + ghosts_.size()),
       contents_(d_.block_count()),
       evictable_(reuse_, d_.block_count()),
-      droppable_(reuse_, d_.block_count()),
+      reclaimable_(reuse_, d_.block_count()),
       tokens_max_(d_.contexts.size()),
       step_ns_(d_.contexts.size()) {}
 
@@ -40,7 +40,7 @@ void NextUsePolicy::restart() noexcept {
     reuse_.clear();
     std::fill(contents_.begin(), contents_.end(), 0);
     evictable_.clear();
-    droppable_.clear();
+    reclaimable_.clear();
     std::fill(tokens_max_.begin(), tokens_max_.end(), 0);
     std::fill(step_ns_.begin(), step_ns_.end(), StepTime{});
     origin_ = never;
@@ -53,7 +53,7 @@ void NextUsePolicy::changed(uint32_t block) noexcept {
         reuse_.mark(block, kind_of(d_.at(block)));
     }
     update_victims(block);
-    update_drops(block);
+    update_reclaim(block);
     update_fetches(block);
     const uint64_t ends = hint_ends_at(d_.at(block));
     t_.wheel.forget(block);
@@ -82,18 +82,18 @@ void NextUsePolicy::update_victims(uint32_t block) noexcept {
     }
 }
 
-void NextUsePolicy::update_drops(uint32_t block) noexcept {
+void NextUsePolicy::update_reclaim(uint32_t block) noexcept {
     const Block &b = d_.at(block);
     if (may_be_reclaimed(b) && !wants_fast(b) && reuse_.rests(block)) {
-        droppable_.put(block);
+        reclaimable_.put(block);
     } else {
-        droppable_.remove(block);
+        reclaimable_.remove(block);
     }
 }
 
-uint32_t NextUsePolicy::drop_next() const noexcept {
-    const uint32_t least = droppable_.first();
-    return least != no_block ? least : t_.drops.first();
+uint32_t NextUsePolicy::reclaim_next() const noexcept {
+    const uint32_t least = reclaimable_.first();
+    return least != no_block ? least : t_.reclaim.first();
 }
 
 void NextUsePolicy::update_fetches(uint32_t block) noexcept {
@@ -142,7 +142,7 @@ void NextUsePolicy::unclaimed(uint32_t block) noexcept {
 /* What is given up while it rests goes on resting as a ghost, if it can be recognized. */
 void NextUsePolicy::forget(uint32_t block) noexcept {
     evictable_.remove(block);
-    droppable_.remove(block);
+    reclaimable_.remove(block);
     const uint64_t content = std::exchange(contents_[block], 0);
     if (content != 0 && reuse_.rests(block)) {
         reuse_.bequeath(block, ghost_number(ghosts_.add(content)));
@@ -228,7 +228,7 @@ uint64_t NextUsePolicy::elapsed_ns() noexcept {
 void NextUsePolicy::tick() noexcept {
     if (reuse_.advance(elapsed_ns())) {
         evictable_.reorder();
-        droppable_.reorder();
+        reclaimable_.reorder();
     }
 }
 
@@ -236,7 +236,7 @@ void NextUsePolicy::tick() noexcept {
 void NextUsePolicy::aged(uint32_t block) noexcept {
     if (block < d_.block_count()) {
         update_victims(block);
-        update_drops(block);
+        update_reclaim(block);
     }
 }
 
@@ -251,7 +251,7 @@ bool NextUsePolicy::work_step(uint32_t &budget, Evictions & /*evictions*/) noexc
             Block &b = d_.at(due);
             if (has_hint_ended(b, d_.contexts[context_].clock)) {
                 b.hint = Hint::none;
-                t_.drops.changed(due, b, true);
+                t_.reclaim.changed(due, b, true);
             }
             changed(due);
             continue;

@@ -31,16 +31,16 @@ class NextUsePolicy final : public Policy {
     void unclaimed(uint32_t block) noexcept override;
     void forget(uint32_t block) noexcept override;
     void sealed(uint32_t block, uint64_t content) noexcept override;
-    [[nodiscard]] uint32_t drop_next() const noexcept override;
+    [[nodiscard]] uint32_t reclaim_next() const noexcept override;
     void warm_cache(uint32_t block) const noexcept override {
         reuse_.warm_cache(block);
         evictable_.warm_cache(block);
-        droppable_.warm_cache(block);
+        reclaimable_.warm_cache(block);
     }
     void warm_cache_deep(uint32_t block) const noexcept override {
         reuse_.warm_cache_deep(block);
         evictable_.warm_cache_deep(block);
-        droppable_.warm_cache_deep(block);
+        reclaimable_.warm_cache_deep(block);
     }
     [[nodiscard]] Victim victim(const Want &want) const noexcept override;
 
@@ -60,7 +60,7 @@ class NextUsePolicy final : public Policy {
     void update_fetches(uint32_t block) noexcept;
     [[nodiscard]] Reuse::Kind kind_of(const Block &block) const noexcept;
     void rest(uint32_t block) noexcept;
-    void update_drops(uint32_t block) noexcept;
+    void update_reclaim(uint32_t block) noexcept;
     [[nodiscard]] uint32_t ghost_number(uint32_t ghost) const noexcept {
         return d_.block_count() + ghost;
     }
@@ -76,7 +76,7 @@ class NextUsePolicy final : public Policy {
     Reuse reuse_;                       // of blocks, and of ghosts after them
     std::vector<uint64_t> contents_;    // by block: what it was sealed with
     CellLists evictable_;               // in slots, UNHINTED, and may leave
-    CellLists droppable_;               // cached, and may be dropped
+    CellLists reclaimable_;             // cached, and may be reclaimed
     std::vector<uint32_t> tokens_max_;  // by context: of a full block
     std::vector<StepTime> step_ns_;     // by context
     static constexpr uint64_t never = UINT64_MAX;

@@ -13,7 +13,7 @@ namespace kvcpu {
 
 /*
  * What the orders know of a block: the heap it is in. In a slot it is at most in one of victims,
- * at home in one of fetches, so both share the places.
+ * in the slow tier in one of fetches, so both share the places.
  */
 using QueuePlaces = IndexedHeap::Places;
 

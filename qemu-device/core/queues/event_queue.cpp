@@ -37,7 +37,7 @@ bool EventQueue::enable() noexcept {
 }
 
 /* A driver that reaches the end of the queue has been notified of earlier records only. */
-bool EventQueue::take(uint64_t head) noexcept {
+bool EventQueue::advance_head(uint64_t head) noexcept {
     if (!is_on_ || head - taken_ > written_ - taken_) {
         return false;
     }
@@ -55,7 +55,7 @@ void EventQueue::revoke(uint32_t block, kvcpu_revoke_reason reason) noexcept {
     }
     b.revoking = true;
     d_.holds[block].reason = reason;
-    d_.change(block, KVCPU_BO_REVOKE, b.state);
+    d_.change(block, KVCPU_BE_REVOKE, b.state);
     d_.count(KVCPU_CNT_REVOKES);
     d_.record({.kind = KVCPU_EV_REVOKE,
                .detail = static_cast<uint16_t>(reason),
@@ -69,9 +69,9 @@ void EventQueue::stopped(uint16_t context, kvcpu_ring_state why, uint64_t sq_hea
     waiting_.push_back(0, node_of(context));
 }
 
-void EventQueue::dropped(uint16_t context, uint32_t block) noexcept {
+void EventQueue::reclaimed(uint16_t context, uint32_t block) noexcept {
     reclaim_[context] = block;
-    waiting_.push_back(0, drop_node_of(context));
+    waiting_.push_back(0, reclaim_node_of(context));
 }
 
 bool EventQueue::store(uint64_t offset, const uint64_t *words, uint32_t count) noexcept {
@@ -124,7 +124,7 @@ bool EventQueue::write_of_context(uint32_t node) noexcept {
         return write(notice_head(KVCPU_NT_STOPPED, stop.why, context), stop.sq_head);
     }
     return d_.contexts[context].unacknowledged == 0 ||
-           write(notice_head(KVCPU_NT_DROPPED, 0, context), reclaim_[context]);
+           write(notice_head(KVCPU_NT_RECLAIMED, 0, context), reclaim_[context]);
 }
 
 void EventQueue::pump() noexcept {

@@ -25,15 +25,15 @@ class EventQueue {
     bool enable() noexcept;
     void disable() noexcept { is_on_ = false; }
     /* EVQ_HEAD; false for a value that cannot be. */
-    bool take(uint64_t head) noexcept;
+    bool advance_head(uint64_t head) noexcept;
 
     /* Asks for a held block; once, until its holders have answered. */
     void revoke(uint32_t block, kvcpu_revoke_reason reason) noexcept;
     void stopped(uint16_t context, kvcpu_ring_state why, uint64_t sq_head) noexcept;
     /* The ring runs again, or is gone. */
     void forget_stop(uint16_t context) noexcept { waiting_.remove(node_of(context)); }
-    /* The first block that a context lost since it last took note of all. */
-    void dropped(uint16_t context, uint32_t block) noexcept;
+    /* The first block that was reclaimed from a context since it last acknowledged all. */
+    void reclaimed(uint16_t context, uint32_t block) noexcept;
 
     /* Writes the waiting records while the queue has space. */
     void pump() noexcept;
@@ -47,7 +47,7 @@ class EventQueue {
     [[nodiscard]] uint32_t node_of(uint16_t context) const noexcept {
         return d_.block_count() + context;
     }
-    [[nodiscard]] uint32_t drop_node_of(uint16_t context) const noexcept {
+    [[nodiscard]] uint32_t reclaim_node_of(uint16_t context) const noexcept {
         return node_of(context) + static_cast<uint32_t>(d_.contexts.size());
     }
     bool write_of_context(uint32_t node) noexcept;

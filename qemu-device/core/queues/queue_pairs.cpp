@@ -20,7 +20,7 @@ bool is_queue_address(uint64_t address) noexcept {
 QueuePairs::QueuePairs(Device &device)
     : d_(device),
       pairs_(device.contexts.size()),
-      slice_lists_(static_cast<uint32_t>(pairs_.size()), turn_lists),
+      slice_lists_(static_cast<uint32_t>(pairs_.size()), slice_list_count),
       ripe_ns_(pairs_.size()),
       faulty_(static_cast<uint32_t>(pairs_.size())),
       changed_(static_cast<uint32_t>(pairs_.size())) {
@@ -73,7 +73,7 @@ bool QueuePairs::advance_tail(uint16_t context, uint64_t tail) noexcept {
     return true;
 }
 
-bool QueuePairs::take(uint16_t context, uint64_t head) noexcept {
+bool QueuePairs::advance_head(uint16_t context, uint64_t head) noexcept {
     QueuePair &pair = pairs_[context];
     if (head - pair.taken > pair.written - pair.taken) {
         return false;

@@ -87,7 +87,7 @@ class QueuePairs {
 
     /* Doorbells; false for a value that cannot be. */
     bool advance_tail(uint16_t context, uint64_t tail) noexcept;
-    bool take(uint16_t context, uint64_t head) noexcept;
+    bool advance_head(uint16_t context, uint64_t head) noexcept;
 
     /* The scheduler takes entries through these. */
     [[nodiscard]] uint32_t available(uint16_t context) const noexcept {
@@ -151,7 +151,7 @@ class QueuePairs {
     static constexpr uint32_t ready = 0;
     static constexpr uint32_t urgent = 1;
     static constexpr uint32_t delayed = 2;
-    static constexpr uint32_t turn_lists = 3;
+    static constexpr uint32_t slice_list_count = 3;
 
     [[nodiscard]] uint16_t number(const QueuePair &pair) const noexcept {
         return static_cast<uint16_t>(&pair - pairs_.data());

@@ -48,7 +48,7 @@ struct alignas(64) Block {
     bool moving : 1 = false;          // a channel or the scrubber has it
     bool prefetched : 1 = false;      // is in its slot for a hint or score, and not used since
     bool promoted : 1 = false;        // a fetch by score is wanted
-    bool cached : 1 = false;          // the device may drop it
+    bool cached : 1 = false;          // the device may reclaim it
     bool reclaimed : 1 = false;       // the device took it, and it is not free yet
     bool unacknowledged : 1 = false;  // an owner that it was taken from has not asked yet
     bool lingering : 1 = false;       // it was claimed, and let go, since it was called HOT
@@ -129,12 +129,12 @@ struct Hold {
 
 [[nodiscard]] inline bool has_slot_copy(const Block &block) noexcept {
     return block.state == KVCPU_BS_FAST || block.state == KVCPU_BS_WRITING_BACK ||
-           block.state == KVCPU_BS_LEAVING;
+           block.state == KVCPU_BS_EVICTING;
 }
 
 /* In the slow tier alone, and not under way. */
 [[nodiscard]] inline bool is_in_slow_tier_only(const Block &block) noexcept {
-    return block.state == KVCPU_BS_HOME || block.state == KVCPU_BS_FREE;
+    return block.state == KVCPU_BS_SLOW || block.state == KVCPU_BS_FREE;
 }
 
 /* A hint that asks for a place in the fast tier, and protects there. */
@@ -157,7 +157,7 @@ struct Hold {
  * reclaim is protected. */
 [[nodiscard]] inline bool may_be_reclaimed(const Block &block) noexcept {
     return block.cached && !block.unacknowledged && block.claims == 0 && block.wanted == 0 &&
-           (block.state == KVCPU_BS_HOME || block.state == KVCPU_BS_FAST ||
+           (block.state == KVCPU_BS_SLOW || block.state == KVCPU_BS_FAST ||
             block.state == KVCPU_BS_WRITING_BACK);
 }
 

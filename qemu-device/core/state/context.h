@@ -23,7 +23,7 @@ struct Context {
     uint64_t step = 0;
     uint64_t clock = 1;
     uint32_t owned = 0;
-    uint32_t unacknowledged = 0;  // blocks that were dropped, of which it does not know
+    uint32_t unacknowledged = 0;  // reclaimed blocks that it has not acknowledged
     uint32_t held = 0;            // blocks with holds in its name
     uint32_t map_parts = 0;       // of its residency map
     uint32_t slots_used = 0;      // by its blocks; what is scrubbed is context 0's

@@ -23,15 +23,14 @@ Device::Device(const kvcpu_config &cfg, const kvcpu_host_ops &ops, void *opaque,
       holds(block_count()),
       residency({host, counters, log, now, blocks, contexts}) {}
 
-void Device::change(uint32_t block, kvcpu_block_occurrence occurrence,
-                    kvcpu_block_state to) noexcept {
-    assert(is_transition_allowed(at(block).state, occurrence, to));
-    assert(!at(block).held || held_rule(occurrence, at(block).write_held) == HeldRule::yes);
-    (void)occurrence;
-    const uint32_t was_leaving = at(block).state == KVCPU_BS_LEAVING ? 1 : 0;
-    const uint32_t is_leaving = to == KVCPU_BS_LEAVING ? 1 : 0;
-    evicting += is_leaving - was_leaving;
-    context_of(block).slots_evicting += is_leaving - was_leaving;
+void Device::change(uint32_t block, kvcpu_block_event event, kvcpu_block_state to) noexcept {
+    assert(is_transition_allowed(at(block).state, event, to));
+    assert(!at(block).held || held_rule(event, at(block).write_held) == HeldRule::yes);
+    (void)event;
+    const uint32_t was_evicting = at(block).state == KVCPU_BS_EVICTING ? 1 : 0;
+    const uint32_t is_evicting = to == KVCPU_BS_EVICTING ? 1 : 0;
+    evicting += is_evicting - was_evicting;
+    context_of(block).slots_evicting += is_evicting - was_evicting;
     at(block).state = to;
     recount(block);
     update_free(block);

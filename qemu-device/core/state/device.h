@@ -44,13 +44,14 @@ struct Device {
         return static_cast<uint32_t>(blocks.size());
     }
 
-    /* The only way in which a block's state changes; asserts that the table of life allows it. */
-    void change(uint32_t block, kvcpu_block_occurrence occurrence, kvcpu_block_state to) noexcept;
+    /* The only way in which a block's state changes; asserts that the transition table allows it.
+     */
+    void change(uint32_t block, kvcpu_block_event event, kvcpu_block_state to) noexcept;
     /* To be called when what decides whether ALLOC may hand the block out has changed. */
     void update_free(uint32_t block) noexcept;
     /* The state after EVICT without a write-back. */
     [[nodiscard]] static kvcpu_block_state rest_state(const Block &block) noexcept {
-        return block.allocated ? KVCPU_BS_HOME : KVCPU_BS_FREE;
+        return block.allocated ? KVCPU_BS_SLOW : KVCPU_BS_FREE;
     }
 
     /* A block that was asked for its slot is not to give it up any more. */
@@ -78,7 +79,7 @@ struct Device {
         contexts[block.owner].slots_evicting += is_evicting(block) ? 1 : 0;
     }
     [[nodiscard]] static bool is_evicting(const Block &block) noexcept {
-        return block.state == KVCPU_BS_LEAVING || block.slot_requested;
+        return block.state == KVCPU_BS_EVICTING || block.slot_requested;
     }
 
     void recount(uint32_t block) noexcept { occupancy.recount(block, at(block)); }
@@ -107,7 +108,7 @@ struct Device {
     std::vector<Context> contexts;
     NumberSet free_blocks;         // ALLOC may hand them out
     NumberSet free_slots;          // hold, await and still scrub no block
-    uint32_t evicting = 0;         // blocks in LEAVING
+    uint32_t evicting = 0;         // blocks in EVICTING
     uint32_t reclaimed = 0;        // blocks that the device took and has not scrubbed yet
     uint64_t use_sequence = 0;     // number of the last use
     uint64_t fetch_sequence = 0;   // number of the last request to fetch a block

@@ -34,7 +34,7 @@ bool concerns(const kvcpu_event &event, uint32_t block) noexcept {
         case KVCPU_EV_DISPLACED:
         case KVCPU_EV_HOLD:
         case KVCPU_EV_REVOKE:
-        case KVCPU_EV_DROPPED:
+        case KVCPU_EV_RECLAIMED:
         case KVCPU_EV_CHOSEN:
             return event.first == block;
         default:

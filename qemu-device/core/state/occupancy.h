@@ -33,7 +33,7 @@ class Occupancy {
         }
     }
     [[nodiscard]] static bool has(Reg reg) noexcept {
-        return reg >= Reg::OCCUPANCY_FREE && reg <= Reg::OCCUPANCY_LEAVING;
+        return reg >= Reg::OCCUPANCY_FREE && reg <= Reg::OCCUPANCY_EVICTING;
     }
     [[nodiscard]] uint64_t value(Reg reg) const noexcept { return counts_[occupancy_index(reg)]; }
 
@@ -42,12 +42,12 @@ class Occupancy {
         switch (block.state) {
             case KVCPU_BS_SCRUBBING:
                 return occupancy_index(Reg::OCCUPANCY_SCRUBBING);
-            case KVCPU_BS_HOME:
-                return occupancy_index(Reg::OCCUPANCY_HOME);
+            case KVCPU_BS_SLOW:
+                return occupancy_index(Reg::OCCUPANCY_SLOW);
             case KVCPU_BS_FETCHING:
                 return occupancy_index(Reg::OCCUPANCY_FETCHING);
-            case KVCPU_BS_LEAVING:
-                return occupancy_index(Reg::OCCUPANCY_LEAVING);
+            case KVCPU_BS_EVICTING:
+                return occupancy_index(Reg::OCCUPANCY_EVICTING);
             case KVCPU_BS_FAST:
             case KVCPU_BS_WRITING_BACK:
                 return occupancy_index(block.claims > 0 ? Reg::OCCUPANCY_PINNED
@@ -58,7 +58,7 @@ class Occupancy {
         }
     }
 
-    std::array<uint32_t, occupancy_index(Reg::OCCUPANCY_LEAVING) + 1> counts_{};
+    std::array<uint32_t, occupancy_index(Reg::OCCUPANCY_EVICTING) + 1> counts_{};
     std::vector<uint8_t> kind_;
 };
 

@@ -60,9 +60,9 @@ Decoded decode_counter(uint64_t word, Direction direction) {
 Decoded decode_doorbell(uint64_t offset, Direction direction, uint32_t contexts) {
     const uint64_t context = (offset - KVCPU_DOORBELL_BASE) / KVCPU_DOORBELL_STRIDE;
     const uint64_t which = (offset - KVCPU_DOORBELL_BASE) % KVCPU_DOORBELL_STRIDE;
-    const bool is_there = which == KVCPU_DB_SQ_TAIL || which == KVCPU_DB_CQ_HEAD ||
+    const bool is_present = which == KVCPU_DB_SQ_TAIL || which == KVCPU_DB_CQ_HEAD ||
                           (which == KVCPU_DB_EVQ_HEAD && context == 0);
-    if (context >= contexts || !is_there) {
+    if (context >= contexts || !is_present) {
         return KVCPU_CNT_BAD_OFFSET;
     }
     if (direction == Direction::read) {

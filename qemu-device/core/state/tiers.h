@@ -46,7 +46,7 @@ class Tiers {
         std::memset(slot(slot_number), 0, block_size_);
         host_.tier_written(KVCPU_TIER_FAST, slot_number * block_size_, block_size_);
     }
-    void zero_home(uint32_t block) noexcept {
+    void zero_backing(uint32_t block) noexcept {
         if (!hold_bytes()) {
             return;
         }

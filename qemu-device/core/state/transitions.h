@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The state x occurrence table of docs/device-spec.md, section 9.
+// The state x event table of docs/device-spec.md, section 9.
 #ifndef KVCPU_CORE_STATE_TRANSITIONS_H
 #define KVCPU_CORE_STATE_TRANSITIONS_H
 
@@ -16,19 +16,18 @@ constexpr StateSet states(auto... state) {
     return static_cast<StateSet>((0U | ... | (1U << static_cast<unsigned>(state))));
 }
 
-/* The states a block may be in after an occurrence; empty where it cannot happen. */
-[[nodiscard]] StateSet states_after(kvcpu_block_state state, kvcpu_block_occurrence occurrence);
+/* The states a block may be in after an event; empty where it cannot happen. */
+[[nodiscard]] StateSet states_after(kvcpu_block_state state, kvcpu_block_event event);
 
-[[nodiscard]] inline bool is_transition_allowed(kvcpu_block_state from,
-                                                kvcpu_block_occurrence occurrence,
+[[nodiscard]] inline bool is_transition_allowed(kvcpu_block_state from, kvcpu_block_event event,
                                                 kvcpu_block_state to) {
-    return (states_after(from, occurrence) & states(to)) != 0;
+    return (states_after(from, event) & states(to)) != 0;
 }
 
 /* What a hold of the block changes of that, section 19: nothing, not before it is given back,
  * never. */
 enum class HeldRule : uint8_t { yes, revoke, never };
-[[nodiscard]] HeldRule held_rule(kvcpu_block_occurrence occurrence, bool for_writing);
+[[nodiscard]] HeldRule held_rule(kvcpu_block_event event, bool for_writing);
 
 }  // namespace kvcpu
 

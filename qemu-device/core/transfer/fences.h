@@ -11,8 +11,8 @@
 namespace kvcpu {
 
 /*
- * FENCEs that wait. Whatever may wait in a context's name takes a number (Device::order) and tells
- * when it has ended; a fence waits for those with a number below its own.
+ * FENCEs that wait. Whatever may wait in a context's name takes a number (Device::wait_sequence)
+ * and tells when it has ended; a fence waits for those with a number below its own.
  */
 class Fences {
   public:
@@ -33,11 +33,11 @@ class Fences {
     }
 
     /* Something of the context that took this number has ended. */
-    void ended(uint16_t context, uint64_t order) noexcept {
+    void ended(uint16_t context, uint64_t sequence) noexcept {
         for (uint32_t i = waiting_.first(context); i != waiting_.none;) {
             const uint32_t next = waiting_.after(i);
             Fence &fence = waiting_[i];
-            if (order < fence.order && --fence.ahead == 0) {
+            if (sequence < fence.sequence && --fence.ahead == 0) {
                 end(context, i, KVCPU_SC_SUCCESS);
             }
             i = next;
@@ -65,7 +65,7 @@ class Fences {
     struct Fence {
         CompletionTarget completion;
         uint32_t ahead = 0;
-        uint64_t order = 0;
+        uint64_t sequence = 0;
     };
 
     void end(uint16_t context, uint32_t index, kvcpu_status status) noexcept {

@@ -21,7 +21,7 @@ Holds::Holds(Device &device, Placement &placement, Pins &pins, Mover &mover,
 
 bool Holds::must_wait(const Block &block) const noexcept {
     return block.state == KVCPU_BS_FETCHING ||
-           (block.state == KVCPU_BS_LEAVING && (block.moving || mover_.is_slot_wanted()));
+           (block.state == KVCPU_BS_EVICTING && (block.moving || mover_.is_slot_wanted()));
 }
 
 kvcpu_status Holds::check(uint32_t block, bool for_writing) const noexcept {
@@ -55,8 +55,8 @@ Result Holds::hold(const Command &command, uint32_t block) noexcept {
 Result Holds::grant(uint16_t context, uint32_t block, bool for_writing) noexcept {
     Block &b = d_.at(block);
     Hold &hold = d_.holds[block];
-    d_.change(block, KVCPU_BO_HOLD,
-              b.state == KVCPU_BS_LEAVING ? KVCPU_BS_FAST : b.state); /* it stays after all */
+    d_.change(block, KVCPU_BE_HOLD,
+              b.state == KVCPU_BS_EVICTING ? KVCPU_BS_FAST : b.state); /* it stays after all */
     if (!b.held) {
         b.held = true;
         hold.context = context;
@@ -96,7 +96,7 @@ Result Holds::unhold(Range range, bool for_writing) noexcept {
         Hold &hold = d_.holds[block];
         --(for_writing ? hold.write : hold.read);
         d_.at(block).write_held = hold.write > 0;
-        d_.change(block, KVCPU_BO_UNHOLD, d_.at(block).state);
+        d_.change(block, KVCPU_BE_UNHOLD, d_.at(block).state);
         if (hold.read == 0 && hold.write == 0) {
             released(block);
         }

@@ -82,10 +82,10 @@ bool Mover::evict_for(uint32_t block, kvcpu_victim_class as, const Cause &cause)
         return false;
     }
     if (!b.dirty) {
-        leave_slot(block, KVCPU_BO_EVICT);
+        leave_slot(block, KVCPU_BE_EVICT);
         return true;
     }
-    d_.change(block, KVCPU_BO_EVICT, KVCPU_BS_LEAVING);
+    d_.change(block, KVCPU_BE_EVICT, KVCPU_BS_EVICTING);
     if (!b.moving) {
         jobs_.push_back(eviction_jobs, block);
     }
@@ -93,7 +93,7 @@ bool Mover::evict_for(uint32_t block, kvcpu_victim_class as, const Cause &cause)
     return true;
 }
 
-void Mover::leave_slot(uint32_t block, kvcpu_block_occurrence occurrence) noexcept {
+void Mover::leave_slot(uint32_t block, kvcpu_block_event event) noexcept {
     Block &b = d_.at(block);
     d_.count(static_cast<kvcpu_counter>(KVCPU_CNT_EVICTED_RELEASED + unsigned{b.eviction_class}));
     d_.record({.kind = KVCPU_EV_EVICTED,
@@ -110,7 +110,7 @@ void Mover::leave_slot(uint32_t block, kvcpu_block_occurrence occurrence) noexce
     --d_.context_of(block).slots_used;
     d_.free_slots.insert(b.slot);
     b.slot = no_slot;
-    d_.change(block, occurrence, Device::rest_state(b));
+    d_.change(block, event, Device::rest_state(b));
     pins_.lost(block);
     placement_.policy().left(block);
     placement_.changed(block);
@@ -131,7 +131,7 @@ void Mover::give_up(uint32_t block) noexcept {
     jobs_.remove(block);
     d_.keep_slot(block);
     forget_asked(block);
-    d_.change(block, KVCPU_BO_FREE, KVCPU_BS_SCRUBBING);
+    d_.change(block, KVCPU_BE_FREE, KVCPU_BS_SCRUBBING);
     placement_.changed(block);
     if (b.held) {
         revoke(block, KVCPU_RV_FREED);
@@ -204,7 +204,7 @@ bool Mover::make_slot_free(uint32_t wanted_by, SlotPurpose purpose) noexcept {
 
 /* Asked back already, it is not asked again; but what it is asked for last decides what follows. */
 void Mover::revoke(uint32_t block, kvcpu_revoke_reason why) noexcept {
-    if (d_.at(block).revoking && why == KVCPU_RV_HOME) {
+    if (d_.at(block).revoking && why == KVCPU_RV_EVICT) {
         d_.holds[block].reason = why;
     }
     events_.revoke(block, why);
@@ -239,7 +239,7 @@ void Mover::released(uint32_t block) noexcept {
     pins_.unheld(block);
     placement_.changed(block);
     const bool in_place = b.state == KVCPU_BS_FAST || b.state == KVCPU_BS_WRITING_BACK;
-    if (was_asked && why == KVCPU_RV_HOME && b.hint == Hint::evictable && in_place &&
+    if (was_asked && why == KVCPU_RV_EVICT && b.hint == Hint::evictable && in_place &&
         b.claims == 0 && b.wanted == 0) {
         evict_now(block);
     } else if (b.sealed || (was_asked && why == KVCPU_RV_CLEAN)) {
@@ -284,7 +284,7 @@ void Mover::begin_fetch(Engine &engine, Kind kind, uint32_t block, uint16_t reas
     d_.free_slots.erase(b.slot);
     ++d_.context_of(block).slots_used;
     b.prefetched = reason == KVCPU_MOVE_PREFETCH;
-    d_.change(block, KVCPU_BO_FETCH_START, KVCPU_BS_FETCHING);
+    d_.change(block, KVCPU_BE_FETCH_START, KVCPU_BS_FETCHING);
     pins_.started(block);
     begin(engine, kind, block, reason);
     placement_.policy().entered(block);
@@ -299,12 +299,12 @@ bool Mover::begin_eviction(Engine &channel, uint16_t reason) noexcept {
             return false;
         }
         jobs_.remove(block);
-        if (d_.at(block).state == KVCPU_BS_LEAVING) {
+        if (d_.at(block).state == KVCPU_BS_EVICTING) {
             begin(channel, Kind::write_back, block, reason);
             record_move(KVCPU_EV_WRITE_BACK_START, channel);
             return true;
         }
-        /* A PIN kept it; a sealed block is still to be written home some time. */
+        /* A PIN kept it; a sealed block is still to be written back some time. */
         if (d_.at(block).sealed) {
             clean(block);
         }
@@ -314,7 +314,7 @@ bool Mover::begin_eviction(Engine &channel, uint16_t reason) noexcept {
 uint32_t Mover::evictions_on_channels() const noexcept {
     return static_cast<uint32_t>(
         std::count_if(channels_.begin(), channels_.end(), [this](const Engine &channel) {
-            return channel.kind != Kind::idle && d_.at(channel.block).state == KVCPU_BS_LEAVING;
+            return channel.kind != Kind::idle && d_.at(channel.block).state == KVCPU_BS_EVICTING;
         }));
 }
 
@@ -368,7 +368,7 @@ bool Mover::take_clean(Engine &channel) noexcept {
         if (d_.at(block).write_held) {
             clean(block);
         } else if (d_.at(block).state == KVCPU_BS_FAST && d_.at(block).dirty) {
-            d_.change(block, KVCPU_BO_CLEAN_START, KVCPU_BS_WRITING_BACK);
+            d_.change(block, KVCPU_BE_CLEAN_START, KVCPU_BS_WRITING_BACK);
             begin(channel, Kind::write_back, block, KVCPU_MOVE_CLEAN);
             placement_.changed(block);
             record_move(KVCPU_EV_WRITE_BACK_START, channel);
@@ -505,7 +505,7 @@ void Mover::end_aborted(const Engine &engine) noexcept {
 
 void Mover::end_fetch(const Engine &engine) noexcept {
     Block &b = d_.at(engine.block);
-    /* What is zero-filled may have been written, at home, since that began. */
+    /* What is zero-filled may have been written, in the slow tier, since that began. */
     if (engine.kind == Kind::fetch || b.written) {
         d_.tiers.fetch(engine.block, b.slot);
     } else {
@@ -521,7 +521,7 @@ void Mover::end_fetch(const Engine &engine) noexcept {
         d_.count(KVCPU_CNT_LINK_BUSY_NS, move_ns_);
         record_move(KVCPU_EV_FETCH_DONE, engine);
     }
-    d_.change(engine.block, KVCPU_BO_FETCH_DONE, KVCPU_BS_FAST);
+    d_.change(engine.block, KVCPU_BE_FETCH_DONE, KVCPU_BS_FAST);
     placement_.changed(engine.block);
     pins_.arrived(engine.block);
 }
@@ -533,10 +533,10 @@ void Mover::end_write_back(const Engine &engine) noexcept {
     d_.count(KVCPU_CNT_WRITE_BACKS);
     d_.count(KVCPU_CNT_LINK_BUSY_NS, move_ns_);
     record_move(KVCPU_EV_WRITE_BACK_DONE, engine);
-    if (b.state == KVCPU_BS_LEAVING) {
-        leave_slot(engine.block, KVCPU_BO_WRITE_BACK_DONE);
+    if (b.state == KVCPU_BS_EVICTING) {
+        leave_slot(engine.block, KVCPU_BE_WRITE_BACK_DONE);
     } else {
-        d_.change(engine.block, KVCPU_BO_WRITE_BACK_DONE, KVCPU_BS_FAST);
+        d_.change(engine.block, KVCPU_BE_WRITE_BACK_DONE, KVCPU_BS_FAST);
         placement_.changed(engine.block);
     }
 }
@@ -544,7 +544,7 @@ void Mover::end_write_back(const Engine &engine) noexcept {
 void Mover::end_scrub(uint32_t block) noexcept {
     Block &b = d_.at(block);
     if (b.written) {
-        d_.tiers.zero_home(block);
+        d_.tiers.zero_backing(block);
     }
     if (b.slot != no_slot) {
         d_.tiers.zero_slot(b.slot);
@@ -554,7 +554,7 @@ void Mover::end_scrub(uint32_t block) noexcept {
     clear_scrubbed(b);
     d_.count(KVCPU_CNT_SCRUBS);
     d_.record({.kind = KVCPU_EV_SCRUBBED, .first = block});
-    d_.change(block, KVCPU_BO_SCRUBBED, KVCPU_BS_FREE);
+    d_.change(block, KVCPU_BE_SCRUBBED, KVCPU_BS_FREE);
 }
 
 }  // namespace kvcpu

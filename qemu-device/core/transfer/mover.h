@@ -25,15 +25,15 @@ class Mover final : public Evictions {
     /* As after power-on, or after a reset: nothing moves, nothing is queued. */
     void clear() noexcept;
 
-    /* Sends a block home, as a policy decided in a STEP; as evict_for(). */
+    /* Evicts a block, as a policy decided in a STEP; as evict_for(). */
     bool evict(uint32_t block, kvcpu_victim_class as) noexcept override {
-        return evict_for(block, as, {.cause = KVCPU_EC_DEMOTED, .revoke = KVCPU_RV_HOME});
+        return evict_for(block, as, {.cause = KVCPU_EC_DEMOTED, .revoke = KVCPU_RV_EVICT});
     }
     /* The same for EVICTABLE with F_NOW. */
     void evict_now(uint32_t block) noexcept {
-        evict_for(block, KVCPU_VC_EVICTABLE, {.cause = KVCPU_EC_NOW, .revoke = KVCPU_RV_HOME});
+        evict_for(block, KVCPU_VC_EVICTABLE, {.cause = KVCPU_EC_NOW, .revoke = KVCPU_RV_EVICT});
     }
-    /* Writes a dirty block home when the link has nothing better to do; the block stays. */
+    /* Writes a dirty block back when the link has nothing better to do; the block stays. */
     void clean(uint32_t block) noexcept;
     /* The block's owner gives it up: whatever it is doing ends, and it is scrubbed. */
     void give_up(uint32_t block) noexcept;
@@ -90,12 +90,12 @@ class Mover final : public Evictions {
     };
 
     /*
-     * Sends a block that is in FAST or WRITING_BACK home; at once if it is clean. One that is held
+     * Evicts a block that is in FAST or WRITING_BACK; at once if it is clean. One that is held
      * is asked back instead, and false returned.
      */
     bool evict_for(uint32_t block, kvcpu_victim_class as, const Cause &cause) noexcept;
     void record_choice(uint32_t block, kvcpu_victim_class as, const Cause &cause) noexcept;
-    void leave_slot(uint32_t block, kvcpu_block_occurrence occurrence) noexcept;
+    void leave_slot(uint32_t block, kvcpu_block_event event) noexcept;
     bool exchange(uint32_t wanted_by, SlotPurpose purpose) noexcept;
     uint32_t next_for_pins(bool written) noexcept;
     [[nodiscard]] bool make_slot_free(uint32_t wanted_by, SlotPurpose purpose) noexcept;

@@ -51,9 +51,9 @@ Result Pins::pin(uint16_t context, Range range, uint64_t deadline_ns,
     uint32_t found = 0;
     uint32_t blank = 0;
     for (uint32_t block = range.first; block < range.end(); ++block) {
-        const bool is_there = has_slot_copy(d_.at(block));
-        found += is_there ? 1 : 0;
-        blank += is_there || d_.at(block).written ? 0 : 1;
+        const bool in_slot = has_slot_copy(d_.at(block));
+        found += in_slot ? 1 : 0;
+        blank += in_slot || d_.at(block).written ? 0 : 1;
     }
     const auto aux = static_cast<uint16_t>(found);
     if (has_saturated(range)) {
@@ -80,14 +80,14 @@ Result Pins::pin(uint16_t context, Range range, uint64_t deadline_ns,
           .context = context,
           .completion = completion,
           .deadline_ns = deadline_ns,
-          .order = ++d_.wait_sequence});
+          .sequence = ++d_.wait_sequence});
     return {KVCPU_SC_PENDING, aux, 0};
 }
 
 void Pins::wait(const Waiting &pin) noexcept {
     const uint32_t index = waiting_.add(pin.context, pin);
     by_age_.push_back(0, index);
-    deadlines_.insert({pin.deadline_ns, pin.order, index});
+    deadlines_.insert({pin.deadline_ns, pin.sequence, index});
     ++waiting_in_[pin.context];
     for (uint32_t block = pin.range.first; block < pin.range.end(); ++block) {
         Block &b = d_.at(block);
@@ -110,8 +110,8 @@ void Pins::wait(const Waiting &pin) noexcept {
 void Pins::rescue(uint32_t block) noexcept {
     const Block &b = d_.at(block);
     d_.keep_slot(block);
-    if (b.state == KVCPU_BS_LEAVING) {
-        d_.change(block, KVCPU_BO_CLAIM, b.moving ? KVCPU_BS_WRITING_BACK : KVCPU_BS_FAST);
+    if (b.state == KVCPU_BS_EVICTING) {
+        d_.change(block, KVCPU_BE_CLAIM, b.moving ? KVCPU_BS_WRITING_BACK : KVCPU_BS_FAST);
     }
 }
 
@@ -119,7 +119,7 @@ void Pins::grant(uint16_t context, Range range) noexcept {
     for (uint32_t block = range.first; block < range.end(); ++block) {
         Block &b = d_.at(block);
         rescue(block);
-        d_.change(block, KVCPU_BO_CLAIM, b.state);
+        d_.change(block, KVCPU_BE_CLAIM, b.state);
         ++b.claims;
         d_.recount(block);
         if (b.hint == Hint::prefetchable || b.hint == Hint::released) {
@@ -171,7 +171,7 @@ void Pins::end(uint32_t index, kvcpu_status status) noexcept {
                    .value = pin.range.count});
     }
     completions_.complete(pin.completion, {status, static_cast<uint16_t>(pin.found), 0});
-    fences_.ended(pin.context, pin.order);
+    fences_.ended(pin.context, pin.sequence);
 }
 
 bool Pins::cancel(uint16_t context, uint64_t tag) noexcept {
@@ -293,7 +293,7 @@ uint32_t Pins::next(bool written) noexcept {
     return no_block;
 }
 
-uint32_t Pins::oldest_going() const noexcept {
+uint32_t Pins::oldest_pending() const noexcept {
     uint32_t first = oldest();
     while (first != none && d_.contexts[waiting_[first].context].stuck) {
         first = younger(first);

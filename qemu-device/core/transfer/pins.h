@@ -75,13 +75,13 @@ class Pins {
     /* Wanted blocks, of both kinds, whose move has not begun. */
     [[nodiscard]] uint32_t unstarted() const noexcept { return unstarted_; }
     [[nodiscard]] bool is_oldest(uint32_t block) const noexcept {
-        const uint32_t first = oldest_going();
+        const uint32_t first = oldest_pending();
         return first != none && waiting_[first].range.contains(block);
     }
     /* A block in a slot that only younger PINs want: for the oldest, for want of any other. */
     template <typename May>
     [[nodiscard]] uint32_t take_from_younger(May may) const noexcept {
-        const uint32_t first = oldest_going();
+        const uint32_t first = oldest_pending();
         for (uint32_t i = by_age_.back(0); i != first; i = by_age_.before(i)) {
             const Range range = waiting_[i].range;
             for (uint32_t block = range.end(); block-- > range.first;) {
@@ -107,11 +107,11 @@ class Pins {
         uint16_t context = 0;
         CompletionTarget completion;
         uint64_t deadline_ns = 0;
-        uint64_t order = 0;
+        uint64_t sequence = 0;
     };
 
     /* But for those whose context is stuck at its maximum. */
-    [[nodiscard]] uint32_t oldest_going() const noexcept;
+    [[nodiscard]] uint32_t oldest_pending() const noexcept;
     void wait(const Waiting &pin) noexcept;
     void end(uint32_t index, kvcpu_status status) noexcept;
     void grant(uint16_t context, Range range) noexcept;

@@ -11,12 +11,12 @@ int main(int argc, char **argv) {
     kvcpu_test::add_registers_suite();
     kvcpu_test::add_commands_suite();
     kvcpu_test::add_pins_suite();
-    kvcpu_test::add_life_suite();
+    kvcpu_test::add_transitions_suite();
     kvcpu_test::add_moves_suite();
     kvcpu_test::add_hints_suite();
     kvcpu_test::add_placement_suite();
     kvcpu_test::add_policies_suite();
-    kvcpu_test::add_drops_suite();
+    kvcpu_test::add_reclaim_suite();
     kvcpu_test::add_reset_suite();
     kvcpu_test::add_lru_suite();
     kvcpu_test::add_oracle_suite();

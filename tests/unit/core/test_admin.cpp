@@ -237,7 +237,7 @@ void a_copy_that_fails_part_way() {
     }
 }
 
-void large_copies_use_up_turns() {
+void large_copies_use_up_slices() {
     kvcpu_config config = small_config();
     config.block_size = 2097152;
     config.slow_size = 4 * config.block_size;
@@ -450,7 +450,7 @@ void add_admin_suite() {
         .test("buffers scatter and gather", buffers_scatter_and_gather)
         .test("buffers are checked", buffers_are_checked)
         .test("a copy that fails part way", a_copy_that_fails_part_way)
-        .test("large copies use up turns", large_copies_use_up_turns)
+        .test("large copies use up slices", large_copies_use_up_slices)
         .test("interrupts come by count and time", interrupts_come_by_count_and_time)
         .test("polling and arming", polling_and_arming)
         .test("CLOSE forgets the ring at once", close_forgets_the_ring_at_once)

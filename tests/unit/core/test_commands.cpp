@@ -188,7 +188,7 @@ void close_frees_all_and_completes() {
     CU_ASSERT_EQUAL(device.alloc(1).status, KVCPU_SC_SUCCESS); /* the context lives again */
 }
 
-void a_large_close_takes_portions() {
+void a_large_close_takes_batches() {
     kvcpu_config config = small_config();
     config.slow_size = uint64_t{20000} * 4096;
     config.dma_bandwidth = 1'000'000'000'000;
@@ -224,7 +224,7 @@ void add_commands_suite() {
               a_wild_bus_address_fails_the_command_alone)
         .test("sealed blocks refuse WRITE", sealed_blocks_refuse_writes)
         .test("CLOSE frees all, and completes", close_frees_all_and_completes)
-        .test("a large CLOSE takes portions", a_large_close_takes_portions);
+        .test("a large CLOSE takes batches", a_large_close_takes_batches);
 }
 
 }  // namespace kvcpu_test

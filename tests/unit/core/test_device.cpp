@@ -118,8 +118,8 @@ kvcpu_dma_result TestDevice::access(uint64_t address, uint64_t bytes, bool is_wr
     if (address >= own_bars && address < own_bars_end) {
         return KVCPU_DMA_OWN_ADDRESS;
     }
-    const bool is_there = address <= memory.size() && bytes <= memory.size() - address;
-    return is_there ? KVCPU_DMA_OK : KVCPU_DMA_FAULT;
+    const bool is_present = address <= memory.size() && bytes <= memory.size() - address;
+    return is_present ? KVCPU_DMA_OK : KVCPU_DMA_FAULT;
 }
 
 uint64_t TestDevice::load(uint64_t address) {
@@ -233,7 +233,7 @@ unsigned TestDevice::block_field(uint64_t reg, uint64_t block, unsigned shift, u
 
 bool TestDevice::is_fast(uint64_t block) {
     const unsigned in = state(block);
-    return in == KVCPU_BS_FAST || in == KVCPU_BS_WRITING_BACK || in == KVCPU_BS_LEAVING;
+    return in == KVCPU_BS_FAST || in == KVCPU_BS_WRITING_BACK || in == KVCPU_BS_EVICTING;
 }
 
 size_t TestDevice::events(kvcpu_event_kind kind) const {

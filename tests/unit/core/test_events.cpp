@@ -20,7 +20,7 @@ void revoke(TestDevice &device, uint64_t count) {
     }
 }
 
-void stops_are_told() {
+void a_stop_is_reported() {
     TestDevice device;
     Events events(device);
     Ring ring(device, 2);
@@ -29,13 +29,13 @@ void stops_are_told() {
     ring.run(KVCPU_OP_STEP, 0, 0, 1);
     device.run(500);
     ring.advance_tail(99);
-    const std::vector<Notice> told = events.take();
-    CU_ASSERT_EQUAL_FATAL(told.size(), 1);
-    CU_ASSERT_EQUAL(told[0].kind, KVCPU_NT_STOPPED);
-    CU_ASSERT_EQUAL(told[0].detail, KVCPU_RS_BAD_TAIL);
-    CU_ASSERT_EQUAL(told[0].context, 2);
-    CU_ASSERT_EQUAL(told[0].block, 1);
-    CU_ASSERT_EQUAL(told[0].time_ns, 500);
+    const std::vector<Notice> notices = events.take();
+    CU_ASSERT_EQUAL_FATAL(notices.size(), 1);
+    CU_ASSERT_EQUAL(notices[0].kind, KVCPU_NT_STOPPED);
+    CU_ASSERT_EQUAL(notices[0].detail, KVCPU_RS_BAD_TAIL);
+    CU_ASSERT_EQUAL(notices[0].context, 2);
+    CU_ASSERT_EQUAL(notices[0].block, 1);
+    CU_ASSERT_EQUAL(notices[0].time_ns, 500);
     CU_ASSERT_EQUAL(device.vectors.back(), KVCPU_VECTOR_EVENTS);
 }
 
@@ -52,8 +52,8 @@ void nothing_is_lost_where_there_is_no_room() {
     /* Block 3's holder answers before it could be asked. */
     CU_ASSERT_EQUAL(device.command(KVCPU_OP_UNHOLD, 3, 1).status, KVCPU_SC_SUCCESS);
     std::vector<uint64_t> blocks;
-    for (std::vector<Notice> told = events.take(); !told.empty(); told = events.take()) {
-        for (const Notice &notice : told) {
+    for (std::vector<Notice> notices = events.take(); !notices.empty(); notices = events.take()) {
+        for (const Notice &notice : notices) {
             CU_ASSERT_EQUAL(notice.kind, KVCPU_NT_REVOKE);
             CU_ASSERT_EQUAL(notice.detail, KVCPU_RV_FREED);
             CU_ASSERT_EQUAL(notice.context, 1);
@@ -66,7 +66,7 @@ void nothing_is_lost_where_there_is_no_room() {
 }
 
 /* One interrupt for what is there when the driver looks, and none is missed. */
-void drops_are_told_once() {
+void a_reclaim_is_reported_once() {
     TestDevice device;
     Events events(device);
     events.open();
@@ -75,18 +75,18 @@ void drops_are_told_once() {
     CU_ASSERT_EQUAL(device.alloc(3).status, KVCPU_SC_AGAIN);
     device.run_dry();
     CU_ASSERT_EQUAL(device.alloc(3).aux, 3);
-    std::vector<Notice> told = events.take();
-    CU_ASSERT_EQUAL_FATAL(told.size(), 1);
-    CU_ASSERT_EQUAL(told[0].kind, KVCPU_NT_DROPPED);
-    CU_ASSERT_EQUAL(told[0].context, 1);
-    const uint64_t first = told[0].block;
+    std::vector<Notice> notices = events.take();
+    CU_ASSERT_EQUAL_FATAL(notices.size(), 1);
+    CU_ASSERT_EQUAL(notices[0].kind, KVCPU_NT_RECLAIMED);
+    CU_ASSERT_EQUAL(notices[0].context, 1);
+    const uint64_t first = notices[0].block;
     device.alloc(2); /* it has not asked: nothing more is said */
     device.run_dry();
     CU_ASSERT_EQUAL(events.take().size(), 0);
     device.context = 1;
-    const Result taken = device.command(KVCPU_OP_DROPPED, 0, 0);
+    const Result taken = device.command(KVCPU_OP_RECLAIMED, 0, 0);
     CU_ASSERT_EQUAL(taken.value, first);
-    while (device.command(KVCPU_OP_DROPPED, 0, 0).aux > 0) {
+    while (device.command(KVCPU_OP_RECLAIMED, 0, 0).aux > 0) {
     }
     device.context = 2;
     device.alloc(4);
@@ -174,10 +174,10 @@ void a_map_shows_where_blocks_are() {
     TestDevice device;
     device.alloc(1);
     CU_ASSERT_EQUAL(give_map(device, 0, 16), KVCPU_SC_SUCCESS);
-    CU_ASSERT_EQUAL(shown(device, 0), word(KVCPU_TIER_DRAM, KVCPU_BS_HOME, 1));
+    CU_ASSERT_EQUAL(shown(device, 0), word(KVCPU_TIER_DRAM, KVCPU_BS_SLOW, 1));
     CU_ASSERT_EQUAL(shown(device, 1), 0);
     device.alloc(3);
-    CU_ASSERT_EQUAL(shown(device, 3), word(KVCPU_TIER_DRAM, KVCPU_BS_HOME, 1));
+    CU_ASSERT_EQUAL(shown(device, 3), word(KVCPU_TIER_DRAM, KVCPU_BS_SLOW, 1));
     device.fill(0, 1);
     device.command(KVCPU_OP_HOT, 0, 1);
     CU_ASSERT_EQUAL(shown(device, 0), word(KVCPU_TIER_DRAM, KVCPU_BS_FETCHING, 1));
@@ -187,14 +187,14 @@ void a_map_shows_where_blocks_are() {
     CU_ASSERT_EQUAL(shown(device, 0), word(KVCPU_TIER_HBM, KVCPU_BS_FAST, 1));
     device.fill(0, 2);
     device.command(KVCPU_OP_EVICTABLE, 0, 1, 0, KVCPU_F_NOW);
-    CU_ASSERT_EQUAL(shown(device, 0), word(KVCPU_TIER_HBM, KVCPU_BS_LEAVING, 1));
+    CU_ASSERT_EQUAL(shown(device, 0), word(KVCPU_TIER_HBM, KVCPU_BS_EVICTING, 1));
     device.run(small_move_ns);
-    CU_ASSERT_EQUAL(shown(device, 0), word(KVCPU_TIER_DRAM, KVCPU_BS_HOME, 1));
+    CU_ASSERT_EQUAL(shown(device, 0), word(KVCPU_TIER_DRAM, KVCPU_BS_SLOW, 1));
     device.free(0, 2);
     CU_ASSERT_EQUAL(shown(device, 0), 0);
     device.run_dry();
     device.alloc(1);
-    CU_ASSERT_EQUAL(shown(device, 0), word(KVCPU_TIER_DRAM, KVCPU_BS_HOME, 2));
+    CU_ASSERT_EQUAL(shown(device, 0), word(KVCPU_TIER_DRAM, KVCPU_BS_SLOW, 2));
     /* Nothing of another's. */
     device.context = 2;
     device.alloc(2);
@@ -273,9 +273,9 @@ void a_closed_context_shows_nothing() {
 
 void add_events_suite() {
     Suite("events")
-        .test("stops are told", stops_are_told)
+        .test("a stop is reported", a_stop_is_reported)
         .test("nothing is lost where there is no room", nothing_is_lost_where_there_is_no_room)
-        .test("drops are told once", drops_are_told_once)
+        .test("a reclaim is reported once", a_reclaim_is_reported_once)
         .test("interrupts are for what was not seen", interrupts_are_for_what_was_not_seen)
         .test("its doorbell is checked", its_doorbell_is_checked)
         .test("a queue that cannot be written goes off", a_queue_that_cannot_be_written_goes_off)

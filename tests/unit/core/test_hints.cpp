@@ -119,7 +119,7 @@ void foreign_blocks_are_left_alone() {
     device.alloc(2);
     device.write(KVCPU_REG_BOOST_LEN, uint64_t{3} * 4096);
     device.run_dry();
-    CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_HOME);
+    CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_SLOW);
     CU_ASSERT_EQUAL(device.state(2), KVCPU_BS_FAST);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_HINT_BLOCKS_FOREIGN), 2);
     device.context = 2;
@@ -135,7 +135,7 @@ void leases_end_with_steps() {
     device.command(KVCPU_OP_HOT, 1, 1, 100); /* ends at once, and was a use */
     device.command(KVCPU_OP_PREFETCHABLE, 2, 1, 103);
     device.run_dry();
-    CU_ASSERT_EQUAL(device.state(1), KVCPU_BS_HOME);
+    CU_ASSERT_EQUAL(device.state(1), KVCPU_BS_SLOW);
     CU_ASSERT_EQUAL(device.block_register(KVCPU_REG_BLOCK_LAST_STEP, 1), 100);
     device.step(102);
     CU_ASSERT_EQUAL(device.block_class(0), KVCPU_VC_HOT);

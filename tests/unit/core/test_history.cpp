@@ -60,7 +60,7 @@ unsigned cause_in(const Record &record) {
     return record.detail >> KVCPU_CHO_CAUSE_SHIFT & KVCPU_CHO_CAUSE_MASK;
 }
 
-/* Blocks 0 to 3 in the four slots, 4 to 7 at home; written, so that they are dirty. */
+/* Blocks 0 to 3 in the four slots, 4 to 7 in the slow tier; written, so that they are dirty. */
 void fill_slots(TestDevice &device) {
     device.write(KVCPU_REG_EVICT_THRESH, 0);
     device.write(KVCPU_REG_PREFETCH_THRESH, 0xffff);
@@ -73,7 +73,7 @@ void fill_slots(TestDevice &device) {
     }
 }
 
-void a_life_in_its_order() {
+void records_in_sequence() {
     TestDevice device;
     fill_slots(device);
     device.step(5);
@@ -159,7 +159,7 @@ void occupancy_follows_a_block() {
     CU_ASSERT_EQUAL(where(KVCPU_REG_OCCUPANCY_FREE), 16);
     device.alloc(1);
     CU_ASSERT_EQUAL(where(KVCPU_REG_OCCUPANCY_FREE), 15);
-    CU_ASSERT_EQUAL(where(KVCPU_REG_OCCUPANCY_HOME), 1);
+    CU_ASSERT_EQUAL(where(KVCPU_REG_OCCUPANCY_SLOW), 1);
     device.fill(0, 1);
     device.pin(0);
     CU_ASSERT_EQUAL(where(KVCPU_REG_OCCUPANCY_FETCHING), 1);
@@ -170,9 +170,9 @@ void occupancy_follows_a_block() {
     device.fill(0, 2);
     CU_ASSERT_EQUAL(where(KVCPU_REG_OCCUPANCY_DIRTY), 1);
     device.command(KVCPU_OP_EVICTABLE, 0, 1, 0, KVCPU_F_NOW);
-    CU_ASSERT_EQUAL(where(KVCPU_REG_OCCUPANCY_LEAVING), 1);
+    CU_ASSERT_EQUAL(where(KVCPU_REG_OCCUPANCY_EVICTING), 1);
     device.run_dry();
-    CU_ASSERT_EQUAL(where(KVCPU_REG_OCCUPANCY_HOME), 1);
+    CU_ASSERT_EQUAL(where(KVCPU_REG_OCCUPANCY_SLOW), 1);
     device.free(0);
     CU_ASSERT_EQUAL(where(KVCPU_REG_OCCUPANCY_SCRUBBING), 1);
     device.run_dry();
@@ -183,7 +183,7 @@ void occupancy_follows_a_block() {
 
 void add_history_suite() {
     Suite("history")
-        .test("a life in its order", a_life_in_its_order)
+        .test("records in sequence", records_in_sequence)
         .test("a choice says why, and for whom", a_choice_says_why_and_for_whom)
         .test("a long history", a_long_history)
         .test("occupancy follows a block", occupancy_follows_a_block);

@@ -19,7 +19,7 @@ unsigned unhold(TestDevice &device, uint64_t block, uint64_t count = 1, unsigned
 bool is_revoking(TestDevice &device, uint64_t block) {
     return (device.flags(block) & KVCPU_BF_REVOKING) != 0;
 }
-/* `count` blocks, written, home. */
+/* `count` blocks, written, in the slow tier. */
 void own(TestDevice &device, uint64_t count) {
     device.alloc(count);
     for (uint64_t block = 0; block < count; ++block) {
@@ -101,10 +101,10 @@ void a_held_victim_is_asked_back() {
     }
     device.pin(4, 1, 1'000'000, 9);
     CU_ASSERT(is_revoking(device, 0));
-    std::vector<Notice> told = events.take();
-    CU_ASSERT_EQUAL_FATAL(told.size(), 1);
-    CU_ASSERT_EQUAL(told[0].block, 0);
-    CU_ASSERT_EQUAL(told[0].detail, KVCPU_RV_SLOT);
+    std::vector<Notice> notices = events.take();
+    CU_ASSERT_EQUAL_FATAL(notices.size(), 1);
+    CU_ASSERT_EQUAL(notices[0].block, 0);
+    CU_ASSERT_EQUAL(notices[0].detail, KVCPU_RV_SLOT);
     device.run(50'000);
     CU_ASSERT_EQUAL(events.look().size(), 0);
     CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_FAST);
@@ -116,7 +116,7 @@ void a_held_victim_is_asked_back() {
     unhold(device, 0);
     CU_ASSERT_FALSE(is_revoking(device, 0));
     CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_FAST); /* the last use counts: 1 is older now */
-    CU_ASSERT_EQUAL(device.state(1), KVCPU_BS_HOME);
+    CU_ASSERT_EQUAL(device.state(1), KVCPU_BS_SLOW);
     device.run_dry();
     CU_ASSERT_EQUAL(device.completions().at(0).tag, 9);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_REVOKES), 1);
@@ -134,7 +134,7 @@ void as_many_are_asked_back_as_slots_are_wanted() {
     CU_ASSERT_EQUAL(events.take().size(), 2);
     CU_ASSERT(is_revoking(device, 0) && is_revoking(device, 1));
     unhold(device, 0);
-    CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_HOME);
+    CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_SLOW);
     CU_ASSERT_EQUAL(device.state(4), KVCPU_BS_FETCHING);
     device.command(KVCPU_OP_CANCEL, 0, 0, 0); /* the other is not wanted any more */
     unhold(device, 1);
@@ -159,10 +159,10 @@ void a_claim_overtakes_the_revocation() {
     unhold(device, 0);
     CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_FAST);
     unhold(device, 1);
-    CU_ASSERT_EQUAL(device.state(1), KVCPU_BS_HOME);
+    CU_ASSERT_EQUAL(device.state(1), KVCPU_BS_SLOW);
 }
 
-void a_pin_asks_for_what_is_held_at_home() {
+void a_pin_requests_what_is_held_in_the_slow_tier() {
     TestDevice device;
     Events events(device);
     events.open();
@@ -170,13 +170,13 @@ void a_pin_asks_for_what_is_held_at_home() {
     hold(device, 0);
     hold(device, 2);
     device.pin(0, 3, 1'000'000, 5);
-    std::vector<Notice> told = events.take();
-    CU_ASSERT_EQUAL_FATAL(told.size(), 2);
-    CU_ASSERT_EQUAL(told[0].detail, KVCPU_RV_FETCH);
-    CU_ASSERT_EQUAL(told[1].block, 2);
+    std::vector<Notice> notices = events.take();
+    CU_ASSERT_EQUAL_FATAL(notices.size(), 2);
+    CU_ASSERT_EQUAL(notices[0].detail, KVCPU_RV_FETCH);
+    CU_ASSERT_EQUAL(notices[1].block, 2);
     CU_ASSERT_EQUAL(device.state(1), KVCPU_BS_FETCHING);
     device.run(2 * small_move_ns);
-    CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_HOME);
+    CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_SLOW);
     unhold(device, 0);
     CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_FETCHING);
     hold(device, 2);
@@ -191,7 +191,7 @@ void a_pin_asks_for_what_is_held_at_home() {
     device.run(1000);
     CU_ASSERT_EQUAL(device.completions().at(0).result.status, KVCPU_SC_TIMED_OUT);
     unhold(device, 3);
-    CU_ASSERT_EQUAL(device.state(3), KVCPU_BS_HOME); /* nobody wants it any more */
+    CU_ASSERT_EQUAL(device.state(3), KVCPU_BS_SLOW); /* nobody wants it any more */
 }
 
 /* A hold that comes while a PIN waits for the block is asked back at once. */
@@ -222,10 +222,10 @@ void hints_ask_for_one_block_a_channel() {
     device.command(KVCPU_OP_PREFETCHABLE, 0, 3, 9);
     device.command(KVCPU_OP_PREFETCHABLE, 4, 1, 20); /* held up by nobody */
     CU_ASSERT_EQUAL(device.state(4), KVCPU_BS_FETCHING);
-    std::vector<Notice> told = events.take();
-    CU_ASSERT_EQUAL_FATAL(told.size(), 2);
-    CU_ASSERT_EQUAL(told[0].block, 3);
-    CU_ASSERT_EQUAL(told[1].block, 0);
+    std::vector<Notice> notices = events.take();
+    CU_ASSERT_EQUAL_FATAL(notices.size(), 2);
+    CU_ASSERT_EQUAL(notices[0].block, 3);
+    CU_ASSERT_EQUAL(notices[1].block, 0);
     CU_ASSERT_EQUAL(device.flags(1) & KVCPU_BF_QUEUED, KVCPU_BF_QUEUED);
     unhold(device, 3);
     CU_ASSERT_EQUAL(device.state(3), KVCPU_BS_FETCHING);
@@ -236,7 +236,7 @@ void hints_ask_for_one_block_a_channel() {
     device.run_dry();
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_FETCHES_PREFETCH), 5);
     CU_ASSERT_EQUAL(device.state(2), KVCPU_BS_FAST);
-    CU_ASSERT_EQUAL(device.state(4), KVCPU_BS_HOME); /* the farthest made room */
+    CU_ASSERT_EQUAL(device.state(4), KVCPU_BS_SLOW); /* the farthest made room */
 }
 
 /* Asking would be for nothing: there is no room for the block. */
@@ -259,16 +259,16 @@ void evictable_now_is_remembered() {
     hold(device, 0, KVCPU_F_WRITE);
     hold(device, 1);
     device.command(KVCPU_OP_EVICTABLE, 0, 2, 0, KVCPU_F_NOW);
-    std::vector<Notice> told = events.take();
-    CU_ASSERT_EQUAL_FATAL(told.size(), 2);
-    CU_ASSERT_EQUAL(told[0].detail, KVCPU_RV_HOME);
+    std::vector<Notice> notices = events.take();
+    CU_ASSERT_EQUAL_FATAL(notices.size(), 2);
+    CU_ASSERT_EQUAL(notices[0].detail, KVCPU_RV_EVICT);
     device.command(KVCPU_OP_CLEAR, 1, 1); /* changed its mind */
     unhold(device, 0, 1, KVCPU_F_WRITE);
     unhold(device, 1);
-    CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_LEAVING);
+    CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_EVICTING);
     CU_ASSERT_EQUAL(device.state(1), KVCPU_BS_FAST);
     device.run_dry();
-    CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_HOME);
+    CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_SLOW);
     CU_ASSERT(device.holds(0, 1));
 }
 
@@ -283,7 +283,7 @@ void a_score_demotes_after_the_hold() {
     unhold(device, 0);
     CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_FAST);
     device.step(2);
-    CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_HOME);
+    CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_SLOW);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_DEMOTED_BY_SCORE), 4);
 }
 
@@ -317,7 +317,7 @@ void a_hold_waits_for_a_block_that_leaves() {
     const std::vector<Completion> done = device.completions();
     CU_ASSERT_EQUAL_FATAL(done.size(), 1);
     CU_ASSERT_EQUAL(done[0].result.value, KVCPU_NO_SLOT);
-    CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_HOME);
+    CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_SLOW);
 }
 
 /* The PIN that wanted the slot is cancelled: then the block may as well stay. */
@@ -329,7 +329,7 @@ void a_hold_waits_while_the_slot_is_wanted() {
     }
     device.command(KVCPU_OP_TOUCH, 3, 1);
     device.pin(4, 3, 1'000'000, 7); /* 0 and 1 on channels; 2 waits for one, and 6 for its slot */
-    CU_ASSERT_EQUAL(device.state(2), KVCPU_BS_LEAVING);
+    CU_ASSERT_EQUAL(device.state(2), KVCPU_BS_EVICTING);
     CU_ASSERT_EQUAL(hold(device, 2).status, KVCPU_SC_PENDING);
     device.command(KVCPU_OP_CANCEL, 0, 0, 7);
     CU_ASSERT_EQUAL(device.state(2), KVCPU_BS_FAST);
@@ -365,7 +365,7 @@ void waiting_holds_end_with_what_they_wait_for() {
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_BLOCKS_FREE), 16);
 }
 
-/* Stores through a mapping are not seen: what is written home may be old by the end. */
+/* Stores through a mapping are not seen: what is written back may be old by the end. */
 void a_write_back_does_not_clean_what_is_being_written() {
     TestDevice device;
     own_fast(device);
@@ -408,17 +408,17 @@ void seal_takes_write_holds_away() {
     events.open();
     own_fast(device);
     hold(device, 0, KVCPU_F_WRITE);
-    hold(device, 5, KVCPU_F_WRITE); /* at home */
+    hold(device, 5, KVCPU_F_WRITE); /* in the slow tier */
     hold(device, 1);
     device.command(KVCPU_OP_SEAL, 0, 6);
-    const std::vector<Notice> told = events.take();
-    CU_ASSERT_EQUAL_FATAL(told.size(), 2);
-    CU_ASSERT_EQUAL(told[0].detail, KVCPU_RV_SEALED);
-    CU_ASSERT_EQUAL(told[1].block, 5);
+    const std::vector<Notice> notices = events.take();
+    CU_ASSERT_EQUAL_FATAL(notices.size(), 2);
+    CU_ASSERT_EQUAL(notices[0].detail, KVCPU_RV_SEALED);
+    CU_ASSERT_EQUAL(notices[1].block, 5);
     device.fast.at(device.slot(0) * 4096) = 0x55;
     unhold(device, 0, 1, KVCPU_F_WRITE);
     CU_ASSERT_EQUAL(hold(device, 0, KVCPU_F_WRITE).status, KVCPU_SC_SEALED);
-    device.run_dry(); /* written home now, and it stays */
+    device.run_dry(); /* written back now, and it stays */
     CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_FAST);
     CU_ASSERT_EQUAL(device.flags(0) & KVCPU_BF_DIRTY, 0);
     CU_ASSERT_EQUAL(device.slow.at(0), 0x55);
@@ -436,7 +436,7 @@ void a_freed_block_is_scrubbed_after_its_holds() {
     hold(device, 6, KVCPU_F_WRITE);
     device.fill(1, 7);
     device.command(KVCPU_OP_EVICTABLE, 1, 1);
-    hold(device, 1); /* while it is written home */
+    hold(device, 1); /* while it is written back */
     device.free(0, 2);
     device.free(6);
     CU_ASSERT_EQUAL(events.take().size(), 3);
@@ -513,7 +513,7 @@ void add_holds_suite() {
         .test("as many are asked back as slots are wanted",
               as_many_are_asked_back_as_slots_are_wanted)
         .test("a claim overtakes the revocation", a_claim_overtakes_the_revocation)
-        .test("a PIN asks for what is held at home", a_pin_asks_for_what_is_held_at_home)
+        .test("a PIN requests what is held in the slow tier", a_pin_requests_what_is_held_in_the_slow_tier)
         .test("a hold under a waiting PIN", a_hold_under_a_waiting_pin)
         .test("hints ask for one block a channel", hints_ask_for_one_block_a_channel)
         .test("hints do not ask in vain", hints_do_not_ask_in_vain)

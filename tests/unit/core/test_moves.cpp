@@ -34,7 +34,7 @@ void bytes_move_when_the_move_ends() {
     device.pin(0);
     device.run(small_move_ns - 1);
     CU_ASSERT_EQUAL(device.fast.at(0), 0);
-    device.fill(0, 2); /* goes home, and so is part of what arrives */
+    device.fill(0, 2); /* written back, and so is part of what arrives */
     device.run(1);
     CU_ASSERT_EQUAL(device.fast.at(0), 2);
     device.fill(0, 3);
@@ -95,7 +95,7 @@ void demand_goes_before_prefetch_before_cleaning() {
     CU_ASSERT_EQUAL(device.log.back().kind, KVCPU_EV_WRITE_BACK_DONE);
 }
 
-void a_dirty_victim_is_written_home_first() {
+void a_dirty_victim_is_written_back_first() {
     TestDevice device(one_channel(4));
     device.alloc(5);
     for (uint64_t block = 0; block < 5; ++block) {
@@ -110,13 +110,13 @@ void a_dirty_victim_is_written_home_first() {
     device.fill(0, 0x11); /* all dirty; 1 was used longest ago */
     device.completions();
     device.pin(4);
-    CU_ASSERT_EQUAL(device.state(1), KVCPU_BS_LEAVING);
+    CU_ASSERT_EQUAL(device.state(1), KVCPU_BS_EVICTING);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_EVICTED_UNHINTED), 0);
     device.run(2 * one_channel_move_ns - 1);
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_CPL_PENDING), 0);
     device.run(1);
     CU_ASSERT_EQUAL(device.completions().back().result.status, KVCPU_SC_SUCCESS);
-    CU_ASSERT_EQUAL(device.state(1), KVCPU_BS_HOME);
+    CU_ASSERT_EQUAL(device.state(1), KVCPU_BS_SLOW);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_WRITE_BACKS), 1);
     CU_ASSERT(device.holds(1, 0x22));
     CU_ASSERT(device.holds(4, 5));
@@ -170,7 +170,7 @@ void a_late_timer_changes_nothing() {
     }
 }
 
-void dirty_blocks_demoted_together_all_get_home() {
+void dirty_blocks_demoted_together_are_all_written_back() {
     TestDevice device;
     device.alloc(4);
     for (uint64_t block = 0; block < 4; ++block) {
@@ -183,13 +183,13 @@ void dirty_blocks_demoted_together_all_get_home() {
     device.run_dry();
     for (uint64_t block = 0; block < 4; ++block) {
         CU_ASSERT_EQUAL(device.slow.at(block * 4096), block + 1);
-        CU_ASSERT_EQUAL(device.state(block), block == 3 ? KVCPU_BS_FAST : KVCPU_BS_HOME);
+        CU_ASSERT_EQUAL(device.state(block), block == 3 ? KVCPU_BS_FAST : KVCPU_BS_SLOW);
     }
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_EVICTED_EVICTABLE), 3);
 }
 
 /* A move is 9,192 ns; the clock stops in the middle of one, and where a completion comes. */
-void the_clock_stops_where_it_is_told_to() {
+void the_clock_stops_at_clock_stop() {
     TestDevice device;
     device.alloc(4);
     device.fill(0, 1);
@@ -249,12 +249,12 @@ void add_moves_suite() {
               a_move_takes_latency_and_its_share_of_the_bandwidth)
         .test("demand goes before prefetch before cleaning",
               demand_goes_before_prefetch_before_cleaning)
-        .test("a dirty victim is written home first", a_dirty_victim_is_written_home_first)
+        .test("a dirty victim is written back first", a_dirty_victim_is_written_back_first)
         .test("timers are for interrupts", timers_are_for_interrupts)
         .test("a late timer changes nothing", a_late_timer_changes_nothing)
-        .test("dirty blocks demoted together all get home",
-              dirty_blocks_demoted_together_all_get_home)
-        .test("the clock stops where it is told to", the_clock_stops_where_it_is_told_to)
+        .test("dirty blocks demoted together are all written back",
+              dirty_blocks_demoted_together_are_all_written_back)
+        .test("the clock stops at CLOCK_STOP", the_clock_stops_at_clock_stop)
         .test("a CLOSE and a reset let the clock run", a_close_and_a_reset_let_the_clock_run);
 }
 

@@ -253,7 +253,7 @@ class Oracle {
     [[nodiscard]] bool is_rising(uint32_t b) {
         const ToyBlock &block = blocks_[b];
         const unsigned state = device_.state(b);
-        return (state == KVCPU_BS_FREE || state == KVCPU_BS_HOME) && block.hint == ToyHint::none &&
+        return (state == KVCPU_BS_FREE || state == KVCPU_BS_SLOW) && block.hint == ToyHint::none &&
                !promoted_.contains(b) && score(block) > weights_.promote_above;
     }
 

@@ -80,7 +80,7 @@ void deadlines_pass() {
     CU_ASSERT_EQUAL(done[0].result.status, KVCPU_SC_TIMED_OUT);
     CU_ASSERT_EQUAL(device.status_counter(KVCPU_SC_TIMED_OUT), 1);
     device.unpin(0);
-    CU_ASSERT_EQUAL(device.state(4), KVCPU_BS_HOME); /* nobody wants it any more */
+    CU_ASSERT_EQUAL(device.state(4), KVCPU_BS_SLOW); /* nobody wants it any more */
     CU_ASSERT_EQUAL(device.pin(0, 1, 0).status, KVCPU_SC_BAD_FIELD);
     CU_ASSERT_EQUAL(device.pin(0, 1, KVCPU_PIN_DEADLINE_MAX_NS + 1).status, KVCPU_SC_BAD_FIELD);
     CU_ASSERT_EQUAL(device.pin(0, 5).status, KVCPU_SC_NO_SLOTS);
@@ -110,7 +110,7 @@ void cancel_ends_the_oldest_of_that_tag() {
     CU_ASSERT_EQUAL(device.completions().at(0).result.status, KVCPU_SC_CANCELLED);
     device.unpin(3);
     device.run(100000);
-    CU_ASSERT_EQUAL(device.state(4), KVCPU_BS_HOME); /* it was the first that was cancelled */
+    CU_ASSERT_EQUAL(device.state(4), KVCPU_BS_SLOW); /* it was the first that was cancelled */
     CU_ASSERT_EQUAL(device.state(5), KVCPU_BS_FAST);
     CU_ASSERT_EQUAL(device.command(KVCPU_OP_CANCEL, 0, 0, 5).status, KVCPU_SC_NOT_FOUND);
 }
@@ -189,12 +189,12 @@ void a_pin_rescues_a_block_that_leaves() {
     device.fill(0, 3);
     device.fill(1, 4);
     device.command(KVCPU_OP_EVICTABLE, 0, 2, 0, KVCPU_F_NOW);
-    CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_LEAVING);
+    CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_EVICTING);
     CU_ASSERT_EQUAL(device.pin(0).status, KVCPU_SC_SUCCESS);
     CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_WRITING_BACK);
     device.run_dry();
     CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_FAST);
-    CU_ASSERT_EQUAL(device.state(1), KVCPU_BS_HOME);
+    CU_ASSERT_EQUAL(device.state(1), KVCPU_BS_SLOW);
     CU_ASSERT(device.holds(0, 3));
     CU_ASSERT(device.holds(1, 4));
 }

@@ -73,7 +73,7 @@ void a_hint_does_not_displace_what_is_protected() {
 }
 
 /* All of them are beyond the cap, and each is wanted: whoever is there stays. */
-void shared_blocks_do_not_take_turns() {
+void shared_blocks_are_not_rotated() {
     for (const kvcpu_policy policy : {KVCPU_POLICY_HEPC, KVCPU_POLICY_NEXT_USE}) {
         kvcpu_config config = small_config();
         config.policy = policy;
@@ -207,7 +207,7 @@ void add_placement_suite() {
         .test("a hint does not displace what is protected",
               a_hint_does_not_displace_what_is_protected)
         .test("shared blocks are spared up to the cap", shared_blocks_are_spared_up_to_the_cap)
-        .test("shared blocks do not take turns", shared_blocks_do_not_take_turns)
+        .test("shared blocks are not rotated", shared_blocks_are_not_rotated)
         .test("prefetched blocks are accounted for", prefetched_blocks_are_accounted_for)
         .test("scores demote and promote", scores_demote_and_promote)
         .test("the published score of the published defaults",

@@ -144,7 +144,7 @@ void no_policy_beats_its_bound() {
 }
 
 /* A third of the uses goes to blocks that come back, the rest are used once and never again. */
-void next_use_learns_who_comes_back() {
+void next_use_learns_which_blocks_return() {
     constexpr uint32_t back = 35;
     Uses uses;
     std::mt19937 random(10);
@@ -292,7 +292,7 @@ void add_policies_suite() {
         .test("min equals looking ahead", min_equals_looking_ahead)
         .test("arc equals its paper", arc_equals_its_paper)
         .test("no policy beats its bound", no_policy_beats_its_bound)
-        .test("next-use learns who comes back", next_use_learns_who_comes_back)
+        .test("next-use learns which blocks return", next_use_learns_which_blocks_return)
         .test("next-use takes the farthest first", next_use_takes_the_farthest_first)
         .test("next-use binds fetches late", next_use_binds_fetches_late)
         .test("next-use lets hot blocks linger", next_use_lets_hot_blocks_linger)

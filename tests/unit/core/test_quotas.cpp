@@ -170,7 +170,7 @@ void a_maximum_is_not_exceeded() {
     }
 }
 
-void a_dirty_block_is_written_home_first() {
+void a_dirty_block_is_written_back_first() {
     TestDevice device(under(KVCPU_POLICY_LRU));
     share_out(device);
     quota(device, 2, 0, 1);
@@ -289,7 +289,7 @@ struct Stream {
     }
 };
 
-void nobody_is_pressed_below_a_minimum() {
+void no_context_is_pressed_below_its_minimum() {
     /* hepc demotes by score, whoever else wants the slot or not. */
     for (const kvcpu_policy policy : {KVCPU_POLICY_LRU, KVCPU_POLICY_NEXT_USE, KVCPU_POLICY_ARC}) {
         uint64_t exchanges = 0;
@@ -328,10 +328,10 @@ void add_quotas_suite() {
         .test("slots are counted", slots_are_counted)
         .test("a minimum is kept", a_minimum_is_kept)
         .test("a maximum is not exceeded", a_maximum_is_not_exceeded)
-        .test("a dirty block is written home first", a_dirty_block_is_written_home_first)
+        .test("a dirty block is written back first", a_dirty_block_is_written_back_first)
         .test("prefetches wait too", prefetches_wait_too)
         .test("held blocks are asked back", held_blocks_are_asked_back)
-        .test("nobody is pressed below a minimum", nobody_is_pressed_below_a_minimum);
+        .test("no context is pressed below its minimum", no_context_is_pressed_below_its_minimum);
 }
 
 }  // namespace kvcpu_test

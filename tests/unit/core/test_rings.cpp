@@ -193,7 +193,7 @@ void a_ring_pauses_for_want_of_a_completion() {
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_STEPS), 5);
 }
 
-void a_waiting_pin_holds_up_nobody() {
+void a_waiting_pin_blocks_no_other_context() {
     TestDevice device;
     Ring ring(device, 1);
     ring.open();
@@ -314,7 +314,7 @@ void an_entry_is_copied_once() {
 
 /* -- Slices ---------------------------------------------------------------- */
 
-void long_hints_go_on_in_later_turns() {
+void long_hints_continue_in_later_slices() {
     TestDevice device(roomy_config());
     Ring ring(device, 1);
     ring.open();
@@ -347,7 +347,7 @@ void long_hints_go_on_in_later_turns() {
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_HINTS_DEFERRED), 0);
 }
 
-void rings_take_turns() {
+void rings_share_slices() {
     TestDevice device(roomy_config());
     Ring first(device, 1);
     Ring second(device, 2);
@@ -481,7 +481,7 @@ void bad_heads_stop_the_ring() {
     }
 }
 
-void doorbells_of_nobody() {
+void doorbells_without_a_ring() {
     TestDevice device;
     Ring ring(device, 1);
     ring.doorbell(KVCPU_DB_SQ_TAIL, 1);
@@ -574,19 +574,19 @@ void add_rings_suite() {
         .test("completions only where asked for", completions_only_where_asked_for)
         .test("indices run freely", indices_run_freely)
         .test("a ring pauses for want of a completion", a_ring_pauses_for_want_of_a_completion)
-        .test("a waiting PIN holds up nobody", a_waiting_pin_holds_up_nobody)
+        .test("a waiting PIN blocks no other context", a_waiting_pin_blocks_no_other_context)
         .test("a reserved place waits for its PIN", a_reserved_place_waits_for_its_pin)
         .test("failures that come late are in the header",
               failures_that_come_late_are_in_the_header)
         .test("too many wait", too_many_wait)
         .test("an entry is copied once", an_entry_is_copied_once)
-        .test("long hints go on in later turns", long_hints_go_on_in_later_turns)
-        .test("rings take turns", rings_take_turns)
+        .test("long hints continue in later slices", long_hints_continue_in_later_slices)
+        .test("rings share slices", rings_share_slices)
         .test("two STEPs do not mix", two_steps_do_not_mix)
         .test("a doorbell may take its time", a_doorbell_may_take_its_time)
         .test("bad tails stop the ring", bad_tails_stop_the_ring)
         .test("bad heads stop the ring", bad_heads_stop_the_ring)
-        .test("doorbells of nobody", doorbells_of_nobody)
+        .test("doorbells without a ring", doorbells_without_a_ring)
         .test("rings that cannot be reached stop", rings_that_cannot_be_reached_stop)
         .test("a stopped ring leaves its hint where it is",
               a_stopped_ring_leaves_its_hint_where_it_is)

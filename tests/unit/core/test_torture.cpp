@@ -16,7 +16,7 @@ namespace {
 constexpr uint32_t block_total = 64;
 constexpr unsigned context_total = 4;
 constexpr uint64_t occupancy_kinds =
-    (KVCPU_REG_OCCUPANCY_LEAVING - KVCPU_REG_OCCUPANCY_FREE) / 8 + 1;
+    (KVCPU_REG_OCCUPANCY_EVICTING - KVCPU_REG_OCCUPANCY_FREE) / 8 + 1;
 
 struct Expected {
     unsigned owner = 0; /* 0: nobody; this test allocates in contexts 1 and up */
@@ -266,10 +266,10 @@ class Torture {
     }
 
     uint64_t occupancy_kind(uint32_t block) {
-        constexpr std::array by_state = {KVCPU_REG_OCCUPANCY_FREE,   KVCPU_REG_OCCUPANCY_SCRUBBING,
-                                         KVCPU_REG_OCCUPANCY_HOME,   KVCPU_REG_OCCUPANCY_FETCHING,
-                                         KVCPU_REG_OCCUPANCY_CLEAN,  KVCPU_REG_OCCUPANCY_CLEAN,
-                                         KVCPU_REG_OCCUPANCY_LEAVING};
+        constexpr std::array by_state = {KVCPU_REG_OCCUPANCY_FREE,    KVCPU_REG_OCCUPANCY_SCRUBBING,
+                                         KVCPU_REG_OCCUPANCY_SLOW,    KVCPU_REG_OCCUPANCY_FETCHING,
+                                         KVCPU_REG_OCCUPANCY_CLEAN,   KVCPU_REG_OCCUPANCY_CLEAN,
+                                         KVCPU_REG_OCCUPANCY_EVICTING};
         kvcpu_register where = by_state.at(device_.state(block));
         const uint64_t place = device_.block_register(KVCPU_REG_BLOCK_PLACE, block);
         if (where == KVCPU_REG_OCCUPANCY_CLEAN) {

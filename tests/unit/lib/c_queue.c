@@ -16,8 +16,7 @@ struct on {
     struct kvcpu_queue *queue;
 };
 
-static struct kvcpu_queue_config small_rings(void)
-{
+static struct kvcpu_queue_config small_rings(void) {
     struct kvcpu_queue_config config;
 
     kvcpu_queue_defaults(&config);
@@ -26,8 +25,7 @@ static struct kvcpu_queue_config small_rings(void)
     return config;
 }
 
-static struct on opened(struct kvcpu_device *device, const struct kvcpu_queue_config *config)
-{
+static struct on opened(struct kvcpu_device *device, const struct kvcpu_queue_config *config) {
     struct on on = {device, NULL};
 
     if (kvcpu_queue_open(device, config, &on.queue) != 0) {
@@ -37,79 +35,71 @@ static struct on opened(struct kvcpu_device *device, const struct kvcpu_queue_co
     return on;
 }
 
-static struct on small(void)
-{
+static struct on small(void) {
     const struct kvcpu_queue_config config = small_rings();
 
     return opened(small_device("hepc"), &config);
 }
 
-static void closed(struct on on)
-{
+static void closed(struct on on) {
     kvcpu_queue_close(on.queue);
     kvcpu_device_close(on.device);
 }
 
-static uint64_t counter(struct on on, unsigned which)
-{
+static uint64_t counter(struct on on, unsigned which) {
     uint64_t values[KVCPU_COUNTER_COUNT] = {0};
 
     CHECK(kvcpu_device_counters(on.device, values, KVCPU_COUNTER_COUNT, NULL) == 0);
     return values[which];
 }
 
-static struct kvcpu_block block_of(struct on on, uint64_t number)
-{
+static struct kvcpu_block block_of(struct on on, uint64_t number) {
     struct kvcpu_block block = {0};
 
     CHECK(kvcpu_device_block(on.device, number, &block) == 0);
     return block;
 }
 
-static uint64_t claims(struct on on, uint64_t number)
-{
+static uint64_t claims(struct on on, uint64_t number) {
     return block_of(on, number).place >> KVCPU_BPL_CLAIMS_SHIFT & KVCPU_BPL_CLAIMS_MASK;
 }
 
-static uint64_t flags(struct on on, uint64_t number)
-{
+static uint64_t flags(struct on on, uint64_t number) {
     return block_of(on, number).state >> KVCPU_BST_FLAGS_SHIFT;
 }
 
 /* A command's result word; all ones if the call fails. */
-static uint64_t execute(struct on on, struct kvcpu_entry entry)
-{
+static uint64_t execute(struct on on, struct kvcpu_entry entry) {
     uint64_t result = UINT64_MAX;
 
     CHECK(kvcpu_queue_execute(on.queue, &entry, &result) == 0);
     return result;
 }
 
-static unsigned status(struct on on, struct kvcpu_entry entry)
-{
+static unsigned status(struct on on, struct kvcpu_entry entry) {
     return kvcpu_result_status(execute(on, entry));
 }
 
 /* The first of so many blocks. */
-static uint64_t alloc(struct on on, uint64_t count)
-{
+static uint64_t alloc(struct on on, uint64_t count) {
     const uint64_t result = execute(on, kvcpu_entry_alloc(count, 0, 0, 0));
 
     CHECK(kvcpu_result_status(result) == KVCPU_SC_SUCCESS && kvcpu_result_aux(result) == count);
     return kvcpu_result_value(result);
 }
 
-static void fill(unsigned char *bytes, size_t size, unsigned seed)
-{
+static void fill(unsigned char *bytes, size_t size, unsigned seed) {
     for (size_t i = 0; i < size; i++)
         bytes[i] = (unsigned char)((i + 1) * (seed * 2 + 1) >> 3);
 }
 
 /* Between memory and a block, not by the ring. */
-static void copy(struct on on, uint16_t opcode, uint64_t block, void *bytes)
-{
-    struct kvcpu_command command = {.opcode = opcode, .first = block, .count = 1,
-                                    .buffer = (uintptr_t)bytes, .length = BLOCK_SIZE};
+static void copy(struct on on, uint16_t opcode, uint64_t block, void *bytes) {
+    struct kvcpu_command command = {.opcode = opcode,
+                                    .first = block,
+                                    .count = 1,
+                                    .buffer = (uintptr_t)bytes,
+                                    .length = BLOCK_SIZE};
 
     CHECK(kvcpu_device_submit(on.device, &command, 1, 0, NULL) == 0);
     CHECK(kvcpu_result_status(command.result) == KVCPU_SC_SUCCESS);
@@ -117,8 +107,7 @@ static void copy(struct on on, uint16_t opcode, uint64_t block, void *bytes)
 
 /* -- Open and close ------------------------------------------------------------ */
 
-static void defaults_make_a_queue(void)
-{
+static void defaults_make_a_queue(void) {
     struct kvcpu_device *device = small_device("lru");
     struct kvcpu_queue_config config;
     struct kvcpu_queue *another = NULL;
@@ -139,8 +128,7 @@ static void defaults_make_a_queue(void)
     kvcpu_device_close(device);
 }
 
-static void wrong_configurations_are_refused(void)
-{
+static void wrong_configurations_are_refused(void) {
     struct kvcpu_device *device = small_device("lru");
     struct kvcpu_queue *queue = NULL;
     struct kvcpu_queue_config bad[7];
@@ -164,8 +152,7 @@ static void wrong_configurations_are_refused(void)
 
 /* -- Submitting ---------------------------------------------------------------- */
 
-static void hints_go_with_one_doorbell(void)
-{
+static void hints_go_with_one_doorbell(void) {
     struct on on = small();
     const uint64_t first = alloc(on, 4);
     const uint64_t accepted = counter(on, KVCPU_CNT_HINTS_ACCEPTED);
@@ -193,8 +180,7 @@ static void hints_go_with_one_doorbell(void)
     closed(on);
 }
 
-static void a_full_ring_says_so(void)
-{
+static void a_full_ring_says_so(void) {
     struct on on = small();
     const struct kvcpu_entry step = kvcpu_entry_step(3);
     struct kvcpu_entry many[10];
@@ -221,8 +207,7 @@ static void a_full_ring_says_so(void)
     closed(on);
 }
 
-static void the_librarys_tags_are_refused(void)
-{
+static void the_librarys_tags_are_refused(void) {
     struct on on = small();
     struct kvcpu_completion done[2] = {{0}};
     const struct kvcpu_entry entries[3] = {
@@ -241,12 +226,10 @@ static void the_librarys_tags_are_refused(void)
 
 /* -- Completions --------------------------------------------------------------- */
 
-static void a_pin_answers_by_poll_and_wait(void)
-{
+static void a_pin_answers_by_poll_and_wait(void) {
     struct on on = small();
     const uint64_t first = alloc(on, 4);
-    const struct kvcpu_entry pin =
-        kvcpu_entry_answering(kvcpu_entry_pin(first, 2, SECOND_NS), 77);
+    const struct kvcpu_entry pin = kvcpu_entry_answering(kvcpu_entry_pin(first, 2, SECOND_NS), 77);
     struct kvcpu_completion done[2] = {{0}};
     unsigned char bytes[BLOCK_SIZE] = {1};
     uint64_t start = 0;
@@ -277,8 +260,7 @@ static void a_pin_answers_by_poll_and_wait(void)
     closed(on);
 }
 
-static void a_pin_is_cancelled_or_times_out(void)
-{
+static void a_pin_is_cancelled_or_times_out(void) {
     struct on on = small();
     const uint64_t first = alloc(on, 6);
     struct kvcpu_completion done[2] = {{0}};
@@ -302,8 +284,7 @@ static void a_pin_is_cancelled_or_times_out(void)
 }
 
 /* Steps that answer, from 0 on. */
-static void take_steps(struct on on, uint64_t count)
-{
+static void take_steps(struct on on, uint64_t count) {
     for (uint64_t i = 0; i < count; i++) {
         const struct kvcpu_entry step = kvcpu_entry_answering(kvcpu_entry_step(i), i);
 
@@ -313,8 +294,7 @@ static void take_steps(struct on on, uint64_t count)
 }
 
 /* More than the ring has places for; the device pauses rather than lose one. */
-static void completions_nobody_takes_are_kept(void)
-{
+static void completions_not_consumed_are_kept(void) {
     struct on on = small();
     struct kvcpu_completion few[3];
     struct kvcpu_completion many[20];
@@ -340,8 +320,7 @@ static void completions_nobody_takes_are_kept(void)
     closed(on);
 }
 
-static void execute_gives_results(void)
-{
+static void execute_gives_results(void) {
     struct on on = small();
     const uint64_t first = alloc(on, 2);
     const struct kvcpu_entry step = kvcpu_entry_answering(kvcpu_entry_step(1), 1);
@@ -358,7 +337,7 @@ static void execute_gives_results(void)
     CHECK(kvcpu_queue_failed(on.queue) == 2);
     CHECK(kvcpu_queue_poll(on.queue, done, 2) == 1); /* kept for it meanwhile */
     CHECK(done[0].user_data == 1);
-    CHECK(status(on, kvcpu_entry_dropped()) == KVCPU_SC_SUCCESS);
+    CHECK(status(on, kvcpu_entry_reclaimed()) == KVCPU_SC_SUCCESS);
     CHECK(status(on, kvcpu_entry_free(first, 2)) == KVCPU_SC_SUCCESS);
     CHECK(kvcpu_queue_execute(on.queue, &fence, &result) == 0);
     CHECK(kvcpu_queue_wait(on.queue, UINT64_MAX, NULL) == -EDEADLK);
@@ -367,8 +346,7 @@ static void execute_gives_results(void)
 
 /* -- State --------------------------------------------------------------------- */
 
-static void a_stopped_ring_says_why_and_starts_again(void)
-{
+static void a_stopped_ring_says_why_and_starts_again(void) {
     const struct kvcpu_queue_config config = small_rings();
     struct on on = opened(tapped_device(), &config);
     const struct kvcpu_entry step = kvcpu_entry_step(1);
@@ -396,8 +374,7 @@ static void a_stopped_ring_says_why_and_starts_again(void)
     closed(on);
 }
 
-static void residency_says_where_blocks_are(void)
-{
+static void residency_says_where_blocks_are(void) {
     struct kvcpu_queue_config config = small_rings();
     struct on on = small();
     const uint64_t none = kvcpu_queue_residency(on.queue, 0);
@@ -406,7 +383,7 @@ static void residency_says_where_blocks_are(void)
 
     CHECK(none == 0 && kvcpu_queue_residency(on.queue, 1000000) == 0);
     CHECK(kvcpu_residency_is_owned(word) && !kvcpu_residency_is_fast(word));
-    CHECK(kvcpu_residency_state(word) == KVCPU_BS_HOME);
+    CHECK(kvcpu_residency_state(word) == KVCPU_BS_SLOW);
     CHECK(status(on, kvcpu_entry_pin(first, 1, SECOND_NS)) == KVCPU_SC_SUCCESS);
     word = kvcpu_queue_residency(on.queue, first);
     CHECK(kvcpu_residency_is_fast(word) && kvcpu_residency_state(word) == KVCPU_BS_FAST);
@@ -425,8 +402,7 @@ static void residency_says_where_blocks_are(void)
 
 /* -- Memory -------------------------------------------------------------------- */
 
-static void bytes_go_through_a_buffer(void)
-{
+static void bytes_go_through_a_buffer(void) {
     struct on on = small();
     const uint64_t first = alloc(on, 2);
     unsigned char memory[2 * BLOCK_SIZE];
@@ -456,8 +432,7 @@ static void bytes_go_through_a_buffer(void)
     closed(on);
 }
 
-static void so_many_buffers_and_no_more(void)
-{
+static void so_many_buffers_and_no_more(void) {
     struct on on = small();
     char byte[2] = "";
     uint32_t id = 99;
@@ -472,8 +447,7 @@ static void so_many_buffers_and_no_more(void)
     closed(on); /* takes those that are left away */
 }
 
-static void bytes_are_seen_in_windows(void)
-{
+static void bytes_are_seen_in_windows(void) {
     struct on on = small();
     const uint64_t first = alloc(on, 3);
     unsigned char bytes[3 * BLOCK_SIZE];
@@ -488,7 +462,8 @@ static void bytes_are_seen_in_windows(void)
     copy(on, KVCPU_OP_READ, first + 2, read);
     CHECK(memcmp(read, bytes + 2 * BLOCK_SIZE, BLOCK_SIZE) == 0);
 
-    /* In the fast tier as at home; and what another way writes is seen, here and by another window. */
+    /* In the fast tier as in the slow tier; and what another way writes is seen, here and by
+     * another window. */
     CHECK(status(on, kvcpu_entry_pin(first, 1, SECOND_NS)) == KVCPU_SC_SUCCESS);
     CHECK(memcmp(window, bytes, sizeof(bytes)) == 0);
     fill(read, BLOCK_SIZE, 8);
@@ -504,8 +479,7 @@ static void bytes_are_seen_in_windows(void)
     closed(on); /* ends the other */
 }
 
-static void windows_are_of_own_blocks(void)
-{
+static void windows_are_of_own_blocks(void) {
     struct on on = small();
     const uint64_t first = alloc(on, 2);
     void *window = NULL;
@@ -522,15 +496,13 @@ static void windows_are_of_own_blocks(void)
 
 /* -- Interrupts and quotas ------------------------------------------------------- */
 
-static bool readable(int descriptor)
-{
+static bool readable(int descriptor) {
     struct pollfd one = {descriptor, POLLIN, 0};
 
     return poll(&one, 1, 0) == 1;
 }
 
-static void an_event_descriptor_is_signalled(void)
-{
+static void an_event_descriptor_is_signalled(void) {
     struct on on = small();
     const struct kvcpu_entry step = kvcpu_entry_answering(kvcpu_entry_step(1), 1);
     const int descriptor = kvcpu_queue_event_descriptor(on.queue);
@@ -546,8 +518,7 @@ static void an_event_descriptor_is_signalled(void)
     closed(on);
 }
 
-static void quotas_are_set(void)
-{
+static void quotas_are_set(void) {
     struct kvcpu_queue_config config = small_rings();
     struct kvcpu_info info;
     struct on on;
@@ -566,8 +537,7 @@ static void quotas_are_set(void)
     closed(on);
 }
 
-int main(void)
-{
+int main(void) {
     defaults_make_a_queue();
     wrong_configurations_are_refused();
     hints_go_with_one_doorbell();
@@ -575,7 +545,7 @@ int main(void)
     the_librarys_tags_are_refused();
     a_pin_answers_by_poll_and_wait();
     a_pin_is_cancelled_or_times_out();
-    completions_nobody_takes_are_kept();
+    completions_not_consumed_are_kept();
     execute_gives_results();
     a_stopped_ring_says_why_and_starts_again();
     residency_says_where_blocks_are();

@@ -77,7 +77,7 @@ Task counts(Queue &queue, uint64_t number, std::vector<uint64_t> &order) {
     order.push_back(number);
 }
 
-void operations_beyond_the_rings_size_wait_their_turn() {
+void operations_beyond_the_ring_size_wait() {
     QueueOnLoopback on;
     std::vector<uint64_t> order;
     std::vector<Task> tasks;
@@ -159,7 +159,7 @@ void a_coroutine_may_end_while_it_waits() {
     CU_ASSERT_EQUAL(on.claims(blocks.first() + 1), 0);
 }
 
-void a_restart_tells_who_waits() {
+void a_restart_notifies_waiters() {
     QueueOnLoopback on;
     const Queue::Blocks blocks = on.queue.alloc(1);
     Seen seen;
@@ -199,12 +199,12 @@ void add_await_suite() {
     Suite("await")
         .test("a coroutine goes on with the answer", a_coroutine_goes_on_with_the_answer)
         .test("a refused pin claims nothing", a_refused_pin_claims_nothing)
-        .test("operations beyond the ring's size wait their turn",
-              operations_beyond_the_rings_size_wait_their_turn)
+        .test("operations beyond the ring size wait",
+              operations_beyond_the_ring_size_wait)
         .test("a waiting pin can be cancelled", a_waiting_pin_can_be_cancelled)
         .test("a pin that never began can be cancelled", a_pin_that_never_began_can_be_cancelled)
         .test("a coroutine may end while it waits", a_coroutine_may_end_while_it_waits)
-        .test("a restart tells who waits", a_restart_tells_who_waits)
+        .test("a restart notifies waiters", a_restart_notifies_waiters)
         .test("exceptions are kept", exceptions_are_kept);
 }
 

@@ -96,7 +96,7 @@ void results_are_in_their_places() {
     CU_ASSERT(batch.result(step).ok());
 }
 
-void it_stops_behind_a_failure_where_told_to() {
+void it_stops_after_a_failure_if_requested() {
     const auto transport = small_transport();
     Batch batch;
     batch.alloc(2);
@@ -210,7 +210,7 @@ void add_batch_suite() {
         .test("each function adds its command", each_function_adds_its_command)
         .test("an empty batch is done at once", an_empty_batch_is_done_at_once)
         .test("results are in their places", results_are_in_their_places)
-        .test("it stops behind a failure where told to", it_stops_behind_a_failure_where_told_to)
+        .test("it stops after a failure if requested", it_stops_after_a_failure_if_requested)
         .test("PENDING is no reason to stop", pending_is_no_reason_to_stop)
         .test("large batches take several calls", large_batches_take_several_calls)
         .test("a call that fails says how far it came", a_call_that_fails_says_how_far_it_came)

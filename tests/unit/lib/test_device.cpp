@@ -281,7 +281,7 @@ void hints_move_blocks() {
     let_pass(device.transport(), small_move_ns);
     CU_ASSERT_EQUAL(state(), KVCPU_BS_FAST);
     device.hint(KVCPU_OP_EVICTABLE, blocks.first(), 1, 0, KVCPU_F_NOW);
-    CU_ASSERT_EQUAL(state(), KVCPU_BS_HOME);
+    CU_ASSERT_EQUAL(state(), KVCPU_BS_SLOW);
 }
 
 }  // namespace

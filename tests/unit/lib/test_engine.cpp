@@ -136,7 +136,7 @@ void what_is_slow_is_loaded() {
     CU_ASSERT(figures.ttft_ns == (Times{76'200'000, 76'200'000, move_ns + 25'050'000}));
 }
 
-void three_loads_take_two_turns() {
+void three_loads_take_two_rounds() {
     Setting setting;
     setting.fast_blocks = 3;
     const Figures figures = replay(
@@ -219,7 +219,7 @@ void every_policy_verifies_what_it_moves() {
             CU_ASSERT_EQUAL(figures.blocks_verified, figures.fast + figures.slow);
             CU_ASSERT(figures.slow > 0 || figures.fast > 0);
             CU_ASSERT_EQUAL(figures.recomputed, 7 * (2 + 8) + 4 - 7);
-            /* All is written home once, and nobody holds anything. */
+            /* All is written back once, and nobody holds anything. */
             const std::vector<uint64_t> counters = transport->counters();
             CU_ASSERT_EQUAL(counters[KVCPU_CNT_WRITES], figures.blocks_written);
             CU_ASSERT(counters[KVCPU_CNT_WRITE_BACKS] <= figures.blocks_written);
@@ -401,7 +401,7 @@ void add_engine_suite() {
         .test("requests of one step share what it computes",
               requests_of_one_step_share_what_it_computes)
         .test("what is slow is loaded", what_is_slow_is_loaded)
-        .test("three loads take two turns", three_loads_take_two_turns)
+        .test("three loads take two rounds", three_loads_take_two_rounds)
         .test("part may be fast and part slow", part_may_be_fast_and_part_slow)
         .test("the next starts when there is budget", the_next_starts_when_there_is_budget)
         .test("the next waits for room", the_next_waits_for_room)

@@ -114,7 +114,7 @@ void what_is_stored_is_read() {
     CU_ASSERT(same(window.bytes(), bytes));
 }
 
-/* Through the fast tier and home again, while it is mapped. */
+/* Through the fast tier and back, while it is mapped. */
 void a_mapped_block_moves() {
     QueueOnLoopback on;
     const Queue::Blocks blocks = on.queue.alloc(8);
@@ -132,7 +132,7 @@ void a_mapped_block_moves() {
     byte = std::byte{3};
     const Queue::Pin others = on.queue.pin(block + 1, 4, second); /* all slots */
     settle(on);
-    CU_ASSERT_EQUAL(on.state(block), KVCPU_BS_HOME);
+    CU_ASSERT_EQUAL(on.state(block), KVCPU_BS_SLOW);
     CU_ASSERT_EQUAL(byte, std::byte{3});
     CU_ASSERT_EQUAL(read_block(on, block)[100], std::byte{3});
     byte = std::byte{4};

@@ -60,7 +60,7 @@ void entries_made_in_c_are_the_same() {
     constexpr uint32_t length = 0x41424344;
     const std::pair<Entry, kvcpu_entry> pairs[] = {
         {Entry::alloc(count, arg, part, 0x5152), kvcpu_entry_alloc(count, arg, part, 0x5152)},
-        {Entry::dropped(), kvcpu_entry_dropped()},
+        {Entry::reclaimed(), kvcpu_entry_reclaimed()},
         {Entry::free(first, count), kvcpu_entry_free(first, count)},
         {Entry::pin(first, count, arg), kvcpu_entry_pin(first, count, arg)},
         {Entry::unpin(first, count), kvcpu_entry_unpin(first, count)},
@@ -124,7 +124,7 @@ void completions_carry_tag_result_and_time() {
 }
 
 /* The device pauses rather than lose one. */
-void completions_nobody_takes_are_kept() {
+void completions_not_consumed_are_kept() {
     QueueOnLoopback on;
     for (uint64_t i = 0; i < 12; ++i) {
         CU_ASSERT(on.queue.submit(Entry::step(i).answering(i)) == std::errc());
@@ -199,11 +199,11 @@ void blocks_end_with_their_object() {
         first = blocks.first();
         blocks = on.queue.alloc(2);
         CU_ASSERT_EQUAL(on.state(first), KVCPU_BS_SCRUBBING);
-        CU_ASSERT_EQUAL(on.state(blocks.first()), KVCPU_BS_HOME);
+        CU_ASSERT_EQUAL(on.state(blocks.first()), KVCPU_BS_SLOW);
         blocks.release();
         first = blocks.first();
     }
-    CU_ASSERT_EQUAL(on.state(first), KVCPU_BS_HOME);
+    CU_ASSERT_EQUAL(on.state(first), KVCPU_BS_SLOW);
 }
 
 /* They wait for room, and then go first. */
@@ -308,7 +308,7 @@ void the_residency_map_says_where_blocks_are() {
     const uint64_t block = blocks.first();
     CU_ASSERT(on.queue.residency(block).is_owned);
     CU_ASSERT(!on.queue.residency(block).is_fast);
-    CU_ASSERT_EQUAL(on.queue.residency(block).state, KVCPU_BS_HOME);
+    CU_ASSERT_EQUAL(on.queue.residency(block).state, KVCPU_BS_SLOW);
     {
         const Queue::Pin pin = on.queue.pin(block, 1, second);
         CU_ASSERT(on.queue.residency(block).is_fast);
@@ -378,7 +378,7 @@ void add_queue_suite() {
         .test("a full ring is an error code", a_full_ring_is_an_error_code)
         .test("indices go round", indices_go_round)
         .test("completions carry tag, result and time", completions_carry_tag_result_and_time)
-        .test("completions nobody takes are kept", completions_nobody_takes_are_kept)
+        .test("completions not consumed are kept", completions_not_consumed_are_kept)
         .test("execute() keeps what others wait for", execute_keeps_what_others_wait_for)
         .test("a wait ends with a completion or in time", a_wait_ends_with_a_completion_or_in_time)
         .test("claims end with their object", claims_end_with_their_object)

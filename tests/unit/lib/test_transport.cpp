@@ -237,7 +237,7 @@ void the_directory_can_be_read() {
     run(*transport, [](Batch &batch) { batch.alloc(2, 0xabcd, 512); });
     const kvcpu_block block = transport->block(1);
     CU_ASSERT_EQUAL(block.block, 1);
-    CU_ASSERT_EQUAL(block.state & KVCPU_BST_STATE_MASK, KVCPU_BS_HOME);
+    CU_ASSERT_EQUAL(block.state & KVCPU_BST_STATE_MASK, KVCPU_BS_SLOW);
     CU_ASSERT_EQUAL(block.state >> KVCPU_BST_OWNER_SHIFT & KVCPU_BST_OWNER_MASK, 1);
     CU_ASSERT_EQUAL(block.tag & KVCPU_TAG_REQUEST_MASK, 0xabcd);
     CU_ASSERT_EQUAL(block.tokens & KVCPU_BTK_FIRST_MASK, 512);

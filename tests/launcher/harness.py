@@ -11,12 +11,10 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from launcher import __main__ as entry, cache, progress, tree  # noqa: E402
+from launcher import __main__ as entry, cache, progress, tree
 
 KVCPU = tree.TOP / "kvcpu"
-# Nobody listens on the discard port here.
+# No server listens on the discard port.
 UNREACHABLE = "http://127.0.0.1:9/debian"
 
 

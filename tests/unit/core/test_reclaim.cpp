@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Cached blocks: which are dropped when space is full, and how their owner learns of it.
+// Cached blocks: which are reclaimed when space is full, and how their owner learns of it.
 #include <map>
 
 #include "suites.h"
@@ -13,31 +13,31 @@ Result alloc_cached(TestDevice &device, uint64_t count) {
     return device.command(KVCPU_OP_ALLOC, 0, count, 0, KVCPU_F_CACHED);
 }
 
-Result take_note(TestDevice &device) {
-    return device.command(KVCPU_OP_DROPPED, 0, 0);
+Result acknowledge(TestDevice &device) {
+    return device.command(KVCPU_OP_RECLAIMED, 0, 0);
 }
 
 void the_owner_hears_before_it_gets_another_block() {
     TestDevice device;
     CU_ASSERT_EQUAL(alloc_cached(device, 16).aux, 16);
     device.demand(0); /* of the others none was ever used: they go first */
-    CU_ASSERT_EQUAL(take_note(device).aux, 0);
+    CU_ASSERT_EQUAL(acknowledge(device).aux, 0);
     CU_ASSERT_EQUAL(device.alloc(2).status, KVCPU_SC_AGAIN);
     device.run_dry();
     CU_ASSERT_EQUAL(device.alloc(2).status, KVCPU_SC_AGAIN); /* scrubbed, and not taken note of */
-    const Result dropped = take_note(device);
-    CU_ASSERT_EQUAL(dropped.status, KVCPU_SC_SUCCESS);
-    CU_ASSERT_EQUAL(dropped.value, 1);
-    CU_ASSERT_EQUAL(dropped.aux, 2);
-    CU_ASSERT_EQUAL(take_note(device).aux, 0);
+    const Result reclaimed = acknowledge(device);
+    CU_ASSERT_EQUAL(reclaimed.status, KVCPU_SC_SUCCESS);
+    CU_ASSERT_EQUAL(reclaimed.value, 1);
+    CU_ASSERT_EQUAL(reclaimed.aux, 2);
+    CU_ASSERT_EQUAL(acknowledge(device).aux, 0);
     const Result taken = device.alloc(2);
     CU_ASSERT_EQUAL(taken.status, KVCPU_SC_SUCCESS);
     CU_ASSERT_EQUAL(taken.value, 1);
-    CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_BLOCKS_DROPPED), 2);
-    CU_ASSERT_EQUAL(device.events(KVCPU_EV_DROPPED), 2);
+    CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_BLOCKS_RECLAIMED), 2);
+    CU_ASSERT_EQUAL(device.events(KVCPU_EV_RECLAIMED), 2);
 }
 
-void kept_and_claimed_blocks_are_never_dropped() {
+void kept_and_claimed_blocks_are_never_reclaimed() {
     TestDevice device;
     device.alloc(13);
     alloc_cached(device, 3);
@@ -45,12 +45,12 @@ void kept_and_claimed_blocks_are_never_dropped() {
     device.run_dry();
     CU_ASSERT_EQUAL(device.alloc(3).status, KVCPU_SC_AGAIN); /* 13 and 15 leave */
     device.run_dry();
-    CU_ASSERT_EQUAL(take_note(device).value, 13);
-    CU_ASSERT_EQUAL(take_note(device).value, 15);
+    CU_ASSERT_EQUAL(acknowledge(device).value, 13);
+    CU_ASSERT_EQUAL(acknowledge(device).value, 15);
     CU_ASSERT_EQUAL(device.alloc(3).aux, 1);
     CU_ASSERT_EQUAL(device.alloc(3).aux, 1);
     CU_ASSERT_EQUAL(device.alloc(1).status, KVCPU_SC_NO_SPACE);
-    CU_ASSERT_EQUAL(take_note(device).aux, 0);
+    CU_ASSERT_EQUAL(acknowledge(device).aux, 0);
 }
 
 void released_first_and_wanted_last() {
@@ -66,19 +66,20 @@ void released_first_and_wanted_last() {
         device.command(KVCPU_OP_PREFETCHABLE, 0, 2, 100);
         device.command(KVCPU_OP_RELEASE, 9, 1);
         device.run_dry();
-        const auto dropped = [&] {
+        const auto reclaimed = [&] {
             CU_ASSERT_EQUAL(device.alloc(1).status, KVCPU_SC_AGAIN);
             device.run_dry();
-            const uint32_t block = take_note(device).value;
+            const uint32_t block = acknowledge(device).value;
             CU_ASSERT_EQUAL(device.alloc(1).value, block);
             return block;
         };
-        CU_ASSERT_EQUAL(dropped(), 9);
-        CU_ASSERT_EQUAL(dropped(), 2); /* used longest ago, of those that nobody asks for */
+        CU_ASSERT_EQUAL(reclaimed(), 9);
+        CU_ASSERT_EQUAL(reclaimed(),
+                        2); /* the least recently used of the blocks without a request */
         for (int i = 0; i < 12; ++i) {
-            dropped();
+            reclaimed();
         }
-        CU_ASSERT_EQUAL(dropped(), 0);
+        CU_ASSERT_EQUAL(reclaimed(), 0);
     }
 }
 
@@ -116,7 +117,7 @@ class Sessions {
         Result taken = alloc_cached(device_, 1);
         while (taken.status != KVCPU_SC_SUCCESS) {
             device_.run_dry();
-            for (Result lost = take_note(device_); lost.aux > 0; lost = take_note(device_)) {
+            for (Result lost = acknowledge(device_); lost.aux > 0; lost = acknowledge(device_)) {
                 holds_.erase(lost.value);
             }
             taken = alloc_cached(device_, 1);
@@ -167,7 +168,7 @@ void a_word_is_trusted_until_it_proves_wrong() {
     CU_ASSERT(liar.play(1000, false) > 250);
 }
 
-void a_context_that_closes_takes_note_of_all() {
+void a_context_that_closes_acknowledges_all() {
     TestDevice device;
     alloc_cached(device, 16);
     device.alloc(4);
@@ -175,20 +176,20 @@ void a_context_that_closes_takes_note_of_all() {
     device.run_dry();
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_BLOCKS_FREE), 16);
     CU_ASSERT_EQUAL(device.alloc(16).aux, 16);
-    CU_ASSERT_EQUAL(take_note(device).aux, 0);
+    CU_ASSERT_EQUAL(acknowledge(device).aux, 0);
 }
 
 }  // namespace
 
-void add_drops_suite() {
-    Suite("drops")
+void add_reclaim_suite() {
+    Suite("reclaim")
         .test("the owner hears before it gets another block",
               the_owner_hears_before_it_gets_another_block)
-        .test("kept and claimed blocks are never dropped",
-              kept_and_claimed_blocks_are_never_dropped)
+        .test("kept and claimed blocks are never reclaimed",
+              kept_and_claimed_blocks_are_never_reclaimed)
         .test("released first, and wanted last", released_first_and_wanted_last)
         .test("a word is trusted until it proves wrong", a_word_is_trusted_until_it_proves_wrong)
-        .test("a context that closes takes note of all", a_context_that_closes_takes_note_of_all);
+        .test("a context that closes acknowledges all", a_context_that_closes_acknowledges_all);
 }
 
 }  // namespace kvcpu_test

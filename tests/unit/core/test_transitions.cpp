@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Every cell of the state x occurrence table that is not a dash, brought about from outside.
+// Every cell of the state x event table that is not a dash, brought about from outside.
 #include "state/transitions.h"
 #include "suites.h"
 #include "test_device.h"
@@ -11,7 +11,7 @@ namespace {
 /* What a cell is brought about with: block 0, owned by context 1 but where a row says not. */
 struct Scene {
     kvcpu_block_state from;
-    kvcpu_block_occurrence occurrence;
+    kvcpu_block_event event;
     kvcpu_block_state to;
     void (*set)(TestDevice &);
     void (*act)(TestDevice &);
@@ -41,12 +41,12 @@ void writing_back(TestDevice &d) {
     dirty(d);
     d.command(KVCPU_OP_SEAL, 0, 1);
 }
-void leaving(TestDevice &d) {
+void evicting(TestDevice &d) {
     dirty(d);
     d.command(KVCPU_OP_EVICTABLE, 0, 1, 0, KVCPU_F_NOW);
 }
 /* Both channels are busy elsewhere, so that the write-back only waits. */
-void leaving_queued(TestDevice &d) {
+void evicting_queued(TestDevice &d) {
     d.alloc(3);
     d.demand(0);
     d.fill(0, 2);
@@ -85,14 +85,14 @@ void held_and_freed(TestDevice &d) {
     hold_it(d);
     d.free(0);
 }
-/* As leaving_queued, but no fetch waits for its slot. */
-void leaving_for_nobody(TestDevice &d) {
+/* As evicting_queued, but no fetch waits for its slot. */
+void evicting_for_no_block(TestDevice &d) {
     d.alloc(4);
     for (uint64_t block = 0; block < 3; ++block) {
         d.demand(block);
         d.fill(block, 2);
     }
-    d.command(KVCPU_OP_SEAL, 1, 2); /* both channels write these home */
+    d.command(KVCPU_OP_SEAL, 1, 2); /* both channels write these back */
     d.command(KVCPU_OP_EVICTABLE, 0, 1, 0, KVCPU_F_NOW);
 }
 void move_time(TestDevice &d) {
@@ -105,56 +105,56 @@ void revoking(TestDevice &d) {
 }
 
 const Scene scenes[] = {
-    {KVCPU_BS_FREE, KVCPU_BO_ALLOC, KVCPU_BS_HOME, nothing, own},
-    {KVCPU_BS_FREE, KVCPU_BO_FETCH_START, KVCPU_BS_FETCHING, nothing,
+    {KVCPU_BS_FREE, KVCPU_BE_ALLOC, KVCPU_BS_SLOW, nothing, own},
+    {KVCPU_BS_FREE, KVCPU_BE_FETCH_START, KVCPU_BS_FETCHING, nothing,
      [](TestDevice &d) { d.write(KVCPU_REG_BOOST_LEN, 1); }},
-    {KVCPU_BS_SCRUBBING, KVCPU_BO_SCRUBBED, KVCPU_BS_FREE,
+    {KVCPU_BS_SCRUBBING, KVCPU_BE_SCRUBBED, KVCPU_BS_FREE,
      [](TestDevice &d) {
          own_written(d);
          d.free(0);
      },
      [](TestDevice &d) { d.run(128); }},
-    {KVCPU_BS_HOME, KVCPU_BO_FREE, KVCPU_BS_SCRUBBING, own, free_it},
-    {KVCPU_BS_HOME, KVCPU_BO_FETCH_START, KVCPU_BS_FETCHING, own_written, pin_it},
-    {KVCPU_BS_FETCHING, KVCPU_BO_FREE, KVCPU_BS_SCRUBBING, fetching, free_it},
-    {KVCPU_BS_FETCHING, KVCPU_BO_FETCH_DONE, KVCPU_BS_FAST, fetching, move_time},
-    {KVCPU_BS_FAST, KVCPU_BO_ALLOC, KVCPU_BS_FAST, unowned_in_slot, own},
-    {KVCPU_BS_FAST, KVCPU_BO_FREE, KVCPU_BS_SCRUBBING, clean, free_it},
-    {KVCPU_BS_FAST, KVCPU_BO_CLEAN_START, KVCPU_BS_WRITING_BACK, dirty,
+    {KVCPU_BS_SLOW, KVCPU_BE_FREE, KVCPU_BS_SCRUBBING, own, free_it},
+    {KVCPU_BS_SLOW, KVCPU_BE_FETCH_START, KVCPU_BS_FETCHING, own_written, pin_it},
+    {KVCPU_BS_FETCHING, KVCPU_BE_FREE, KVCPU_BS_SCRUBBING, fetching, free_it},
+    {KVCPU_BS_FETCHING, KVCPU_BE_FETCH_DONE, KVCPU_BS_FAST, fetching, move_time},
+    {KVCPU_BS_FAST, KVCPU_BE_ALLOC, KVCPU_BS_FAST, unowned_in_slot, own},
+    {KVCPU_BS_FAST, KVCPU_BE_FREE, KVCPU_BS_SCRUBBING, clean, free_it},
+    {KVCPU_BS_FAST, KVCPU_BE_CLEAN_START, KVCPU_BS_WRITING_BACK, dirty,
      [](TestDevice &d) { d.command(KVCPU_OP_SEAL, 0, 1); }},
-    {KVCPU_BS_FAST, KVCPU_BO_EVICT, KVCPU_BS_HOME, clean, evict},
-    {KVCPU_BS_FAST, KVCPU_BO_EVICT, KVCPU_BS_LEAVING, dirty, evict},
-    {KVCPU_BS_FAST, KVCPU_BO_EVICT, KVCPU_BS_FREE, unowned_in_slot,
+    {KVCPU_BS_FAST, KVCPU_BE_EVICT, KVCPU_BS_SLOW, clean, evict},
+    {KVCPU_BS_FAST, KVCPU_BE_EVICT, KVCPU_BS_EVICTING, dirty, evict},
+    {KVCPU_BS_FAST, KVCPU_BE_EVICT, KVCPU_BS_FREE, unowned_in_slot,
      [](TestDevice &d) { d.write(KVCPU_REG_IMEVICT_LEN, 1); }},
-    {KVCPU_BS_FAST, KVCPU_BO_CLAIM, KVCPU_BS_FAST, clean, pin_it},
-    {KVCPU_BS_WRITING_BACK, KVCPU_BO_FREE, KVCPU_BS_SCRUBBING, writing_back, free_it},
-    {KVCPU_BS_WRITING_BACK, KVCPU_BO_EVICT, KVCPU_BS_LEAVING, writing_back, evict},
-    {KVCPU_BS_WRITING_BACK, KVCPU_BO_WRITE_BACK_DONE, KVCPU_BS_FAST, writing_back, move_time},
-    {KVCPU_BS_WRITING_BACK, KVCPU_BO_CLAIM, KVCPU_BS_WRITING_BACK, writing_back, pin_it},
-    {KVCPU_BS_LEAVING, KVCPU_BO_FREE, KVCPU_BS_SCRUBBING, leaving, free_it},
-    {KVCPU_BS_LEAVING, KVCPU_BO_WRITE_BACK_DONE, KVCPU_BS_HOME, leaving, move_time},
-    {KVCPU_BS_LEAVING, KVCPU_BO_CLAIM, KVCPU_BS_WRITING_BACK, leaving, pin_it},
-    {KVCPU_BS_LEAVING, KVCPU_BO_CLAIM, KVCPU_BS_FAST, leaving_queued, pin_it},
-    {KVCPU_BS_HOME, KVCPU_BO_HOLD, KVCPU_BS_HOME, own, hold_it},
-    {KVCPU_BS_FAST, KVCPU_BO_HOLD, KVCPU_BS_FAST, clean, hold_it},
-    {KVCPU_BS_WRITING_BACK, KVCPU_BO_HOLD, KVCPU_BS_WRITING_BACK, writing_back, hold_it},
-    {KVCPU_BS_LEAVING, KVCPU_BO_HOLD, KVCPU_BS_FAST, leaving_for_nobody, hold_it},
-    {KVCPU_BS_SCRUBBING, KVCPU_BO_UNHOLD, KVCPU_BS_SCRUBBING, held_and_freed, unhold_it},
-    {KVCPU_BS_HOME, KVCPU_BO_UNHOLD, KVCPU_BS_HOME, held<own>, unhold_it},
-    {KVCPU_BS_FAST, KVCPU_BO_UNHOLD, KVCPU_BS_FAST, held<clean>, unhold_it},
-    {KVCPU_BS_WRITING_BACK, KVCPU_BO_UNHOLD, KVCPU_BS_WRITING_BACK, held<writing_back>, unhold_it},
-    {KVCPU_BS_SCRUBBING, KVCPU_BO_REVOKE, KVCPU_BS_SCRUBBING, held_and_freed, revoking},
-    {KVCPU_BS_HOME, KVCPU_BO_REVOKE, KVCPU_BS_HOME, held<own_written>,
+    {KVCPU_BS_FAST, KVCPU_BE_CLAIM, KVCPU_BS_FAST, clean, pin_it},
+    {KVCPU_BS_WRITING_BACK, KVCPU_BE_FREE, KVCPU_BS_SCRUBBING, writing_back, free_it},
+    {KVCPU_BS_WRITING_BACK, KVCPU_BE_EVICT, KVCPU_BS_EVICTING, writing_back, evict},
+    {KVCPU_BS_WRITING_BACK, KVCPU_BE_WRITE_BACK_DONE, KVCPU_BS_FAST, writing_back, move_time},
+    {KVCPU_BS_WRITING_BACK, KVCPU_BE_CLAIM, KVCPU_BS_WRITING_BACK, writing_back, pin_it},
+    {KVCPU_BS_EVICTING, KVCPU_BE_FREE, KVCPU_BS_SCRUBBING, evicting, free_it},
+    {KVCPU_BS_EVICTING, KVCPU_BE_WRITE_BACK_DONE, KVCPU_BS_SLOW, evicting, move_time},
+    {KVCPU_BS_EVICTING, KVCPU_BE_CLAIM, KVCPU_BS_WRITING_BACK, evicting, pin_it},
+    {KVCPU_BS_EVICTING, KVCPU_BE_CLAIM, KVCPU_BS_FAST, evicting_queued, pin_it},
+    {KVCPU_BS_SLOW, KVCPU_BE_HOLD, KVCPU_BS_SLOW, own, hold_it},
+    {KVCPU_BS_FAST, KVCPU_BE_HOLD, KVCPU_BS_FAST, clean, hold_it},
+    {KVCPU_BS_WRITING_BACK, KVCPU_BE_HOLD, KVCPU_BS_WRITING_BACK, writing_back, hold_it},
+    {KVCPU_BS_EVICTING, KVCPU_BE_HOLD, KVCPU_BS_FAST, evicting_for_no_block, hold_it},
+    {KVCPU_BS_SCRUBBING, KVCPU_BE_UNHOLD, KVCPU_BS_SCRUBBING, held_and_freed, unhold_it},
+    {KVCPU_BS_SLOW, KVCPU_BE_UNHOLD, KVCPU_BS_SLOW, held<own>, unhold_it},
+    {KVCPU_BS_FAST, KVCPU_BE_UNHOLD, KVCPU_BS_FAST, held<clean>, unhold_it},
+    {KVCPU_BS_WRITING_BACK, KVCPU_BE_UNHOLD, KVCPU_BS_WRITING_BACK, held<writing_back>, unhold_it},
+    {KVCPU_BS_SCRUBBING, KVCPU_BE_REVOKE, KVCPU_BS_SCRUBBING, held_and_freed, revoking},
+    {KVCPU_BS_SLOW, KVCPU_BE_REVOKE, KVCPU_BS_SLOW, held<own_written>,
      [](TestDevice &d) {
          pin_it(d);
          revoking(d);
      }},
-    {KVCPU_BS_FAST, KVCPU_BO_REVOKE, KVCPU_BS_FAST, held<clean>,
+    {KVCPU_BS_FAST, KVCPU_BE_REVOKE, KVCPU_BS_FAST, held<clean>,
      [](TestDevice &d) {
          evict(d);
          revoking(d);
      }},
-    {KVCPU_BS_WRITING_BACK, KVCPU_BO_REVOKE, KVCPU_BS_WRITING_BACK, held<writing_back>,
+    {KVCPU_BS_WRITING_BACK, KVCPU_BE_REVOKE, KVCPU_BS_WRITING_BACK, held<writing_back>,
      [](TestDevice &d) {
          evict(d);
          revoking(d);
@@ -162,27 +162,27 @@ const Scene scenes[] = {
 };
 
 void every_cell_comes_about() {
-    unsigned covered[KVCPU_BLOCK_STATE_COUNT][KVCPU_BLOCK_OCCURRENCE_COUNT] = {};
+    unsigned covered[KVCPU_BLOCK_STATE_COUNT][KVCPU_BLOCK_EVENT_COUNT] = {};
     for (const Scene &scene : scenes) {
         TestDevice device;
         scene.set(device);
         CU_ASSERT_EQUAL(device.state(0), scene.from);
         scene.act(device);
         CU_ASSERT_EQUAL(device.state(0), scene.to);
-        covered[scene.from][scene.occurrence] |= kvcpu::states(scene.to);
+        covered[scene.from][scene.event] |= kvcpu::states(scene.to);
     }
     for (unsigned state = 0; state < KVCPU_BLOCK_STATE_COUNT; ++state) {
-        for (unsigned occurrence = 0; occurrence < KVCPU_BLOCK_OCCURRENCE_COUNT; ++occurrence) {
-            CU_ASSERT_EQUAL(covered[state][occurrence],
+        for (unsigned event = 0; event < KVCPU_BLOCK_EVENT_COUNT; ++event) {
+            CU_ASSERT_EQUAL(covered[state][event],
                             kvcpu::states_after(static_cast<kvcpu_block_state>(state),
-                                                static_cast<kvcpu_block_occurrence>(occurrence)));
+                                                static_cast<kvcpu_block_event>(event)));
         }
     }
 }
 
 /* The aborted move keeps its channel, changes no byte, and the scrub comes after it. */
 void a_freed_block_is_scrubbed_after_its_move() {
-    for (void (*const set)(TestDevice &) : {fetching, writing_back, leaving}) {
+    for (void (*const set)(TestDevice &) : {fetching, writing_back, evicting}) {
         TestDevice device;
         set(device);
         const uint64_t busy = device.counter(KVCPU_CNT_LINK_BUSY_NS);
@@ -206,8 +206,8 @@ void a_freed_block_is_scrubbed_after_its_move() {
 
 }  // namespace
 
-void add_life_suite() {
-    Suite("life")
+void add_transitions_suite() {
+    Suite("transitions")
         .test("every cell of the table comes about", every_cell_comes_about)
         .test("a freed block is scrubbed after its move", a_freed_block_is_scrubbed_after_its_move);
 }

@@ -34,16 +34,16 @@ NO_LICENCE_LINE = ["LICENSES/*", "tests/fuzz/corpus/*", "*.jsonl", "*.json", "qe
 ANY_LENGTH = ["LICENSES/*", "*.jsonl", "docs/device-spec.md"]
 
 # Folder: the project's headers that its files may include, beside those of the folder itself.
-SEAM, UAPI = "kvcpu_core.h", "linux/kvcpu.h"
+CORE_API, UAPI = "kvcpu_core.h", "linux/kvcpu.h"
 HW = {"kvcpu_hw.h", "kvcpu_hw_rings.h", "kvcpu_hw_log.h"}
 INCLUDES = {
     "qemu-device/core": HW,
-    "qemu-device/qemu": HW | {SEAM},
+    "qemu-device/qemu": HW | {CORE_API},
     "guest-driver": HW | {UAPI},
     "guest-lib": HW | {UAPI},
 }
-# The library may reach the core through the seam, for its loopback transport alone.
-SEAM_USERS = ["guest-lib/src/*loopback*"]
+# The library may reach the core through its C API, for the loopback transport alone.
+CORE_API_USERS = ["guest-lib/src/*loopback*"]
 
 _MACHINE_PATH = re.compile(r"(?:(?<![\w.$}/-])|(?<=-[IL]))/(?P<top>work|home|root|farm|Users)/[\w.]\S*")
 # These run in the guest, whose user is root: its home is theirs to name. The launcher has it as initramfs.HOME.
@@ -104,8 +104,8 @@ def includes(name: str, text: str, headers: list[str]) -> list[str]:
     if folder is None or not name.endswith((".c", ".cpp", ".h")):
         return []
     allowed = set(INCLUDES[folder])
-    if matches(name, SEAM_USERS) or folder == "qemu-device/core":
-        allowed.add(SEAM)
+    if matches(name, CORE_API_USERS) or folder == "qemu-device/core":
+        allowed.add(CORE_API)
     findings = []
     for included in re.findall(r'^\s*#\s*include\s*[<"]([^">]+)[">]', text, re.M):
         # QEMU's objects may get no include folders of ours, so the adapter spells the way.
