@@ -103,9 +103,11 @@ def _serial_ports(channels: list[Path], console_on_stdio: bool) -> list[str]:
 
 def _devices(machine: Machine) -> list[str]:
     result = []
+    # Two runs can be compared by their event logs in virtual time alone.
+    digest = ",event-log-digest=on" if machine.time is Time.VIRTUAL else ""
     for index, properties in enumerate(machine.devices):
         port = port_id(index)
         settings = "".join(f",{key}={value}" for key, value in properties.items())
         result += ["-device", f"pcie-root-port,id={port},chassis={index + 1},addr={index + 2:#x}",
-                   "-device", f"kvcpu,id={device_id(index)},bus={port}{settings}"]
+                   "-device", f"kvcpu,id={device_id(index)},bus={port}{digest}{settings}"]
     return result

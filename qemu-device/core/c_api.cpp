@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The C functions of kvcpu_core.h.
 #include <cstdio>
-#include <new>
+#include <exception>
 
 #include "core.h"
 #include "kvcpu_core.h"
@@ -21,9 +21,12 @@ struct kvcpu_core *kvcpu_core_create(const struct kvcpu_config *config,
     }
     try {
         return new kvcpu_core(*config, *ops, opaque, fast, slow);
-    } catch (const std::bad_alloc &) {
+    } catch (const std::exception &error) {
+        /* std::bad_alloc, and std::length_error of a container. No exception may reach C. */
         if (size > 0) {
-            (void)std::snprintf(message, size, "slow-size: no memory for a directory of this size");
+            (void)std::snprintf(message, size,
+                                "slow-size: no memory for a directory of this size: %s",
+                                error.what());
         }
         return nullptr;
     }

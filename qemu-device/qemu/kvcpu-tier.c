@@ -114,16 +114,18 @@ void *kvcpu_tier_ptr(KvcpuTier *tier)
 }
 
 /*
- * Gives the pages back where that makes zeros of them. A backend may have any
- * content to begin with; one that maps a file for itself alone (share=off)
- * must leave the file as it is.
+ * Discards the pages where that makes them zero. A backend may have any content
+ * at first. A private mapping of a file (share=off) must leave the file as it
+ * is. While another device of the machine has disabled discards (VFIO, RDMA),
+ * pages are pinned, and a discard would part the guest's view from the pinned
+ * pages.
  */
 void kvcpu_tier_zero(KvcpuTier *tier)
 {
     bool is_private_file = memory_region_get_fd(tier->ram) >= 0 &&
                            !qemu_ram_is_shared(tier->ram->ram_block);
 
-    if (is_private_file ||
+    if (is_private_file || ram_block_discard_is_disabled() ||
         ram_block_discard_range(tier->ram->ram_block, 0, tier->size)) {
         memset(kvcpu_tier_ptr(tier), 0, tier->size);
     }

@@ -7,6 +7,8 @@
  * This file is its host: PCI, interrupts, DMA, virtual time, reset.
  */
 #include "qemu/osdep.h"
+#include "block/aio.h"
+#include "qemu/main-loop.h"
 #include "qemu/module.h"
 #include "qemu/range.h"
 #include "qemu/timer.h"
@@ -25,7 +27,28 @@
 /* 65,536 blocks of 4 KiB: as many as the published directory has entries. */
 #define KVCPU_SLOW_SIZE_DEFAULT (256 * MiB)
 
-/* -- Calls into the core -------------------------------------------------- */
+/* -- Lifetime and calls into the core ------------------------------------- */
+
+/*
+ * The guest or QMP can unplug the device at any moment, also from inside a
+ * call into the core: the device's own DMA can reach the Slot Control register
+ * of the port above it. Three rules follow:
+ *
+ * - Every entry point that calls the core is a pair of kvcpu_enter() and
+ *   kvcpu_leave(). kvcpu_enter() fails once the device is unplugged. Then a
+ *   register reads as all ones and everything else does nothing. A CPU may
+ *   still get here through a memory map that it took before the unplug.
+ * - Unplug only marks the device. The core, the event log and the tiers'
+ *   memory live until the last call has left. A host operation of such a call
+ *   does nothing: kvcpu_is_unplugged().
+ * - The outermost call holds a reference to the object. After an unplug, a
+ *   bottom half drops this reference, as the memory core uses the
+ *   MemoryRegion in the object when the call returns.
+ */
+static bool kvcpu_is_unplugged(KvcpuState *s)
+{
+    return s->unplugged;
+}
 
 static void kvcpu_core_reset_now(KvcpuState *s, enum kvcpu_reset_kind kind)
 {
@@ -37,9 +60,30 @@ static void kvcpu_core_reset_now(KvcpuState *s, enum kvcpu_reset_kind kind)
     kvcpu_core_reset(s->core, kind);
 }
 
-static void kvcpu_enter(KvcpuState *s)
+/* Frees what a call in progress may use. */
+static void kvcpu_release(KvcpuState *s)
 {
-    s->calls++;
+    kvcpu_core_destroy(s->core);
+    s->core = NULL;
+    kvcpu_log_close(&s->log);
+    kvcpu_tier_exit(&s->fast);
+    kvcpu_tier_exit(&s->slow);
+}
+
+static void kvcpu_unref_later(void *opaque)
+{
+    object_unref(OBJECT(opaque));
+}
+
+static bool kvcpu_enter(KvcpuState *s)
+{
+    if (kvcpu_is_unplugged(s) || !s->core) {
+        return false;
+    }
+    if (s->calls++ == 0) {
+        object_ref(OBJECT(s));
+    }
+    return true;
 }
 
 /*
@@ -48,10 +92,19 @@ static void kvcpu_enter(KvcpuState *s)
  */
 static void kvcpu_leave(KvcpuState *s)
 {
-    if (--s->calls == 0 && s->reset_waits) {
+    if (--s->calls > 0) {
+        return;
+    }
+    if (kvcpu_is_unplugged(s)) {
+        kvcpu_release(s);
+        aio_bh_schedule_oneshot(qemu_get_aio_context(), kvcpu_unref_later, s);
+        return;
+    }
+    if (s->reset_waits) {
         s->reset_waits = false;
         kvcpu_core_reset_now(s, s->waiting_reset);
     }
+    object_unref(OBJECT(s));
 }
 
 /* -- Registers ------------------------------------------------------------ */
@@ -59,11 +112,12 @@ static void kvcpu_leave(KvcpuState *s)
 static uint64_t kvcpu_read(void *opaque, hwaddr offset, unsigned bytes)
 {
     KvcpuState *s = opaque;
-    uint64_t value;
+    uint64_t value = UINT64_MAX;
 
-    kvcpu_enter(s);
-    value = kvcpu_core_read(s->core, offset, bytes);
-    kvcpu_leave(s);
+    if (kvcpu_enter(s)) {
+        value = kvcpu_core_read(s->core, offset, bytes);
+        kvcpu_leave(s);
+    }
     trace_kvcpu_read(offset, bytes, value);
     return value;
 }
@@ -74,9 +128,10 @@ static void kvcpu_write(void *opaque, hwaddr offset, uint64_t value,
     KvcpuState *s = opaque;
 
     trace_kvcpu_write(offset, bytes, value);
-    kvcpu_enter(s);
-    kvcpu_core_write(s->core, offset, value, bytes);
-    kvcpu_leave(s);
+    if (kvcpu_enter(s)) {
+        kvcpu_core_write(s->core, offset, value, bytes);
+        kvcpu_leave(s);
+    }
 }
 
 /* Whatever the guest does is passed on as it is: the core judges it. */
@@ -100,6 +155,9 @@ static void kvcpu_host_set_timer(void *opaque, uint64_t deadline_ns)
     KvcpuState *s = opaque;
 
     trace_kvcpu_set_timer(deadline_ns);
+    if (kvcpu_is_unplugged(s)) {
+        return;
+    }
     if (deadline_ns == KVCPU_TIMER_OFF) {
         timer_del(s->timer);
     } else {
@@ -151,6 +209,10 @@ static enum kvcpu_dma_result kvcpu_dma(KvcpuState *s, uint64_t address,
 {
     const char *verb = direction == DMA_DIRECTION_TO_DEVICE ? "read" : "write";
 
+    if (kvcpu_is_unplugged(s)) {
+        trace_kvcpu_dma_failed(verb, address, bytes, "unplugged");
+        return KVCPU_DMA_FAULT;
+    }
     /* pci_dma_rw() would fail too, and fill the buffer with zeros first. */
     if (!(pci_get_word(PCI_DEVICE(s)->config + PCI_COMMAND) &
           PCI_COMMAND_MASTER)) {
@@ -191,10 +253,12 @@ static enum kvcpu_dma_result kvcpu_host_dma_write(void *opaque,
 
 static void kvcpu_host_notify(void *opaque, unsigned vector)
 {
-    PCIDevice *pdev = opaque;
+    KvcpuState *s = opaque;
+    PCIDevice *pdev = PCI_DEVICE(s);
+    bool enabled = !kvcpu_is_unplugged(s) && msix_enabled(pdev);
 
-    trace_kvcpu_notify(vector, msix_enabled(pdev));
-    if (msix_enabled(pdev)) {
+    trace_kvcpu_notify(vector, enabled);
+    if (enabled) {
         msix_notify(pdev, vector);
     }
 }
@@ -228,7 +292,9 @@ static void kvcpu_host_event(void *opaque, const struct kvcpu_event *event)
 {
     KvcpuState *s = opaque;
 
-    kvcpu_log_append(&s->log, event);
+    if (!kvcpu_is_unplugged(s)) {
+        kvcpu_log_append(&s->log, event);
+    }
     trace_kvcpu_event(event->sequence, event->time_ns,
                       kvcpu_event_names[event->kind], event->detail,
                       event->context, event->status, event->first,
@@ -271,9 +337,10 @@ static void kvcpu_timer(void *opaque)
     KvcpuState *s = opaque;
 
     trace_kvcpu_timer(qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL));
-    kvcpu_enter(s);
-    kvcpu_core_timer(s->core);
-    kvcpu_leave(s);
+    if (kvcpu_enter(s)) {
+        kvcpu_core_timer(s->core);
+        kvcpu_leave(s);
+    }
 }
 
 /* -- The log's end -------------------------------------------------------- */
@@ -298,7 +365,7 @@ static char *kvcpu_get_digest(Object *obj, Error **errp)
 {
     KvcpuState *s = KVCPU(obj);
 
-    return s->core ? kvcpu_log_digest(&s->log) : g_strdup("");
+    return kvcpu_log_digest(&s->log);
 }
 
 /* -- Reset ---------------------------------------------------------------- */
@@ -323,6 +390,9 @@ static void kvcpu_reset_exit(Object *obj, ResetType type)
 
     trace_kvcpu_reset(cold ? "cold" : "function", s->calls);
     s->is_machine_reset = false;
+    if (kvcpu_is_unplugged(s) || !s->core) {
+        return;
+    }
     if (s->calls) {
         s->reset_waits = true;
         s->waiting_reset = kind;
@@ -338,7 +408,7 @@ static void kvcpu_write_config(PCIDevice *pdev, uint32_t address,
     pcie_cap_flr_write_config(pdev, address, value, bytes);
 }
 
-/* -- Life ----------------------------------------------------------------- */
+/* -- Realize and unplug --------------------------------------------------- */
 
 static bool kvcpu_make_core(KvcpuState *s, Error **errp)
 {
@@ -471,11 +541,10 @@ static void kvcpu_exit(PCIDevice *pdev)
         timer_free(s->timer);
         s->timer = NULL;
     }
-    kvcpu_core_destroy(s->core);
-    s->core = NULL;
-    kvcpu_log_close(&s->log);
-    kvcpu_tier_exit(&s->fast);
-    kvcpu_tier_exit(&s->slow);
+    s->unplugged = true;
+    if (s->calls == 0) {
+        kvcpu_release(s);
+    }
 }
 
 static void kvcpu_realize(PCIDevice *pdev, Error **errp)
@@ -485,6 +554,7 @@ static void kvcpu_realize(PCIDevice *pdev, Error **errp)
     if (!kvcpu_check_properties(s, errp)) {
         return;
     }
+    s->unplugged = false;
     s->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, kvcpu_timer, s);
     if (!kvcpu_log_open(&s->log, errp) ||
         !kvcpu_tier_realize(s, &s->fast, "fast", KVCPU_FAST_SIZE_DEFAULT,
@@ -530,6 +600,8 @@ static const Property kvcpu_properties[] = {
     DEFINE_PROP_UINT64("doorbell-latency-ns", KvcpuState, doorbell_latency_ns,
                        0),
     DEFINE_PROP_STRING("event-log", KvcpuState, log.path),
+    DEFINE_PROP_SIZE("event-log-max", KvcpuState, log.max_bytes, 1 * GiB),
+    DEFINE_PROP_BOOL("event-log-digest", KvcpuState, log.wants_digest, false),
 };
 
 static void kvcpu_class_init(ObjectClass *klass, KVCPU_CLASS_DATA *data)
@@ -553,7 +625,8 @@ static void kvcpu_class_init(ObjectClass *klass, KVCPU_CLASS_DATA *data)
     object_class_property_add_str(klass, "event-log-sha256", kvcpu_get_digest,
                                   NULL);
     object_class_property_set_description(klass, "event-log-sha256",
-        "SHA-256 of the event log's records since its restart");
+        "SHA-256 of the event log's records since its restart; empty unless "
+        "event-log or event-log-digest is set");
 }
 
 static void kvcpu_register_types(void)

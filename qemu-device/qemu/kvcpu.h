@@ -36,10 +36,18 @@ void kvcpu_tier_exit(KvcpuTier *tier);
 void *kvcpu_tier_ptr(KvcpuTier *tier);
 void kvcpu_tier_zero(KvcpuTier *tier);
 
-/* The event log on its way to a file and a digest. */
+/*
+ * The event log's file and digest. Without either, a record costs nothing. The
+ * file ends at the last record that max_bytes leaves space for; the digest is
+ * of all records.
+ */
 typedef struct KvcpuLog {
     char *path; /* property event-log */
+    uint64_t max_bytes; /* property event-log-max; 0: no limit */
+    bool wants_digest; /* property event-log-digest; implied by path */
     FILE *file;
+    uint64_t file_bytes;
+    bool is_full;
     GChecksum *digest;
     uint8_t pending[64][KVCPU_EVENT_BYTES];
     unsigned count;
@@ -49,7 +57,10 @@ bool kvcpu_log_open(KvcpuLog *log, Error **errp);
 void kvcpu_log_close(KvcpuLog *log);
 void kvcpu_log_append(KvcpuLog *log, const struct kvcpu_event *event);
 void kvcpu_log_flush(KvcpuLog *log);
-/* Hexadecimal SHA-256 of the records since the log's restart; to be freed. */
+/*
+ * Hexadecimal SHA-256 of the records since the log's restart, or an empty
+ * string if there is no digest. The caller frees it.
+ */
 char *kvcpu_log_digest(KvcpuLog *log);
 
 struct KvcpuState {
@@ -69,8 +80,9 @@ struct KvcpuState {
     bool is_machine_reset;
     bool was_reset;
 
-    /* Calls into the core under way, and the reset that waits for their end. */
+    /* Calls into the core in progress, and the reset that waits for their end. */
     unsigned calls;
+    bool unplugged; /* set by exit; see kvcpu_enter() */
     bool reset_waits;
     enum kvcpu_reset_kind waiting_reset;
 
@@ -78,7 +90,9 @@ struct KvcpuState {
      * Properties, beside the tiers' and the log's:
      * fast-memdev, slow-memdev: a memory backend each, or
      * fast-size, slow-size:     bytes of memory of the device's own
-     * event-log:                file that gets the event log's records
+     * event-log:                file for the event log's records
+     * event-log-max:            limit of this file in bytes
+     * event-log-digest:         compute the digest without a file as well
      */
     uint16_t vendor_id;
     uint16_t device_id;

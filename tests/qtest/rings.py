@@ -82,7 +82,7 @@ class Ring:
     def push(self, opcode: str | int, *, first: int = 0, count: int = 0, arg: int = 0, address: int = 0,
              offset: int = 0, length: int = 0, meta: int = 0, tag: int = 0, context: int = 0,
              flags: int = COMPLETE) -> None:
-        """An entry; nothing is announced."""
+        """An entry; the tail stays."""
         code = hw.OPCODES[opcode] if isinstance(opcode, str) else opcode
         self.push_words([first, count, arg, address, length << 32 | offset, meta, tag,
                          context << 32 | flags << 16 | code])
@@ -91,7 +91,7 @@ class Ring:
         """A store to the doorbell page."""
         self.machine.store(self.page + _DOORBELLS[name], value % 2**64)
 
-    def announce(self) -> None:
+    def advance_tail(self) -> None:
         """All that was pushed."""
         self.doorbell("SQ_TAIL", self.tail)
 
@@ -118,9 +118,9 @@ class Ring:
         return found
 
     def run(self, opcode: str, **words: int) -> Result:
-        """Push, announce, take the completion; others' rings may have their turns first."""
+        """Push, advance the tail, take the completion; other rings may be served first."""
         self.push(opcode, **words)
-        self.announce()
+        self.advance_tail()
         for _ in range(100):
             done = self.take()
             if done:

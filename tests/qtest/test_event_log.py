@@ -135,9 +135,26 @@ class Log(DeviceTest):
         self.device.write("CONTROL", hw.CONST["CONTROL_RESET"])
         self.assertEqual([(record.kind, record.detail) for record in self.logged()], [("LOG_RESTART", 0), ("RESET", 2)])
 
-    def test_without_a_file_there_is_a_digest(self) -> None:
-        machine = self.start(event_log=None)
-        self.assertRegex(machine.get(PATH, "event-log-sha256"), "^[0-9a-f]{64}$")
+    def test_a_digest_without_a_file_is_computed_on_request(self) -> None:
+        for wanted, pattern in (("on", "^[0-9a-f]{64}$"), ("off", "^$")):
+            with self.subTest(wanted=wanted):
+                machine = self.start(event_log=None, event_log_digest=wanted)
+                self.assertRegex(machine.get(PATH, "event-log-sha256"), pattern)
+
+    def test_the_file_ends_at_its_limit(self) -> None:
+        """Whole records alone; the digest is of all records, and a restart begins the file anew."""
+        limit = 1000 * BYTES + 7
+        machine = self.start(event_log_max=limit)
+        device = Device(machine, pci.Function(machine, 0, SLOT))
+        before = machine.get(PATH, "event-log-sha256")
+        for step in range(2000):
+            device.write("STEP_ADVANCE", step)
+        self.assertNotEqual(machine.get(PATH, "event-log-sha256"), before)
+        self.assertEqual(self.path.stat().st_size, 1000 * BYTES)
+        self.assertEqual(device.read("LOG_RECORDS"), 2002)
+        device.write("CONTROL", hw.CONST["CONTROL_LOG_RESTART"])
+        self.assertNotEqual(machine.get(PATH, "event-log-sha256"), before)
+        self.assertEqual(self.path.stat().st_size, BYTES)
 
     def test_a_path_that_cannot_be_written(self) -> None:
         with self.assertRaisesRegex(StartFailed, "event-log: .*no-such-folder.*No such file"):

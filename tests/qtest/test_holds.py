@@ -121,9 +121,9 @@ class Holds(DeviceTest):
         admin.open()
         ring.open()
         ring.push("HOT", first=2, count=1, flags=0)
-        ring.announce()
+        ring.advance_tail()
         admin.push("HOLD", context=1, first=2, count=1, tag=5)
-        admin.announce()
+        admin.advance_tail()
         self.assertEqual(admin.look(), [])  # it is on its way
         self.settle()
         done = admin.take()[0]

@@ -76,7 +76,7 @@ class Plug(DeviceTest):
         ring.run("ALLOC", count=2)
         device.fill(0, pattern(1), context=1)
         ring.push("PIN", count=1, arg=SECOND)
-        ring.announce()
+        ring.advance_tail()
         device.command("HOLD", context=1, first=1, count=1)
         memory = self.machine.read(AREA - 0x10000, 0x90000)
         self.remove()

@@ -101,7 +101,7 @@ class Hostile(DeviceTest):
                 if numbers.randrange(3):
                     words[7] = numbers.randrange(0x50) | numbers.randrange(16) << 16
                 self.bad.push_words(words)
-            self.bad.announce()
+            self.bad.advance_tail()
             self.machine.clock_step(numbers.randrange(100_000))
             self.bad.take()
             self.restart()
@@ -127,7 +127,7 @@ class Hostile(DeviceTest):
             self.bad.push("TOUCH", count=BLOCKS, flags=0)
         for _ in range(24):
             self.bad.push("TOUCH", count=BLOCKS, flags=0)
-        self.bad.announce()
+        self.bad.advance_tail()
         for _ in range(64):
             done = self.bad.header("SQ_HEAD")
             if done < 64:
@@ -143,11 +143,11 @@ class Hostile(DeviceTest):
             pass
         for block in range(4, BLOCKS, SLOTS):
             self.bad.push("PIN", first=block, count=min(SLOTS, BLOCKS - block), arg=3 * 10**9, flags=0)
-        self.bad.announce()
+        self.bad.advance_tail()
         self.settle()
         self.check()
         self.good.push("PIN", first=0, count=1, arg=1000, flags=COMPLETE)
-        self.good.announce()
+        self.good.advance_tail()
         self.machine.clock_step(1000)
         self.assertEqual(self.good.take()[0].result.status, "TIMED_OUT")
         self.device.command("CLOSE", context=2)
