@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,9 @@ TOOLS = ("kvctl", "kvcpu-replay")
 _JOBS = 2
 _TOOL_FOLDER = tree.BUILD / "guest-lib"
 _PRODUCTS = tree.BUILD / "kvcpu-products.json"
+_SANITIZED_PRODUCTS = tree.BUILD / "kvcpu-products-sanitized.json"
+# Environment of a test: the file that it takes the products from.
+_PRODUCTS_FILE = "KVCPU_PRODUCTS"
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,21 @@ class Image:
 def products() -> Products:
     """QEMU and the tools, brought up to date."""
     built = Products(_qemu(), _native_tools())
-    text = json.dumps({"qemu": str(built.qemu), "tools": [str(path) for path in built.tools]}) + "\n"
-    if not _PRODUCTS.is_file() or _PRODUCTS.read_text(encoding="utf-8") != text:
-        _PRODUCTS.write_text(text, encoding="utf-8")
+    _record(_PRODUCTS, built)
     return built
+
+
+def sanitized_products() -> Products:
+    """The same, with a QEMU that ends with a report at an error of memory or undefined behaviour."""
+    built = Products(_qemu("--sanitize"), _native_tools())
+    _record(_SANITIZED_PRODUCTS, built)
+    return built
+
+
+def _record(path: Path, built: Products) -> None:
+    text = json.dumps({"qemu": str(built.qemu), "tools": [str(tool) for tool in built.tools]}) + "\n"
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
 
 
 def tool(name: str) -> Path:
@@ -55,10 +70,11 @@ def tool(name: str) -> Path:
 
 
 def products_as_built() -> Products:
-    """What `products` returned last; nothing is built. For tests, which run below a build."""
-    if not _PRODUCTS.is_file():
+    """What `products` returned last, or the file that the environment names; nothing is built. For tests."""
+    recorded = Path(os.environ.get(_PRODUCTS_FILE, _PRODUCTS))
+    if not recorded.is_file():
         raise LauncherError(Exit.BUILD_FAILED, "nothing is built yet: ./kvcpu build")
-    known = json.loads(_PRODUCTS.read_text(encoding="utf-8"))
+    known = json.loads(recorded.read_text(encoding="utf-8"))
     built = Products(Path(known["qemu"]), [Path(path) for path in known["tools"]])
     for path in (built.qemu, *built.tools):
         if not path.is_file():
@@ -72,8 +88,8 @@ def image(selector: str, built: Products) -> Image:
     return Image(chosen, initramfs.base(chosen, built.tools))
 
 
-def _qemu() -> Path:
-    output = process.run_logged([tree.BUILD_QEMU], "QEMU with the KV-CPU", "qemu")
+def _qemu(*options: str) -> Path:
+    output = process.run_logged([tree.BUILD_QEMU, *options], " ".join(("QEMU with the KV-CPU", *options)), "qemu")
     path = Path(output.rstrip().splitlines()[-1])
     if not path.is_file():
         raise LauncherError(Exit.BUILD_FAILED, f"build-qemu named no executable; its last line was: {path}")

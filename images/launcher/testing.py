@@ -21,7 +21,8 @@ _TRACE = "KVCPU_TRACE"
 _NEEDS_GUEST = ("vm", "driver")
 _NEEDS_DEBUG_KERNEL = "vm-debug"
 # What takes too long for every run: only where it is named.
-_ONLY_BY_NAME = "vm-debug-more"
+_ONLY_BY_NAME = ("vm-debug-more", "adapter-asan")
+_NEEDS_SANITIZED_QEMU = "adapter-asan"
 _NEEDS_QEMU = ("qtest", *_NEEDS_GUEST)
 
 
@@ -38,11 +39,13 @@ def test(options: argparse.Namespace) -> int:
     unknown = [suite for suite in options.suite if suite not in suites]
     if unknown:
         raise LauncherError(Exit.USAGE, f"no such suite: {', '.join(unknown)}; there are: {', '.join(sorted(suites))}")
-    wanted = options.suite or [suite for suite in suites if suite != _ONLY_BY_NAME]
+    wanted = options.suite or [suite for suite in suites if suite not in _ONLY_BY_NAME]
     if any(suite.startswith(_NEEDS_QEMU) for suite in wanted):
         built = build.products()
         for selector in _kernels_for(wanted):
             build.image(selector, built)
+    if _NEEDS_SANITIZED_QEMU in wanted:
+        build.image(SELECTORS[0], build.sanitized_products())
     build.native()
     return _run(options.suite)
 
@@ -79,7 +82,8 @@ def _run(suites: list[str]) -> int:
     for suite in suites:
         argv += ["--suite", suite]
     if not suites:
-        argv += ["--no-suite", _ONLY_BY_NAME]
+        for suite in _ONLY_BY_NAME:
+            argv += ["--no-suite", suite]
     _JUNIT.unlink(missing_ok=True)
     # Straight to the user: meson shows progress itself.
     status = subprocess.run(argv, stdin=subprocess.DEVNULL, check=False,

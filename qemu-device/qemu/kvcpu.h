@@ -80,7 +80,7 @@ struct KvcpuState {
     bool is_machine_reset;
     bool was_reset;
 
-    /* Calls into the core in progress, and the reset that waits for their end. */
+    /* Calls into the core in progress, and a reset that waits for their end. */
     unsigned calls;
     bool unplugged; /* set by exit; see kvcpu_enter() */
     bool reset_waits;

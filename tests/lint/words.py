@@ -4,8 +4,8 @@
 
 usage: words.py SOURCE_ROOT
 
-An identifier is split into its words: `isLeaving_now` has `is`, `leaving` and `now`. Comments and strings of code are not
-identifiers. In the specification and in the public headers, names in upper case are checked as well.
+An identifier is split into its words: `isLeaving_now` has `is`, `leaving` and `now`. Comments and strings are not
+looked at. In the specification and in the public headers, names in upper case are checked as well.
 """
 
 import io
@@ -117,9 +117,9 @@ class Samples(unittest.TestCase):
     """What the check must and must not find."""
 
     def test_found(self) -> None:
-        for name, text in (("a.c", "int is_leaving;"), ("a.h", "enum { KVCPU_BS_HOME };"), ("a.cpp", "void takeTurn();"),
-                           ("a.py", "def tell_nobody(): pass"), ("guest-lib/a.h", "Rings rings_;"),
-                           ("qemu-device/core/a.h", "struct Reply;")):
+        for name, text in (("a.c", "int is_leaving;"), ("a.h", "enum { KVCPU_BS_HOME };"),
+                           ("a.cpp", "void takeTurn();"), ("a.py", "def tell_nobody(): pass"),
+                           ("guest-lib/a.h", "Rings rings_;"), ("qemu-device/core/a.h", "struct Reply;")):
             with self.subTest(text=text):
                 self.assertEqual(len(findings(name, text)), 1)
         self.assertEqual(len(text_findings("a.md", "| HOME | 2 | LEAVING |\nKVCPU_OP_DROPPED")), 3)

@@ -136,10 +136,10 @@ class Log(DeviceTest):
         self.assertEqual([(record.kind, record.detail) for record in self.logged()], [("LOG_RESTART", 0), ("RESET", 2)])
 
     def test_a_digest_without_a_file_is_computed_on_request(self) -> None:
-        for wanted, pattern in (("on", "^[0-9a-f]{64}$"), ("off", "^$")):
+        for wanted, digest in (("on", "^[0-9a-f]{64}$"), ("off", "^$")):
             with self.subTest(wanted=wanted):
                 machine = self.start(event_log=None, event_log_digest=wanted)
-                self.assertRegex(machine.get(PATH, "event-log-sha256"), pattern)
+                self.assertRegex(machine.get(PATH, "event-log-sha256"), digest)
 
     def test_the_file_ends_at_its_limit(self) -> None:
         """Whole records alone; the digest is of all records, and a restart begins the file anew."""
