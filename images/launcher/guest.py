@@ -53,7 +53,7 @@ class Outcome:
     console: Path
     # What the kernel complained about on the console; a clean run has none.
     complaints: tuple[str, ...]
-    # The digest of each device's event log, as the device itself computed it.
+    # The digest of each device's event log, as the device itself computed it; in virtual time alone.
     event_log_sha256: tuple[str, ...]
 
 
@@ -183,7 +183,7 @@ class Guest:
         if panic:
             raise self._error(Exit.GUEST_PANIC, f"the guest kernel panicked: {panic[0].strip()}")
         status = self._reported_status()
-        digests = tuple(self._digest(index) for index in range(len(self.machine.devices)))
+        digests = self._digests() if self.machine.time is machine.Time.VIRTUAL else ()
         self._quit()
         return Outcome(status, self._text(Channel.STDOUT), self._text(Channel.STDERR), self.elapsed,
                        self.path(Channel.CONSOLE), complaints_in(console), digests)
@@ -207,10 +207,10 @@ class Guest:
         reason = next(event["data"]["reason"] for event in self._qmp.events if event["event"] == "SHUTDOWN")
         raise self._error(Exit.GUEST_SILENT, f"the guest ended ({reason}) and reported no status")
 
-    def _digest(self, index: int) -> str:
+    def _digests(self) -> tuple[str, ...]:
         try:
-            return self._qmp.command("qom-get", path=f"/machine/peripheral/{machine.device_id(index)}",
-                                     property="event-log-sha256")
+            return tuple(self._qmp.command("qom-get", path=f"/machine/peripheral/{machine.device_id(index)}",
+                                           property="event-log-sha256") for index in range(len(self.machine.devices)))
         except (qmp.Closed, qmp.Refused) as error:
             raise self._error(Exit.QEMU_DIED, f"the device does not tell its event log's digest: {error}") from error
 

@@ -19,8 +19,9 @@ struct Player {
     std::string name;    // as in the table and in the JSON
     std::string policy;  // of the device; empty for a bound
     std::string hints;
-    std::size_t foreseen = 0;   // an oracle: requests that have not arrived, of which it is told
-    bool knows_session_ends = false;  // an oracle: which sessions are over; recall .8, false alarms .1
+    std::size_t foreseen = 0;  // an oracle: requests that have not arrived, of which it is told
+    bool knows_session_ends =
+        false;  // an oracle: which sessions are over; recall .8, false alarms .1
 };
 
 /* All that there are: policies, each with the hints that suit it, then bounds. */

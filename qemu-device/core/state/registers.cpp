@@ -61,7 +61,7 @@ Decoded decode_doorbell(uint64_t offset, Direction direction, uint32_t contexts)
     const uint64_t context = (offset - KVCPU_DOORBELL_BASE) / KVCPU_DOORBELL_STRIDE;
     const uint64_t which = (offset - KVCPU_DOORBELL_BASE) % KVCPU_DOORBELL_STRIDE;
     const bool is_present = which == KVCPU_DB_SQ_TAIL || which == KVCPU_DB_CQ_HEAD ||
-                          (which == KVCPU_DB_EVQ_HEAD && context == 0);
+                            (which == KVCPU_DB_EVQ_HEAD && context == 0);
     if (context >= contexts || !is_present) {
         return KVCPU_CNT_BAD_OFFSET;
     }

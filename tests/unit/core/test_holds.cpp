@@ -513,7 +513,8 @@ void add_holds_suite() {
         .test("as many are asked back as slots are wanted",
               as_many_are_asked_back_as_slots_are_wanted)
         .test("a claim overtakes the revocation", a_claim_overtakes_the_revocation)
-        .test("a PIN requests what is held in the slow tier", a_pin_requests_what_is_held_in_the_slow_tier)
+        .test("a PIN requests what is held in the slow tier",
+              a_pin_requests_what_is_held_in_the_slow_tier)
         .test("a hold under a waiting PIN", a_hold_under_a_waiting_pin)
         .test("hints ask for one block a channel", hints_ask_for_one_block_a_channel)
         .test("hints do not ask in vain", hints_do_not_ask_in_vain)

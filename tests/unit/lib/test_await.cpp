@@ -199,8 +199,7 @@ void add_await_suite() {
     Suite("await")
         .test("a coroutine goes on with the answer", a_coroutine_goes_on_with_the_answer)
         .test("a refused pin claims nothing", a_refused_pin_claims_nothing)
-        .test("operations beyond the ring size wait",
-              operations_beyond_the_ring_size_wait)
+        .test("operations beyond the ring size wait", operations_beyond_the_ring_size_wait)
         .test("a waiting pin can be cancelled", a_waiting_pin_can_be_cancelled)
         .test("a pin that never began can be cancelled", a_pin_that_never_began_can_be_cancelled)
         .test("a coroutine may end while it waits", a_coroutine_may_end_while_it_waits)
