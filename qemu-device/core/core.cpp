@@ -123,8 +123,8 @@ uint64_t Core::next_interrupt() const noexcept {
 }
 
 /*
- * The order within an instant is the specification's ("Moving"). An instant is dated when it
- * was due, not when the host got round to it, so that a late timer changes nothing.
+ * "Moving" in the specification defines the order within an instant. An instant has the time at
+ * which it was due, not the time of the call, so that a late timer has no effect.
  */
 void Core::advance() noexcept {
     const uint64_t until = d_.clock.now(d_.host.now());
@@ -148,7 +148,7 @@ void Core::advance() noexcept {
     d_.now = until;
 }
 
-/* Storing what came of it may show that a ring must stop, and that may make new work. */
+/* A write to guest memory may fail and stop a ring, and a stopped ring may release work. */
 void Core::take_new_work() noexcept {
     do {
         stop_faulty_rings();
@@ -173,9 +173,10 @@ void Core::stop_faulty_rings() noexcept {
 }
 
 /*
- * When the host must wake the device. That is not every instant: what a move does is seen through
- * registers alone, and any access to one works off all that is due. What must come by itself is an
- * interrupt, so a waiting PIN's earliest end counts; and work does not pile up without bound.
+ * When the host must call kvcpu_core_timer(). This is not every instant: the effect of a move is
+ * visible only through registers, and each register access handles all instants that are due. An
+ * interrupt must be raised in time, so the earliest grant of a pending PIN counts. The work of one
+ * call is bounded, too.
  */
 uint64_t Core::next_wake_up() const noexcept {
     const uint64_t next = next_instant();

@@ -39,7 +39,7 @@ class Core final : private ResetLine {
     void reset(kvcpu_reset_kind kind) noexcept;
 
   private:
-    /* Works off, instant by instant, what virtual time has brought until now. */
+    /* Handles, in order, all instants that virtual time has reached. */
     void advance() noexcept;
     void take_new_work() noexcept;
     void arm_timer() noexcept;

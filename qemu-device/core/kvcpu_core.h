@@ -3,9 +3,9 @@
  * The C interface between the KV-CPU's core and its host: QEMU's adapter, unit
  * tests, the library's loopback transport, the simulator.
  *
- * The core is a state machine. It has no thread, no clock and no memory of its
- * own beyond its directory: time, timer, guest memory and interrupts come from the
- * host through `struct kvcpu_host_ops`, tier memory from the host at creation.
+ * The core is a state machine without a thread or a clock. Its only memory is its directory. The
+ * host provides time, timer, guest memory and interrupts through `struct kvcpu_host_ops`, and tier
+ * memory at creation.
  *
  * Threads: one core is used by one thread at a time; the host serializes. Several
  * cores are independent of each other.

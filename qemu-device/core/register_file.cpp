@@ -306,7 +306,7 @@ bool RegisterFile::write_target(const Target &target, uint64_t offset, uint64_t 
         if (!ring_doorbell(*doorbell, value)) {
             refuse(KVCPU_CNT_BAD_DOORBELL, offset, value);
         }
-        return true; /* a bad one may stop the ring */
+        return true; /* an invalid value may stop the ring */
     }
     const Reg reg = *std::get_if<Reg>(&target);
     if (!is_acceptable(reg, value)) {
@@ -376,7 +376,7 @@ void RegisterFile::write_register(Reg reg, uint64_t value) noexcept {
     }
 }
 
-/* Every block that the bytes touch. A range that wraps past 2^64 ends there. */
+/* The blocks that the bytes overlap. A range that wraps ends at 2^64. */
 void RegisterFile::hint_bytes(kvcpu_opcode opcode, uint16_t flags, uint64_t address,
                               uint64_t length, uint64_t arg) noexcept {
     const uint64_t size = d_.config.block_size;
@@ -399,7 +399,7 @@ void RegisterFile::control(uint64_t value) noexcept {
     }
 }
 
-/* QUEUE_ENABLE reads as what has come of it. */
+/* A read of QUEUE_ENABLE shows which queues are enabled. */
 void RegisterFile::enable_queues(uint64_t value) noexcept {
     uint64_t &enabled = d_.registers[Reg::QUEUE_ENABLE];
     const uint64_t off = enabled & ~value;

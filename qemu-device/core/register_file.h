@@ -46,7 +46,7 @@ struct RegisterParts {
     ResetLine &reset_line;
 };
 
-/* BAR 0: checks an access, reads the register or counter, and carries out what a write means. */
+/* BAR 0: checks an access, reads a register or counter, and dispatches a write. */
 class RegisterFile {
   public:
     RegisterFile(Device &device, const RegisterParts &parts) : d_(device), p_(parts) {}

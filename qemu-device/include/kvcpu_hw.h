@@ -529,14 +529,14 @@ enum kvcpu_victim_class { KVCPU_VICTIM_CLASSES(KVCPU_CLASS_NUMBER_) };
 
 /* Flags of BLOCK_STATE */
 #define KVCPU_BF_ALLOCATED 0x0001 /* handed out by ALLOC */
-#define KVCPU_BF_WRITTEN 0x0002   /* written since; else it reads as zeros */
+#define KVCPU_BF_WRITTEN 0x0002   /* written since ALLOC; otherwise it reads as zeros */
 #define KVCPU_BF_DIRTY 0x0004     /* its slot is newer than its backing block */
 #define KVCPU_BF_SEALED 0x0008
 #define KVCPU_BF_PREFIX 0x0010 /* shared at least once: D of the score is 255 */
 #define KVCPU_BF_QUEUED 0x0020 /* a fetch of it waits for a channel or for room */
 #define KVCPU_BF_HELD 0x0040   /* has a hold */
 #define KVCPU_BF_WRITE_HELD 0x0080
-#define KVCPU_BF_REVOKING 0x0100 /* was asked back and is still held */
+#define KVCPU_BF_REVOKING 0x0100 /* its holders were asked to release it */
 #define KVCPU_BF_CACHED 0x0200   /* the device may reclaim it */
 
 /* BLOCK_PLACE */

@@ -37,7 +37,7 @@
     X(WRITE_BACK_DONE, 19, "detail: KVCPU_MOVE_*; word 3: block; word 4: slot")         \
     X(ZERO_FILLED, 20, "word 3: block; word 4: slot")                                   \
     X(EVICTED, 21, "detail: victim class; word 3: block; word 4: its old slot")         \
-    X(DISPLACED, 22, "a PIN took the slot of a hot or shared block; as EVICTED")        \
+    X(DISPLACED, 22, "a hot or shared block was evicted for a PIN; as EVICTED")         \
     X(CLOSED, 23, "the context is closed and owns no blocks")                           \
     X(GUEST_ERROR, 24, "detail: counter index; word 3: register offset; word 4: value") \
     X(QUEUES, 25, "word 4: QUEUE_ENABLE now")                                           \

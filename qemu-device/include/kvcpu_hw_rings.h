@@ -142,7 +142,7 @@ enum kvcpu_completion_word { KVCPU_COMPLETION_FIELDS(KVCPU_COMPLETION_WORD_) };
 /* -- State of a ring: X(name, number, what) ------------------------------- */
 
 #define KVCPU_RING_STATES(X)                                                   \
-    X(RUNNING, 0, "entries are taken as they are announced")                   \
+    X(RUNNING, 0, "entries are executed up to SQ_TAIL")                        \
     X(BAD_TAIL, 1, "stopped: an SQ_TAIL went back, or too far ahead")          \
     X(BAD_HEAD, 2, "stopped: a CQ_HEAD went back, or beyond what was written") \
     X(SQ_FAULT, 3, "stopped: the submission ring cannot be read")              \

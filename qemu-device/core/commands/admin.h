@@ -21,7 +21,7 @@ class Admin {
 
     /* OPEN to RESIDENCY; the context exists and is not being closed. */
     Result execute(const Command &command) noexcept;
-    /* From ADMIN_*: whether they describe a ring, and the attempt to enable it. */
+    /* Whether ADMIN_* describe a valid ring, and the attempt to enable it. */
     [[nodiscard]] bool is_ring_described() const noexcept;
     bool enable_ring() noexcept;
 

@@ -22,8 +22,7 @@ Command Command::from(const RegisterValues &registers) noexcept {
     };
 }
 
-/* What must be zero of an entry and has no field here, and a context that is named, is `reserved`.
- */
+/* Collects in `reserved` the bits that must be zero, and a context that a process's entry names. */
 Command Command::from(const Entry &entry, uint16_t ring) noexcept {
     const uint64_t control = entry[KVCPU_EW_CONTROL];
     const auto flags = static_cast<uint16_t>(control >> KVCPU_CTL_FLAGS_SHIFT);
@@ -288,7 +287,7 @@ Result Commands::copy(const Command &command) noexcept {
     }
     const kvcpu_dma_result dma = transfer(command, b, write);
     if (write && (dma != KVCPU_DMA_OWN_ADDRESS || command.is_users())) {
-        written(block); /* even if it failed: part of it may be there */
+        written(block); /* also after a failure: some bytes may have been written */
     }
     if (dma != KVCPU_DMA_OK) {
         d_.count(KVCPU_CNT_DMA_FAULTS);
@@ -361,7 +360,7 @@ Result Commands::hold(const Command &command) noexcept {
     return p_.holds.hold(command, range.first);
 }
 
-/* The blocks may have no owner any more. */
+/* The blocks may have been freed since their HOLD. */
 Result Commands::unhold(const Command &command) noexcept {
     if (!is_in_space(command, command.count)) {
         return {KVCPU_SC_BAD_RANGE, 0, 0};

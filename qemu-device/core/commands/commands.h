@@ -38,10 +38,10 @@ class Commands {
     Commands(Device &device, const CommandParts &parts) : d_(device), p_(parts) {}
 
     Result execute(const Command &command) noexcept;
-    /* Of a ring's hint: the checks before it, and what is counted. SUCCESS: it may begin. */
+    /* Checks and counts a hint of a ring. SUCCESS: the hint may begin. */
     kvcpu_status begin_hint(const Command &command) noexcept;
 
-    /* An entry that names this block is about to come. */
+    /* An entry that names this block follows. */
     void warm_cache(uint64_t first) const noexcept {
         if (first < d_.block_count()) {
             __builtin_prefetch(&d_.at(static_cast<uint32_t>(first)), 1);

@@ -19,7 +19,7 @@ constexpr uint8_t reason_bit(kvcpu_hint_reason reason) {
     return static_cast<uint8_t>(reason == KVCPU_HR_NONE ? 0 : 1U << reason);
 }
 
-/* Of several reasons the one with the lowest code. */
+/* Of several reasons, returns the one with the lowest code. */
 constexpr kvcpu_hint_reason first_reason(uint8_t bits) {
     return bits == 0 ? KVCPU_HR_NONE : static_cast<kvcpu_hint_reason>(std::countr_zero(bits));
 }
@@ -66,14 +66,14 @@ Result Hints::conclude(const HintRequest &request, kvcpu_hint_outcome outcome,
     return {KVCPU_SC_SUCCESS, aux, applied};
 }
 
-/* What cannot be applied to anything has its reason in skipped, and an empty range. */
+/* A hint that applies to no block gets a reason in `skipped`, and an empty range. */
 HintProgress Hints::prepare(const HintRequest &request) noexcept {
     d_.count(counter_of(request.opcode));
     HintProgress progress = {.request = request};
     if (!is_used_by_policy(request.opcode)) {
         progress.skipped = reason_bit(KVCPU_HR_POLICY);
     } else if (request.opcode == KVCPU_OP_STEP) {
-        progress.end = 1; /* there is something to do */
+        progress.end = 1; /* one unit of work */
     } else if (request.count == 0) {
         progress.skipped = reason_bit(KVCPU_HR_EMPTY);
     } else if (request.first >= d_.block_count()) {
@@ -197,7 +197,7 @@ void Hints::drop(uint16_t context) noexcept {
     count_ = static_cast<uint32_t>(kept - queue_.begin());
 }
 
-/* One STEP is worked at at a time: another waits until that has ended. */
+/* Only one STEP is in progress at a time. The next one waits for its end. */
 bool Hints::work_step(HintProgress &progress, uint32_t &budget) noexcept {
     if (progress.step == 0) {
         if (steps_.is_busy()) {
@@ -206,7 +206,7 @@ bool Hints::work_step(HintProgress &progress, uint32_t &budget) noexcept {
         progress.step = ++steps_begun_;
         steps_.begin(progress.request.context, progress.request.arg);
     }
-    /* A change of policy ends one; the next may have begun since. */
+    /* A change of policy ends a STEP, and the next one may have begun since. */
     return progress.step != steps_begun_ || steps_.work(budget);
 }
 
@@ -287,7 +287,7 @@ void Hints::apply_evictable(const HintRequest &request, uint32_t block) noexcept
     }
 }
 
-/* False where the count is at its end. */
+/* False if the sharer count is at its maximum. */
 bool Hints::add_sharers(uint32_t block, int change) noexcept {
     Block &b = d_.at(block);
     if (b.sharers == (change > 0 ? UINT8_MAX : 0)) {

@@ -18,40 +18,40 @@ namespace kvcpu {
 /* Virtual time between two batches of one long hint, or of closing contexts. */
 inline constexpr uint64_t batch_interval_ns = 1000;
 
-/* A hint and how far it has come. */
+/* A hint and its progress. */
 struct HintProgress {
     HintRequest request;
     uint64_t step = 0;  // number of the STEP that has begun
     uint32_t next = 0;
     uint32_t end = 0;
     uint32_t applied = 0;
-    uint8_t skipped = 0;    // a bit a reason
+    uint8_t skipped = 0;    // one bit per reason
     uint64_t sequence = 0;  // for fences
 };
 
 /*
- * Applies hints. A long one is applied in batches: the first within the register write, the
- * others each a microsecond later; hints that come meanwhile wait behind it, so that they take
- * effect in the order in which they were given.
+ * Applies hints. A long hint is applied in batches: the first within the register write, each
+ * further batch a microsecond later. Hints that arrive in between are queued behind it, so that all
+ * hints take effect in their order.
  */
 class Hints {
   public:
     Hints(Device &device, Placement &placement, Mover &mover, Steps &steps, Fences &fences);
 
     void clear() noexcept;
-    /* The request is well-formed. Never fails: the result's AUX says what became of it. */
+    /* The request must be well-formed. A hint never fails: AUX of the result has its outcome. */
     Result execute(const HintRequest &request) noexcept;
 
-    /* A block of the space. */
+    /* The block must be in the KV space. */
     void apply_to_one(const HintRequest &request) noexcept;
     /*
-     * A ring's hint is not queued here: the scheduler calls work() until it
-     * returns true, and each time gives it a budget. Nothing comes of it before settle().
+     * A ring's hint is not queued here. The scheduler calls work() with a budget until work()
+     * returns true, and then settle() for the outcome.
      */
     [[nodiscard]] HintProgress prepare(const HintRequest &request) noexcept;
     bool work(HintProgress &progress, uint32_t &budget) noexcept;
     Result settle(const HintProgress &progress) noexcept;
-    /* A hint that its ring continues in a later slice; at most one a ring. */
+    /* A hint that its ring continues in a later slice. A ring has at most one. */
     void keep(uint16_t ring, const HintProgress &progress,
               const CompletionTarget &completion) noexcept {
         under_way_[ring] = {progress, completion, true};
@@ -59,18 +59,18 @@ class Hints {
     [[nodiscard]] bool is_under_way(uint16_t ring) const noexcept {
         return under_way_[ring].is_active;
     }
-    /* Returns true when it is done. */
+    /* Returns true when the hint is done. */
     bool go_on(uint16_t ring, uint32_t &budget, CompletionTarget &completion,
                Result &result) noexcept;
-    /* Leaves it where it is. */
+    /* Discards the rest of the ring's hint. */
     void stop(uint16_t ring) noexcept;
 
     void resume() noexcept;
-    /* When the next batch is due. */
+    /* When the next batch is due, in virtual ns. */
     [[nodiscard]] uint64_t next_batch() const noexcept {
         return count_ == 0 ? KVCPU_TIMER_OFF : due_ns_;
     }
-    /* How many wait in a context's name; drops them. */
+    /* The number of queued hints of a context; discards them. */
     [[nodiscard]] uint32_t waiting_of(uint16_t context) const noexcept;
     void drop(uint16_t context) noexcept;
 

@@ -165,7 +165,7 @@ void RingScheduler::ended(uint16_t context, const CompletionTarget &completion,
     }
 }
 
-/* No completion, no context named, no flag or bit that has no meaning; HOT to CLEAR. */
+/* Opcode HOT to CLEAR, without a completion, a context, a flag or a reserved bit. */
 bool RingScheduler::is_plain_hint(uint16_t context, const Entry &entry) const noexcept {
     const uint64_t control = entry[KVCPU_EW_CONTROL];
     const auto opcode = static_cast<uint16_t>(control);

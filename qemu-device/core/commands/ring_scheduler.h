@@ -14,7 +14,7 @@ namespace kvcpu {
 
 /*
  * Serves the rings: accepts doorbells, gives each ring slices in round-robin order, executes its
- * entries, and stops it where something is wrong. See "Rings" in the specification.
+ * entries, and stops it after an error. See "Rings" in the specification.
  */
 class RingScheduler {
   public:
@@ -23,7 +23,7 @@ class RingScheduler {
 
     void clear() noexcept { next_slice_ns_ = 0; }
 
-    /* False for a value, or a ring, that cannot take it. */
+    /* False if the value is invalid, or the ring is not running. */
     bool advance_tail(uint16_t context, uint64_t tail) noexcept;
     bool advance_head(uint16_t context, uint64_t head) noexcept;
 
@@ -34,7 +34,7 @@ class RingScheduler {
     }
 
   private:
-    /* Entries that are copied in one piece. */
+    /* The most entries that are copied at once. */
     static constexpr uint32_t batch = 64;
     /*
      * How many entries ahead of execution a block is prefetched into the CPU cache: first the
@@ -44,12 +44,12 @@ class RingScheduler {
     static constexpr uint32_t near_ahead = 8;
 
     void serve() noexcept;
-    /* Returns what it has cost. */
+    /* Returns the cost of the slice. */
     uint32_t serve_slice(uint16_t context) noexcept;
-    /* False: the ring pauses, or has not come to the end of the entry. */
+    /* False: the ring pauses, or the entry is not complete yet. */
     bool execute(uint16_t context, const Entry &entry, uint32_t &budget) noexcept;
     bool hint(uint16_t context, const Command &command, uint32_t &budget) noexcept;
-    /* Most entries are this: a hint of one block, with nothing wrong about it. */
+    /* The most frequent entry: a valid hint of one block. */
     [[nodiscard]] bool is_plain_hint(uint16_t context, const Entry &entry) const noexcept;
     void plain_hint(uint16_t context, const Entry &entry, uint32_t &budget) noexcept;
     bool go_on_with_hint(uint16_t context, uint32_t &budget) noexcept;

@@ -19,7 +19,7 @@ void Teardown::free_block(uint32_t block) noexcept {
 
 /* -- Rings ----------------------------------------------------------------- */
 
-/* The ring runs no more: its pending commands end without a completion. */
+/* Ends the ring's pending commands. They get no completion, as the ring is stopped. */
 void Teardown::end_waits_of_ring(uint16_t context) noexcept {
     p_.hints.stop(context);
     p_.holds.cancel_via(context);

@@ -20,7 +20,7 @@
 
 namespace kvcpu {
 
-/* The parts that Teardown takes things back from. */
+/* The parts that hold resources of a block, ring or context. */
 struct TeardownParts {
     Placement &placement;
     QueuePairs &pairs;

@@ -12,7 +12,7 @@
 
 namespace kvcpu {
 
-/* Some of the blocks that rest, in a list a cell; asked for one of the least dense. */
+/* Blocks that are not in use, in one list per cell, with a search for the least dense cell. */
 class CellLists {
   public:
     CellLists(const Reuse &reuse, uint32_t blocks)
@@ -24,7 +24,7 @@ class CellLists {
         members_.fill(0);
         occupied_.fill(0);
     }
-    /* Into the list of its cell, last, unless it is there already. */
+    /* Appends the block to the list of its cell, unless it is in it already. */
     void put(uint32_t block) noexcept {
         const auto cell = static_cast<uint16_t>(reuse_.cell(block));
         if (cell == listed_in_[block]) {
@@ -37,7 +37,7 @@ class CellLists {
             occupy(cell);
         }
     }
-    /* Does nothing if it is in none. */
+    /* Does nothing if the block is in no list. */
     void remove(uint32_t block) noexcept {
         const uint16_t cell = listed_in_[block];
         if (cell == nowhere) {
@@ -50,7 +50,7 @@ class CellLists {
             occupied_[rank / 64] &= ~(uint64_t{1} << rank % 64);
         }
     }
-    /* The order of cells has changed. */
+    /* Must be called after the order of cells has changed. */
     void reorder() noexcept {
         occupied_.fill(0);
         for (unsigned cell = 0; cell < Reuse::cells; ++cell) {

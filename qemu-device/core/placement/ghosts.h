@@ -9,15 +9,15 @@
 namespace kvcpu {
 
 /*
- * What blocks held that are gone. A ghost is a number below size(); contents are looked for in a
- * set of eight of them, so that whatever a guest calls its contents a look costs the same.
+ * A set-associative table of the contents of freed blocks. A ghost is a number below size(). A
+ * search reads one set of eight ghosts, so no choice of contents by a guest can make it slower.
  */
 class Ghosts {
   public:
     static constexpr uint32_t none = UINT32_MAX;
     static constexpr uint32_t ways = 8;
 
-    /* At least so many. */
+    /* `size` is a lower limit. */
     explicit Ghosts(uint32_t blocks)
         : sets_((blocks + ways - 1) / ways), contents_(uint64_t{sets_} * ways), next_(sets_) {}
 
@@ -26,7 +26,7 @@ class Ghosts {
         std::fill(contents_.begin(), contents_.end(), 0);
         std::fill(next_.begin(), next_.end(), uint8_t{0});
     }
-    /* The ghost of this content, which is not 0, or none. */
+    /* The ghost of this content, or none. The content must not be 0. */
     [[nodiscard]] uint32_t find(uint64_t content) const noexcept {
         const uint32_t first = set(content) * ways;
         for (uint32_t ghost = first; ghost < first + ways; ++ghost) {
@@ -37,7 +37,7 @@ class Ghosts {
         return none;
     }
     void remove(uint32_t ghost) noexcept { contents_[ghost] = 0; }
-    /* The ghost that it becomes from now on; one of the set goes for it, if all are taken. */
+    /* Adds a ghost of this content. It replaces the oldest of its set if the set is full. */
     uint32_t add(uint64_t content) noexcept {
         uint32_t ghost = find(content);
         if (ghost == none) {
@@ -64,7 +64,7 @@ class Ghosts {
 
     uint32_t sets_;
     std::vector<uint64_t> contents_;  // by ghost; 0: free
-    std::vector<uint8_t> next_;       // by set: the way to replace next
+    std::vector<uint8_t> next_;       // by set: index of the next ghost to replace
 };
 
 }  // namespace kvcpu

@@ -17,8 +17,8 @@
 namespace kvcpu {
 
 /*
- * The state that all policies share, and the policy in force. Placement decides nothing itself;
- * the mover acts on the policy's decisions.
+ * The state that all policies share, and the current policy. The policy decides, and the
+ * mover acts on its decisions.
  */
 class Placement {
   public:
@@ -27,35 +27,35 @@ class Placement {
     [[nodiscard]] Policy &policy() noexcept { return *in_force_; }
     [[nodiscard]] const Policy &policy() const noexcept { return *in_force_; }
 
-    /* To be called whenever anything that placement looks at in a block has changed. */
+    /* Must be called after a change of any field of a block that placement uses. */
     void changed(uint32_t block) noexcept {
         reclaim_.changed(block, d_.at(block), policy().uses_hints());
         quotas.changed(block);
         policy().changed(block);
     }
-    /* All blocks anew: after a reset, and after a change of policy. */
+    /* Rebuilds the queues from all blocks, after a reset or a change of policy. */
     void rebuild() noexcept;
 
     /* A granted PIN, READ, WRITE, TOUCH or HOT. */
     void use(uint32_t block, Use use = Use::access) noexcept;
-    /* UNPIN ends a use. */
+    /* UNPIN: the use ends. */
     void end_use(uint32_t block) noexcept;
-    /* PIN, READ or WRITE found a block that was prefetched. */
+    /* PIN, READ or WRITE of a prefetched block. */
     void credit_prefetch(uint32_t block) noexcept;
-    /* `target` is on the context's clock; for HOT and PREFETCHABLE. */
+    /* `target` is on the context's clock. It is used for HOT and PREFETCHABLE. */
     void hint(uint32_t block, Hint hint, uint64_t target) noexcept;
     void seal(uint32_t block, uint64_t content) noexcept { policy().sealed(block, content); }
-    /* HOT is a use as well. */
+    /* HOT counts as a use as well. */
     void use_and_hint(uint32_t block, Hint hint, uint64_t target) noexcept;
-    /* To be called before the block changes owner. */
+    /* Must be called before the block changes owner. */
     void forget(uint32_t block) noexcept;
 
     [[nodiscard]] kvcpu_victim_class class_of(const Block &block) const noexcept {
         return block.claims > 0 ? KVCPU_VC_PINNED : policy().class_of(block);
     }
-    /* The fetch to be made first, or no_block; it stays queued until it starts. */
+    /* The next block to fetch, or no_block. The block stays in the queue until its fetch starts. */
     [[nodiscard]] uint32_t next_fetch() const noexcept { return fetches_.first(); }
-    /* Likewise of those that are held, and cannot be fetched before they are given back. */
+    /* The same for held blocks, which are fetched after their holds have been released. */
     [[nodiscard]] uint32_t next_held_fetch() const noexcept { return fetches_.first_held(); }
     [[nodiscard]] bool is_queued(uint32_t block) const noexcept { return fetches_.contains(block); }
     [[nodiscard]] uint32_t queued() const noexcept { return fetches_.size(); }
@@ -64,7 +64,7 @@ class Placement {
     }
 
     /*
-     * Prefetches into the CPU cache what a hint of the block touches: warm_cache() the block's
+     * Prefetches into the CPU cache what a hint of the block accesses: warm_cache() the block's
      * entries, warm_cache_deep() the structures that they point to.
      */
     void warm_cache(uint32_t block) const noexcept {
@@ -82,7 +82,8 @@ class Placement {
 
     Quotas quotas;
     Score score;
-    /* Rises with weights, thresholds and policy: each makes every block worth a look. */
+    /* Incremented when weights, thresholds or policy change: the score of every block is outdated.
+     */
     uint32_t generation = 1;
 
   private:
@@ -97,8 +98,8 @@ class Placement {
     ReclaimQueue reclaim_;
     Wheel wheel_;
     std::vector<std::unique_ptr<Policy>> policies_;  // by enum kvcpu_policy
-    std::unique_ptr<Policy> bound_;                  // instead of them, in a simulator
-    Policy *in_force_ = nullptr;                     // since rebuild()
+    std::unique_ptr<Policy> bound_;                  // replaces the policies, in a simulator
+    Policy *in_force_ = nullptr;                     // the current policy; set by rebuild()
 };
 
 }  // namespace kvcpu

@@ -10,7 +10,7 @@ namespace kvcpu {
 
 namespace {
 
-/* The class that is behind each line of KVCPU_POLICIES. */
+/* The class of each policy in KVCPU_POLICIES. */
 using LRU = LruPolicy;
 using HEPC = HepcPolicy;
 using NEXT_USE = NextUsePolicy;

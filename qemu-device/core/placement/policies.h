@@ -9,7 +9,7 @@
 
 namespace kvcpu {
 
-/* One of each, by enum kvcpu_policy. */
+/* Creates one of each, indexed by enum kvcpu_policy. */
 std::vector<std::unique_ptr<Policy>> make_policies(const PolicyTools &tools);
 
 }  // namespace kvcpu

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a placement policy is. docs/policies.md shows how to add one.
+// The interface of placement policies. docs/policies.md shows how to add one.
 #ifndef KVCPU_CORE_PLACEMENT_POLICY_H
 #define KVCPU_CORE_PLACEMENT_POLICY_H
 
@@ -19,7 +19,7 @@ enum class SlotPurpose : uint8_t { pin, hint, score };
 /* A granted PIN; or READ, WRITE, TOUCH or HOT. */
 enum class Use : uint8_t { claim, access };
 
-/* The fetch that wants a slot. */
+/* The fetch that needs a slot. */
 struct Want {
     uint32_t block = no_block;
     SlotPurpose purpose = SlotPurpose::pin;
@@ -28,13 +28,13 @@ struct Want {
 struct Victim {
     uint32_t block = no_block;
     kvcpu_victim_class as = KVCPU_VC_UNHINTED;
-    bool displaced = false;  // a hot or shared block, for want of another
+    bool displaced = false;  // a hot or shared block, as no other can be evicted
 };
 
-/* What a policy may do to a block by itself, in a STEP. */
+/* What a policy may do to a block in a STEP. */
 class Evictions {
   public:
-    /* False: the block is held. It is asked back, and may leave once it is not. */
+    /* False: the block is held. A REVOKE has been sent, and the block may be evicted after it. */
     virtual bool evict(uint32_t block, kvcpu_victim_class as) noexcept = 0;
 
   protected:
@@ -46,7 +46,7 @@ class Evictions {
     ~Evictions() = default;
 };
 
-/* What policies share, as one is in force at a time; cleared when another takes over. */
+/* The queues that all policies share. They are cleared when the policy changes. */
 struct PolicyTools {
     Device &device;
     VictimQueue &victims;
@@ -58,10 +58,10 @@ struct PolicyTools {
 };
 
 /*
- * Which block leaves the fast tier next, and which is fetched into it next: section 11 of the
- * specification. A policy only decides: it is notified of what happens to blocks, and keeps what it
- * needs to answer. It allocates at construction alone, and does a bounded amount of work in each
- * call.
+ * Chooses the block to evict from the fast tier next, and the block to fetch next: "Placement" in
+ * the specification. A policy only decides: it is notified of what happens to blocks, and keeps
+ * what it needs to answer. It allocates at construction alone, and does a bounded amount of work in
+ * each call.
  */
 class Policy {
   public:
@@ -72,41 +72,43 @@ class Policy {
     Policy(Policy &&) = delete;
     Policy &operator=(Policy &&) = delete;
 
-    /* Whether hints other than STEP, SHARE, UNSHARE and SEAL mean anything. */
+    /* Whether the policy uses hints other than STEP, SHARE, UNSHARE and SEAL. */
     [[nodiscard]] virtual bool uses_hints() const noexcept = 0;
-    /* The victim class of a block without a claim. */
+    /* The victim class of a block that is not pinned. */
     [[nodiscard]] virtual kvcpu_victim_class class_of(const Block &block) const noexcept = 0;
 
-    /* Comes into force: knows nothing; added() and changed() follow for every block. */
+    /* Becomes the current policy, with no state. Calls of added() and changed() follow for all
+     * blocks. */
     virtual void restart() noexcept {}
-    /* Anything of the block may have changed: state, claims, hint, sharers, use. */
+    /* The block's state, pin count, hint, sharers or use may have changed. */
     virtual void changed(uint32_t block) noexcept = 0;
-    /* A PIN waits for a block that is in no slot. */
+    /* A PIN is pending for a block that is not in a slot. */
     virtual void missed(uint32_t /*block*/) noexcept {}
-    /* Of the block; changed() follows. */
+    /* The block was used. A call of changed() follows. */
     virtual void used(uint32_t /*block*/, Use /*use*/) noexcept {}
-    /* The last claim of a block is given back; changed() follows. */
+    /* The block's pin count fell to 0. A call of changed() follows. */
     virtual void unclaimed(uint32_t /*block*/) noexcept {}
-    /* Its fetch has begun; it has left its slot. changed() follows. */
+    /* A fetch of the block has started; the block has left its slot. A call of changed() follows.
+     */
     virtual void entered(uint32_t /*block*/) noexcept {}
     virtual void left(uint32_t /*block*/) noexcept {}
-    /* The block is about to change owner: what was known of it counts no longer. */
+    /* The block is about to change owner: its history is forgotten. */
     virtual void forget(uint32_t /*block*/) noexcept {}
 
-    /* The block was sealed, and holds this content (0: unknown). */
+    /* The block was sealed with this content (0: unknown). */
     virtual void sealed(uint32_t /*block*/, uint64_t /*content*/) noexcept {}
     /* The cached block to reclaim first; no_block if no block may be reclaimed. */
     [[nodiscard]] virtual uint32_t reclaim_next() const noexcept = 0;
-    /* A hint of the block is about to come: has what it will touch come nearer, in two steps. */
+    /* A hint of the block follows: prefetches what it accesses into the CPU cache, in two steps. */
     virtual void warm_cache(uint32_t /*block*/) const noexcept {}
     virtual void warm_cache_deep(uint32_t /*block*/) const noexcept {}
 
     /* The block to evict, or no_block if no block should be evicted. */
     [[nodiscard]] virtual Victim victim(const Want &want) const noexcept = 0;
 
-    /* The context's clock went on from `before`: what is to be done about it, if anything. */
+    /* The context's clock has advanced from `before`. Prepares the work of this step. */
     virtual void begin_step(uint16_t /*context*/, uint64_t /*before*/) noexcept {}
-    /* Goes on with it; takes what it does from the budget. Returns true when it is done. */
+    /* Continues the work of the step within the budget. Returns true when it is done. */
     virtual bool work_step(uint32_t & /*budget*/, Evictions & /*evictions*/) noexcept {
         return true;
     }

@@ -7,7 +7,8 @@ namespace kvcpu {
 
 namespace {
 
-/* Both orders are by last use; the names of the heaps that hold them mean nothing here. */
+/* T1 and T2 are ordered by last use. They use two heaps, whose victim classes have no meaning here.
+ */
 constexpr kvcpu_victim_class once_class = KVCPU_VC_UNHINTED;
 constexpr kvcpu_victim_class again_class = KVCPU_VC_SHARED;
 
@@ -54,7 +55,7 @@ void ArcPolicy::changed(uint32_t block) noexcept {
     }
 }
 
-/* The ghosts say which of the two should have been larger. */
+/* A hit in the ghosts shows which of the two lists should have been larger. */
 void ArcPolicy::missed(uint32_t block) noexcept {
     const uint64_t once = size(Place::left_once);
     const uint64_t again = size(Place::left_again);

@@ -12,11 +12,11 @@ namespace kvcpu {
 
 /*
  * `arc`: the adaptive replacement cache of Megiddo and Modha (FAST 2003), which ignores hints. T1
- * holds blocks that were used once since they came, T2 those that were used again; B1 and B2
- * remember which left them. A miss that B1 remembers makes T1's share larger, B2 smaller.
+ * holds blocks that were used once since their fetch, T2 blocks that were used again. B1 and B2 are
+ * their ghosts. A miss in B1 increases the share of T1, a miss in B2 decreases it.
  *
- * Where the device differs from the paper's cache: claimed blocks cannot leave, so the next in
- * order does; and one use is from the first claim to the last UNPIN.
+ * The device differs from the paper's cache in two points. A pinned block cannot be evicted, so the
+ * next block is. A use lasts from the first PIN to the last UNPIN.
  */
 class ArcPolicy final : public Policy {
   public:
@@ -44,7 +44,7 @@ class ArcPolicy final : public Policy {
 
     struct Entry {
         Place place = Place::nowhere;
-        bool fresh = false;  // came for a use that has yet to be
+        bool fresh = false;  // fetched, and not used yet
     };
 
     void put(uint32_t block, Place place) noexcept;

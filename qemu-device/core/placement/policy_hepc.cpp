@@ -54,7 +54,7 @@ void HepcPolicy::update_fetches(uint32_t block) noexcept {
         t_.fetches.remove(block);
         return;
     }
-    /* HOT, then PREFETCHABLE by target, then promotions; each in the order of asking. */
+    /* HOT first, then PREFETCHABLE by target, then promotions; each by the time of the request. */
     const bool promotion = !wants_fast(b);
     t_.fetches.put(block, promotion ? UINT64_MAX : target_key(b), b.fetch_sequence, promotion);
 }

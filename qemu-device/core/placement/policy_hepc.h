@@ -11,8 +11,8 @@ namespace kvcpu {
 /*
  * `hepc`: the published score, level-triggered at every STEP, and explicit hints above it.
  *
- * A STEP ends hints whose time has come, and gives scores their effect. It looks only at blocks of
- * which something changed since, or changes with age at this step.
+ * A STEP ends hints that expire, and demotes and promotes by score. It examines only blocks that
+ * have changed since the last STEP, or whose score changes with their age at this step.
  */
 class HepcPolicy final : public Policy {
   public:
@@ -45,7 +45,7 @@ class HepcPolicy final : public Policy {
     [[nodiscard]] bool is_demotable(const Block &block) const noexcept;
     [[nodiscard]] bool is_promotable(const Block &block) const noexcept;
 
-    /* Each does one unit of its phase; false when the phase has none left. */
+    /* Each does one unit of work of its phase. False when the phase is complete. */
     bool scan_one() noexcept;
     bool look_at_one_due() noexcept;
     bool demote_one(Evictions &evictions) noexcept;
@@ -55,9 +55,9 @@ class HepcPolicy final : public Policy {
 
     PolicyTools t_;
     Device &d_;
-    NumberSet demotions_;  // of this step
-    NumberSet rising_;     // scored high enough at this step, and did not before
-    IndexLists waiting_;   // a list a context: scored high enough, in order; no slot was free yet
+    NumberSet demotions_;  // blocks to demote in this step
+    NumberSet rising_;     // blocks whose score reached the threshold in this step
+    IndexLists waiting_;   // by context: promoted blocks that wait for a free slot
     Phase phase_ = Phase::done;
     uint16_t context_ = 0;
     uint32_t scan_next_ = 0;

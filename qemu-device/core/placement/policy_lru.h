@@ -6,7 +6,7 @@
 
 namespace kvcpu {
 
-/* `lru`: one order, by last use. Ignores hints, and fetches nothing by itself. */
+/* `lru`: least recently used. It ignores hints, and fetches only what PINs need. */
 class LruPolicy final : public Policy {
   public:
     explicit LruPolicy(const PolicyTools &tools)

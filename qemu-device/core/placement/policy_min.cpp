@@ -20,7 +20,7 @@ void MinPolicy::restart() noexcept {
     std::fill(next_use_.begin(), next_use_.end(), never);
 }
 
-/* One queue for all blocks: a hinted block is used soon, and the oracle knows when. */
+/* One heap for all blocks: the oracle gives the next use of hinted blocks as well. */
 void MinPolicy::changed(uint32_t block) noexcept {
     const Block &b = d_.at(block);
     if (may_leave(b)) {

@@ -10,8 +10,8 @@
 namespace kvcpu {
 
 /*
- * `min`: a bound, not a policy that a device can have: an oracle says when each block is used next,
- * and the farthest leaves. In force where the host knows the future, which no guest can reach.
+ * `min`: Belady's MIN, a bound for other policies. An oracle of the host gives the next use of each
+ * block, and the block with the farthest next use is evicted. Only a simulator has the oracle.
  */
 class MinPolicy final : public Policy {
   public:

@@ -16,7 +16,7 @@ constexpr uint64_t ghosts_max = 1 << 20;
 
 }  // namespace
 
-/* An idle context makes no steps: what took longer than this was no step. */
+/* An idle context makes no steps: a longer time is not the duration of a step. */
 void NextUsePolicy::StepTime::count(uint64_t now_ns, uint64_t steps) noexcept {
     const uint64_t took = now_ns - std::exchange(last, now_ns);
     if (steps > 0 && took < step_ns_max) {
@@ -47,7 +47,7 @@ void NextUsePolicy::restart() noexcept {
 }
 
 void NextUsePolicy::changed(uint32_t block) noexcept {
-    /* A hint that asks for the block, or ends, changes nothing: what was said before is judged. */
+    /* HOT, PREFETCHABLE and the end of a hint leave the kind of a resting block as it is. */
     const Hint hint = d_.at(block).hint;
     if (hint == Hint::evictable || hint == Hint::released) {
         reuse_.mark(block, kind_of(d_.at(block)));
@@ -124,7 +124,7 @@ void NextUsePolicy::rest(uint32_t block) noexcept {
 }
 
 void NextUsePolicy::used(uint32_t block, Use use) noexcept {
-    /* What READ and WRITE do to a claimed block is part of the use that the claim is. */
+    /* READ and WRITE of a pinned block are part of the use that the PIN began. */
     if (use == Use::access && d_.at(block).claims > 0) {
         return;
     }
@@ -139,7 +139,7 @@ void NextUsePolicy::unclaimed(uint32_t block) noexcept {
     rest(block);
 }
 
-/* What is given up while it rests goes on resting as a ghost, if it can be recognized. */
+/* A block that is freed while it rests leaves a ghost, if its content is known. */
 void NextUsePolicy::forget(uint32_t block) noexcept {
     evictable_.remove(block);
     reclaimable_.remove(block);
@@ -164,7 +164,7 @@ void NextUsePolicy::sealed(uint32_t block, uint64_t content) noexcept {
     reuse_.forget(ghost_number(ghost));
 }
 
-/* True if the blocks of a cell are expected to be used before the fetch that wants a slot. */
+/* Whether the blocks of a cell are expected to be used before the block that needs a slot. */
 bool NextUsePolicy::is_sooner(uint32_t block, const Want &want) const noexcept {
     const Block &b = d_.at(want.block);
     if (want.purpose == SlotPurpose::pin || b.hint != Hint::prefetchable) {
@@ -219,7 +219,7 @@ void NextUsePolicy::begin_step(uint16_t context, uint64_t before) noexcept {
     tick();
 }
 
-/* Since the first use or step: what is learned does not depend on when that was. */
+/* The time since the first use or step, so that statistics do not depend on when that was. */
 uint64_t NextUsePolicy::elapsed_ns() noexcept {
     origin_ = std::min(origin_, d_.now);
     return d_.now - origin_;
@@ -232,7 +232,7 @@ void NextUsePolicy::tick() noexcept {
     }
 }
 
-/* A ghost is in no list but that of its age. */
+/* A ghost is only in the list of its age. */
 void NextUsePolicy::aged(uint32_t block) noexcept {
     if (block < d_.block_count()) {
         update_victims(block);
@@ -265,7 +265,7 @@ bool NextUsePolicy::work_step(uint32_t &budget, Evictions & /*evictions*/) noexc
     }
 }
 
-/* Where no steps come, blocks age with uses. */
+/* Uses age blocks as well, as a context may make no steps. */
 void NextUsePolicy::age_some() noexcept {
     tick();
     for (uint32_t i = 0; i < aged_a_use; ++i) {

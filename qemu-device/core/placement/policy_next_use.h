@@ -13,9 +13,10 @@
 namespace kvcpu {
 
 /*
- * `next-use`: one key, the step at which a block is expected to be used next. Hints say it for
- * HOT and PREFETCHABLE; for the rest it is learned (reuse.h). The farthest leaves, the nearest is
- * fetched, and nothing leaves for what is needed later than itself.
+ * `next-use`: orders blocks by one key, the step of their expected next use. HOT and PREFETCHABLE
+ * give it; for other blocks it is learned (reuse.h). The block with the farthest next use is
+ * evicted, and the block with the nearest is fetched. No block is evicted for a block that is
+ * needed later.
  */
 class NextUsePolicy final : public Policy {
   public:
@@ -48,7 +49,7 @@ class NextUsePolicy final : public Policy {
     bool work_step(uint32_t &budget, Evictions &evictions) noexcept override;
 
   private:
-    /* How long a context's steps take. */
+    /* The duration of a context's steps. */
     struct StepTime {
         uint64_t last = 0;
         uint64_t mean = 0;
@@ -73,14 +74,14 @@ class NextUsePolicy final : public Policy {
     PolicyTools t_;
     Device &d_;
     Ghosts ghosts_;
-    Reuse reuse_;                       // of blocks, and of ghosts after them
-    std::vector<uint64_t> contents_;    // by block: what it was sealed with
-    CellLists evictable_;               // in slots, UNHINTED, and may leave
-    CellLists reclaimable_;             // cached, and may be reclaimed
-    std::vector<uint32_t> tokens_max_;  // by context: of a full block
+    Reuse reuse_;                       // of blocks, followed by ghosts
+    std::vector<uint64_t> contents_;    // by block: its content at SEAL
+    CellLists evictable_;               // blocks in slots: UNHINTED, and may be evicted
+    CellLists reclaimable_;             // cached blocks that may be reclaimed
+    std::vector<uint32_t> tokens_max_;  // by context: tokens of a full block
     std::vector<StepTime> step_ns_;     // by context
     static constexpr uint64_t never = UINT64_MAX;
-    uint64_t origin_ = never;  // of elapsed_ns()
+    uint64_t origin_ = never;  // time 0 of elapsed_ns()
     uint16_t context_ = 0;
 };
 

@@ -12,16 +12,16 @@
 namespace kvcpu {
 
 /*
- * What the orders know of a block: the heap it is in. In a slot it is at most in one of victims,
- * in the slow tier in one of fetches, so both share the places.
+ * The heap that a block is in. A block in a slot is in at most one heap of victims, and a block in
+ * the slow tier in at most one heap of fetches, so both kinds share the array of places.
  */
 using QueuePlaces = IndexedHeap::Places;
 
-/* Heaps 0 to PINNED - 1 are the victims', by class. */
+/* Heaps 0 to PINNED - 1 hold victims, by class. */
 inline constexpr uint8_t fetch_heap = KVCPU_VC_PINNED;
 inline constexpr uint8_t held_fetch_heap = fetch_heap + 1;
 
-/* Blocks in slots that may leave: a heap a victim class below PINNED. */
+/* Blocks in slots that may be evicted: one heap for each victim class below PINNED. */
 class VictimQueue {
   public:
     VictimQueue(const Device &device, QueuePlaces &places) : places_(places) {
@@ -35,7 +35,7 @@ class VictimQueue {
             heap.clear();
         }
     }
-    /* The smallest key leaves first. A block that is in already is moved. */
+    /* Inserts the block, or changes its key. The smallest key is evicted first. */
     void put(uint32_t block, kvcpu_victim_class as, uint64_t first, uint64_t second) noexcept {
         if (places_[block].heap == as) {
             classes_[as].update({first, second, block});
@@ -69,8 +69,8 @@ class VictimQueue {
 };
 
 /*
- * Blocks that are not in slots and should be. Those that are held come in an order of their own:
- * they can be fetched only when they have been given back.
+ * Blocks that are to be fetched. Held blocks are in a heap of their own: they can be fetched only
+ * after their holds have been released.
  */
 class FetchQueue {
   public:
@@ -86,8 +86,8 @@ class FetchQueue {
         held_.clear();
         promotions_ = 0;
     }
-    /* The smallest rank is fetched first; within a rank, the oldest request. A block that is queued
-     * already is moved. */
+    /* Inserts the block, or changes its rank. The smallest rank is fetched first, and of one rank
+     * the oldest request. */
     void put(uint32_t block, uint64_t rank, uint64_t asked, bool promotion) noexcept {
         const HeapKey key = {rank, asked, block};
         const Block &b = d_.at(block);
@@ -127,9 +127,9 @@ class FetchQueue {
     [[nodiscard]] uint32_t first_held() const noexcept {
         return held_.empty() ? no_block : held_.top().block;
     }
-    /* Of those that can be fetched. */
+    /* The next block that can be fetched. */
     [[nodiscard]] uint32_t size() const noexcept { return heap_.size(); }
-    /* Those of them that a score asked for, and no hint. */
+    /* The number of blocks that are to be fetched for their score, not for a hint. */
     [[nodiscard]] uint32_t promotions() const noexcept { return promotions_; }
     void warm_cache(uint32_t block) const noexcept {
         if (places_[block].heap == fetch_heap) {

@@ -28,14 +28,14 @@ bool Quotas::allows(uint16_t context, uint32_t min) const noexcept {
 void Quotas::set(uint16_t context, uint32_t min, uint32_t max) noexcept {
     d_.contexts[context].slots_min = min;
     d_.contexts[context].slots_max = max;
-    /* What is parked by then must be found again: it stays in use until a reset. */
+    /* Quotas stay in use until a reset, as blocks may be parked from now on. */
     if (!in_use_ && (min > 0 || max < d_.slot_count)) {
         in_use_ = true;
         take_all_in();
     }
 }
 
-/* Without quotas no list was kept, so the order of last use is not known. */
+/* No list is kept without quotas, so the blocks are not in the order of last use. */
 void Quotas::take_all_in() noexcept {
     for (uint32_t block = 0; block < d_.block_count(); ++block) {
         update(block);

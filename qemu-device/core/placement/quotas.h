@@ -12,10 +12,10 @@
 namespace kvcpu {
 
 /*
- * Minima and maxima of slots: section 21 of the specification. Policies know nothing of them. A
- * block that a policy would take, and that its context's minimum protects, is *parked*: it is in no
- * order any more until its context uses more, or something is done to it. A fetch that its
- * context's maximum forbids is parked likewise, until the context uses less or has one to give.
+ * Minima and maxima of slots: "Quotas" in the specification. Policies do not know quotas. A block
+ * that a policy chooses, but that its context's minimum protects, is *parked*: it is in no queue of
+ * the policy until its context uses more slots, or the block changes. A fetch that its context's
+ * maximum forbids is parked as well, until the context uses fewer slots or has a victim of its own.
  * So no unavailable block is examined twice, and a context without a quota costs nothing.
  *
  * unpark_*() only return the block to put back; the caller then calls Placement::changed().
@@ -24,21 +24,21 @@ class Quotas {
   public:
     explicit Quotas(Device &device);
 
-    /* Contexts and blocks begin anew with it, without quota and not parked. */
+    /* The caller also clears contexts and blocks: no quota is set, and no block is parked. */
     void clear() noexcept;
-    /* Some context has one, or had since the last reset. */
+    /* Whether a context has had a quota since the last reset. */
     [[nodiscard]] bool in_use() const noexcept { return in_use_; }
-    /* The minima of all contexts fit together. */
+    /* Whether the sum of all minima, with this one, is at most the number of slots. */
     [[nodiscard]] bool allows(uint16_t context, uint32_t min) const noexcept;
     void set(uint16_t context, uint32_t min, uint32_t max) noexcept;
 
-    /* Anything of the block may have changed. */
+    /* Must be called after any change of the block. */
     void changed(uint32_t block) noexcept {
         if (in_use_) {
             update(block);
         }
     }
-    /* Before its rank, slot or owner changes; changed() follows. */
+    /* Must be called before a change of its rank, slot or owner. A call of changed() follows. */
     void forget(uint32_t block) noexcept {
         if (in_use_) {
             take_out(block);
@@ -48,11 +48,11 @@ class Quotas {
     [[nodiscard]] bool is_at_maximum(uint16_t context) const noexcept {
         return d_.contexts[context].slots_used >= d_.contexts[context].slots_max;
     }
-    /* As above, counting the slots that are being evicted as in use. */
+    /* The same, with slots in EVICTING counted as used. */
     [[nodiscard]] bool must_evict(uint16_t context) const noexcept {
         return staying(context) >= d_.contexts[context].slots_max;
     }
-    /* True if a minimum protects the block from the context that wants its slot. */
+    /* Whether a minimum protects the block from the context that needs a slot. */
     [[nodiscard]] bool protects(uint32_t block, uint16_t wanted_by) const noexcept {
         const uint16_t owner = d_.at(block).owner;
         return owner != wanted_by && staying(owner) <= d_.contexts[owner].slots_min;
@@ -60,17 +60,18 @@ class Quotas {
 
     void park_victim(uint32_t block) noexcept;
     void park_fetch(uint32_t block) noexcept;
-    /* So many of them are worth another look, as the context uses more than its minimum. */
+    /* How many parked victims of the context may be evicted, as it uses more than its minimum. */
     [[nodiscard]] uint32_t to_spare(uint16_t context) const noexcept {
         const uint32_t stay = staying(context);
         return stay - std::min(stay, d_.contexts[context].slots_min);
     }
     /* The block that was parked first, or no_block. */
     uint32_t unpark_victim(uint16_t context) noexcept;
-    /* And which fetch, as it uses less than its maximum, or has a slot to give. */
+    /* The first parked fetch of the context, if it is below its maximum or has a victim of its own.
+     */
     uint32_t unpark_fetch(uint16_t context) noexcept;
 
-    /* The context's blocks that may leave, from the one that was used longest ago on. */
+    /* The context's blocks that may be evicted, least recently used first. */
     [[nodiscard]] uint32_t first_of(uint16_t context) const noexcept {
         return block_in(own_.front(context));
     }
@@ -91,9 +92,9 @@ class Quotas {
 
     Device &d_;
     bool in_use_ = false;
-    IndexLists own_;                 // slots, a list a context
-    IndexLists victims_;             // slots of parked blocks, a list a context
-    IndexLists fetches_;             // blocks, a list a context
+    IndexLists own_;                 // slots, one list per context
+    IndexLists victims_;             // slots of parked blocks, one list per context
+    IndexLists fetches_;             // parked fetches: blocks, one list per context
     std::vector<uint32_t> in_slot_;  // by slot, of those in own_ and victims_
 };
 

@@ -13,7 +13,7 @@ namespace kvcpu {
 
 /*
  * Cached blocks that may be reclaimed, in three classes: released blocks, unhinted blocks, and
- * blocks that a hint wants. Within a class the block whose use ended first comes first.
+ * blocks with HOT or PREFETCHABLE. Within a class the block whose use ended first comes first.
  */
 class ReclaimQueue {
   public:
@@ -23,9 +23,9 @@ class ReclaimQueue {
         : lists_(device.block_count(), 3), in_(device.block_count()) {}
 
     void clear() noexcept { lists_.clear(); }
-    /* A use of it ends now, or it changes owner; changed() follows. */
+    /* A use of the block ends, or the block changes owner. A call of changed() follows. */
     void remove(uint32_t block) noexcept { lists_.remove(block); }
-    /* `hints` says whether the policy in force listens to them. */
+    /* `hints`: whether the current policy uses hints. */
     void changed(uint32_t block, const Block &b, bool hints) noexcept {
         if (!may_be_reclaimed(b)) {
             lists_.remove(block);

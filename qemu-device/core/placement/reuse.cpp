@@ -21,14 +21,13 @@ constexpr uint64_t first_width = 16;
 constexpr uint64_t learn_every_uses = 1024;
 constexpr uint64_t fade_at_hits = 1 << 16;
 constexpr uint64_t fade_at_exposure = uint64_t{1} << 56;
-/* A cell's counts are smoothed over so many neighbours in age on either side. */
+/* The counts of a cell are smoothed over this many neighbours in age on either side. */
 constexpr unsigned smooth_over = 3;
-/* So many uses of all of its kind and age count in each cell. */
+/* The weight, in uses, of all blocks of a cell's kind and age in its own counts. */
 constexpr uint64_t prior_hits = 2;
-/* Of so many blocks of any kind that reach an age, one is used in it: before anything was learned.
- */
+/* The prior: of this many blocks of any kind that reach an age, one is used at that age. */
 constexpr uint64_t prior_passages = 16;
-/* Of blocks that are said not to be used, so many times fewer. */
+/* The divisor of the prior for blocks that a hint says will not be used. */
 constexpr uint64_t doubt = 64;
 constexpr unsigned count_bits = 16;
 
@@ -42,7 +41,7 @@ constexpr uint64_t bucket_end(unsigned bucket) {
 constexpr uint64_t bucket_width(unsigned bucket) {
     return bucket_end(bucket) - (bucket == 0 ? 0 : bucket_end(bucket - 1));
 }
-/* Widths are powers of two; which ones. */
+/* The logarithm of a bucket's width, which is a power of two. */
 constexpr auto width_bits = [] {
     std::array<uint8_t, Reuse::buckets> bits{};
     for (unsigned bucket = 0; bucket < Reuse::buckets; ++bucket) {
@@ -70,12 +69,12 @@ static_assert(bucket_of(15) == 0 && bucket_of(16) == 1 && bucket_of(23) == 1);
 static_assert(bucket_of(24) == 2 && bucket_of(31) == 2 && bucket_of(32) == 3);
 static_assert(bucket_of(1000000) == bucket_of(bucket_end(bucket_of(1000000)) - 1));
 
-/* Blocks may change bucket this much late. */
+/* The most ticks by which a block may change its bucket late. */
 constexpr uint64_t aging_interval(unsigned bucket) {
     return std::max<uint64_t>(bucket_width(bucket) / 8, 1);
 }
 
-/* Uses: 1, 2, 3 to 7, 8 to 15, 16 to 31, more. */
+/* Classes of use counts: 1, 2, 3 to 7, 8 to 15, 16 to 31, more. */
 constexpr unsigned class_of(unsigned uses, Reuse::Kind kind) {
     const unsigned by_uses =
         uses < 3 ? std::max(uses, 1U)
@@ -89,16 +88,16 @@ constexpr bool is_said_to_be_over(unsigned in_class) {
     return in_class % Reuse::kinds >= static_cast<unsigned>(Reuse::Kind::evictable);
 }
 
-/* What keeping a block for a while brings, given that it has not been used before. */
+/* The result of keeping a block for some time, if it is not used before. */
 struct Stay {
-    uint64_t hits = 0;   // chance of a use, in units of `certain`
-    Wide time = 0;       // ticks it takes, in the same units
-    uint64_t alive = 0;  // chance that it ends unused
+    uint64_t hits = 0;   // probability of a use, in units of `certain`
+    Wide time = 0;       // expected ticks, in the same units
+    uint64_t alive = 0;  // probability that the time ends without a use
 
     [[nodiscard]] uint64_t density() const {
         return static_cast<uint64_t>((Wide{hits} << density_bits) / std::max<Wide>(time, 1));
     }
-    /* And then for that while, if it is still unused. */
+    /* Extends the stay by another one, for a block that is not used in the first. */
     void go_on(const Stay &next) {
         hits += static_cast<uint64_t>(Wide{alive} * next.hits >> chance_bits);
         time += Wide{alive} * next.time >> chance_bits;
@@ -106,7 +105,7 @@ struct Stay {
     }
 };
 
-/* One bucket's time, at so many uses a tick. */
+/* A stay for one bucket's time, at a rate of uses per tick. */
 Stay stay_in(unsigned bucket, uint64_t hazard) {
     const uint64_t width = bucket_width(bucket);
     const Wide expected = std::min(Wide{hazard} * width, Wide{16} << hazard_bits);
@@ -130,7 +129,7 @@ void Reuse::clear() noexcept {
     looked_at_.fill(0);
     now_ = uses_ = nothing_due_before_ = 0;
     aging_cell_ = cells;
-    /* By age, as it will be while nothing is learned, but for what is said of blocks. */
+    /* The initial order: by age, and by kind. */
     for (unsigned i = 0; i < cells; ++i) {
         order_[i] = static_cast<uint16_t>(i % classes * buckets + (buckets - 1 - i / classes));
     }
@@ -220,7 +219,7 @@ uint32_t Reuse::age_one() noexcept {
     if (now_ < nothing_due_before_) {
         return IndexLists::none;
     }
-    /* Cells of an age follow each other here, so that an age that is not due is passed at once. */
+    /* Cells of one age are adjacent, so that an age that is not due is skipped at once. */
     for (; aging_cell_ < classes * (buckets - 1); ++aging_cell_) {
         const unsigned bucket = aging_cell_ / classes;
         const unsigned in_class = aging_cell_ % classes;
@@ -289,8 +288,8 @@ void Reuse::learn() noexcept {
 }
 
 /*
- * Ages are as long as they are old: chances of neighbours are alike where uses a tick are not. Of a
- * bucket's passages so many parts count, by how far it is from where they count.
+ * The width of a bucket is in proportion to its age, so neighbours have similar probabilities of a
+ * use, but not similar rates per tick. The weight of a neighbour falls with its distance.
  */
 Reuse::PassagesByAge Reuse::smoothed(const Cell *of_class) noexcept {
     PassagesByAge sums{};
@@ -317,7 +316,7 @@ Reuse::PassagesByAge Reuse::smoothed(const Cell *of_class) noexcept {
 }
 
 void Reuse::learn_class(unsigned in_class, const PassagesByAge &of_kind) noexcept {
-    std::array<Stay, buckets> stays{}; /* those that are to follow, next one last */
+    std::array<Stay, buckets> stays{}; /* of the later ages, the next age last */
     std::array<uint64_t, buckets> densities{};
     unsigned depth = 0;
     const Wide one = Wide{1} << count_bits;
@@ -332,7 +331,7 @@ void Reuse::learn_class(unsigned in_class, const PassagesByAge &of_kind) noexcep
         const Wide hazard = ((cell.hits << hazard_bits) / (cell.all + 1)) >> width_bits[bucket];
         Stay stay =
             stay_in(bucket, static_cast<uint64_t>(std::min(hazard, Wide{1} << hazard_bits)));
-        /* It is worth staying on as long as what follows is denser. */
+        /* The stay is extended as long as the next one is denser. */
         uint64_t density = stay.density();
         while (depth > 0 && densities[depth - 1] > density) {
             stay.go_on(stays[--depth]);
@@ -345,7 +344,8 @@ void Reuse::learn_class(unsigned in_class, const PassagesByAge &of_kind) noexcep
 }
 
 void Reuse::sort() noexcept {
-    /* From the order before, which is nearly this one. Of equals the oldest leave first. */
+    /* An insertion sort, as the previous order is nearly right. Of equal cells the oldest is first.
+     */
     const auto precedes = [this](unsigned a, unsigned b) {
         if (density_[a] != density_[b]) {
             return density_[a] < density_[b];

@@ -12,21 +12,21 @@
 namespace kvcpu {
 
 /*
- * When blocks are used again, by what is known of them: how often they were used, whether they are
- * the end of a prompt, and how long ago the last use ended. Every block that is not in use is in
- * the cell of its class and age, wherever it lies: those that left the fast tier go on counting, as
- * those that stayed are no fair sample.
+ * Statistics of reuse, by three properties of a block: its number of uses, whether it is the end of
+ * a prompt, and the time since its last use. A block that is not in use *rests*: it is in the cell
+ * of its class and age. This holds in both tiers, as the blocks of the fast tier alone would be a
+ * biased sample.
  *
- * A cell's *density* is the largest number of uses in a unit of time that can be had by keeping a
- * block of the cell for some while from now on (an index of Gittins' kind); its inverse is the wait
- * that is expected. Keeping the densest blocks gives the most hits per slot.
+ * The *density* of a cell is the largest rate of uses that keeping a block of the cell can give,
+ * over all times for which it may be kept (a Gittins index). Its inverse is the expected time to
+ * the next use. Keeping the densest blocks gives the most hits per slot.
  *
- * A cell's counts are halved when there are many, so that the past fades. All in integers: every
- * compiler and machine decides alike.
+ * The counts of a cell are halved when they are large, so that old observations fade. All
+ * arithmetic is in integers, so that results are equal on every machine.
  */
 class Reuse {
   public:
-    /* What is said of a block beside its uses. A cell's hits decide what each is worth. */
+    /* Properties of a block beside its uses. The hits of cells show the value of each. */
     enum class Kind : uint8_t { body, tail, evictable, released };
     static constexpr unsigned kinds = 4;
     /* Products of counts, times and fractions exceed 64 bits. */
@@ -44,24 +44,24 @@ class Reuse {
 
     /* A use of the block has ended. */
     void rest(uint32_t block, Kind kind) noexcept;
-    /* Something new is said of a block that rests. */
+    /* Changes the kind of a resting block. */
     void mark(uint32_t block, Kind kind) noexcept;
-    /* It is used; counts it if it rested. */
+    /* A use of the block begins. It is counted if the block rested. */
     void use(uint32_t block) noexcept;
-    /* It is gone, or changes owner: neither use nor rest count. */
+    /* The block is freed or changes owner. Neither a use nor a rest is counted. */
     void forget(uint32_t block) noexcept;
-    /* `heir` rests from now on in the place of a block that rests; what was known of it counts. */
+    /* `heir` replaces a resting block, and takes over its history. */
     void bequeath(uint32_t block, uint32_t heir) noexcept;
-    /* It is a block that had been given up after so many uses. */
+    /* Restores the number of uses of a block that had been freed. */
     void recall(uint32_t block, uint8_t uses) noexcept { of_[block].uses = uses; }
     [[nodiscard]] uint8_t uses(uint32_t block) const noexcept { return of_[block].uses; }
 
-    /* It is so late. Returns true if that has changed the order of cells. */
+    /* Advances the time. Returns true if the order of cells has changed. */
     bool advance(uint64_t now_ns) noexcept;
-    /* Puts a block that has aged into its next cell; returns it, or IndexLists::none. */
+    /* Moves one block that has aged to its next cell. Returns the block, or IndexLists::none. */
     uint32_t age_one() noexcept;
 
-    /* What use() and rest() will touch comes nearer, in two steps. */
+    /* Prefetches what use() and rest() access into the CPU cache, in two steps. */
     void warm_cache(uint32_t block) const noexcept {
         __builtin_prefetch(&of_[block], 1);
         by_age_.warm_cache(block);
@@ -71,14 +71,14 @@ class Reuse {
     [[nodiscard]] bool rests(uint32_t block) const noexcept {
         return of_[block].bucket != no_bucket;
     }
-    /* Of a block that rests. */
+    /* The cell of a resting block. */
     [[nodiscard]] unsigned cell(uint32_t block) const noexcept {
         return unsigned{of_[block].in_class} * buckets + of_[block].bucket;
     }
-    /* Cells by density, least first. Changes in advance() alone. */
+    /* Cells by density, lowest first. Only advance() changes the order. */
     [[nodiscard]] unsigned cell_of_rank(unsigned rank) const noexcept { return order_[rank]; }
     [[nodiscard]] unsigned rank(unsigned cell) const noexcept { return rank_[cell]; }
-    /* Until the next use of a block of the cell, if it is worth keeping. */
+    /* The expected time to the next use of a block of the cell. */
     [[nodiscard]] uint64_t expected_wait_ns(unsigned cell) const noexcept {
         return (UINT64_MAX >> 1) / (density_[cell] + 1);
     }
@@ -108,7 +108,7 @@ class Reuse {
     void count(Cell &cell) const noexcept;
     void fade() noexcept;
     void learn() noexcept;
-    /* Blocks that reached an age, and were used in it, or not. */
+    /* The number of blocks that reached an age, and of those that were used at that age. */
     struct Passages {
         Wide hits = 0;
         Wide all = 0;
@@ -119,13 +119,13 @@ class Reuse {
     void sort() noexcept;
 
     std::vector<Entry> of_;
-    IndexLists by_age_;  // a list a cell, in the order of `since`
+    IndexLists by_age_;  // one list per cell, in the order of `since`
     std::array<Cell, cells> cells_{};
     std::array<uint64_t, cells> density_{};
     std::array<uint16_t, cells> order_{};
     std::array<uint16_t, cells> rank_{};
-    std::array<uint64_t, buckets> looked_at_{};  // tick at which its blocks were made to age
-    uint64_t nothing_due_before_ = 0;            // tick until which no block need be looked at
+    std::array<uint64_t, buckets> looked_at_{};  // tick at which its blocks were last aged
+    uint64_t nothing_due_before_ = 0;            // no block ages before this tick
     uint64_t now_ = 0;
     uint64_t uses_ = 0;  // since learn()
     unsigned aging_cell_ = 0;

@@ -11,7 +11,7 @@
 
 namespace kvcpu {
 
-/* What the score says of a block. Odd thresholds can make it both. */
+/* The verdict of the score on a block. With some thresholds it can be both. */
 struct Verdict {
     bool demote = false;
     bool promote = false;
@@ -32,15 +32,15 @@ struct Weights {
 
 /*
  * The published placement score, P = (w_r R + w_f F + w_s S + w_d D) mod 2^16; the
- * specification's section 11 says what R, F, S and D are.
+ * specification defines R, F, S and D ("Placement").
  *
- * With age the verdict on a block changes at few steps. A row for each (F, D), filled at its first
- * use, knows the next of them, so that a step looks at those blocks alone.
+ * The verdict on a block changes at few ages. A row for each (F, D), filled at its first use, has
+ * the next such age, so that a step examines only the blocks whose verdict changes.
  */
 class Score {
   public:
     static constexpr uint64_t never = UINT64_MAX;
-    static constexpr uint64_t age_max = 255;  // nothing changes beyond
+    static constexpr uint64_t age_max = 255;  // the score is constant above
 
     Score();
 
@@ -52,7 +52,7 @@ class Score {
     [[nodiscard]] Verdict verdict(const Block &block, const Context &context) const noexcept {
         return verdict(value(block, context));
     }
-    /* Steps from now until the verdict changes if nothing but steps happens, or `never`. */
+    /* The number of steps until the verdict on an unused block changes, or `never`. */
     [[nodiscard]] uint64_t steps_to_change(const Block &block, const Context &context) noexcept;
 
   private:

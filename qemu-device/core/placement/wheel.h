@@ -10,8 +10,9 @@
 namespace kvcpu {
 
 /*
- * When which block is to be looked at: a timing wheel a context, turned by its clock. What lies
- * further ahead than a wheel reaches is examined once a revolution, and put back.
+ * The times at which blocks are to be examined: one timing wheel per context, advanced by its
+ * clock. A block whose time is further ahead than the wheel reaches is examined once a revolution,
+ * and put back.
  */
 class Wheel {
   public:
@@ -27,7 +28,8 @@ class Wheel {
         }
     }
 
-    // The block is looked at in its context's next STEP, even one that does not advance the clock.
+    // Has the block examined in its context's next STEP, even if that STEP does not advance the
+    // clock.
     void at_next_step(uint32_t block) noexcept {
         Block &b = d_.at(block);
         if (!b.due) {
@@ -35,14 +37,15 @@ class Wheel {
             rings_.push_back(due_list(b.owner), block);
         }
     }
-    // It is looked at when the clock reaches this; one that is past means the next there is.
+    // Has the block examined when the clock reaches `at`, or at the next STEP if `at` is in the
+    // past.
     void set(uint32_t block, uint64_t clock) noexcept {
         d_.at(block).due = false;
         const uint64_t next = d_.context_of(block).clock + 1;
         const uint64_t due = std::clamp(clock, next, next + reach - 1);
         rings_.push_back(list(d_.at(block).owner, due % reach), block);
     }
-    // To be called before the block changes owner, too.
+    // Removes the block. Must also be called before the block changes owner.
     void forget(uint32_t block) noexcept {
         d_.at(block).due = false;
         rings_.remove(block);
@@ -51,7 +54,7 @@ class Wheel {
     void warm_cache(uint32_t block) const noexcept { rings_.warm_cache(block); }
     void warm_cache_deep(uint32_t block) const noexcept { rings_.warm_neighbours(block); }
 
-    // Collects what came due when the clock went from `before` to its present value.
+    // Collects the blocks that are due after the clock has advanced from `before`.
     void advance(uint16_t context, uint64_t before) noexcept {
         const uint64_t after = d_.contexts[context].clock;
         const uint64_t steps = std::min(after - before, uint64_t{reach});
@@ -59,7 +62,7 @@ class Wheel {
             rings_.splice(list(context, clock % reach), due_list(context));
         }
     }
-    // Takes one of what was collected, or returns no_block.
+    // Removes and returns one of the collected blocks, or no_block.
     uint32_t take_due(uint16_t context) noexcept {
         const uint32_t block = rings_.front(due_list(context));
         if (block != IndexLists::none) {

@@ -11,7 +11,7 @@
 
 namespace kvcpu {
 
-/* Memory that a context's READ and WRITE may name: section 16 of the specification. */
+/* The registered buffers of all contexts: "Buffers" in the specification. */
 class Buffers {
   public:
     explicit Buffers(Device &device)
@@ -26,7 +26,7 @@ class Buffers {
     [[nodiscard]] uint32_t count(uint16_t context) const noexcept;
 
     enum class Direction : uint8_t { to_buffer, from_buffer };
-    /* `where` as ADDR of an entry has it. */
+    /* `where` is the ADDR word of an entry. */
     [[nodiscard]] kvcpu_status check(uint16_t context, uint64_t where,
                                      uint64_t bytes) const noexcept;
     kvcpu_dma_result copy(uint16_t context, uint64_t where, uint8_t *block_bytes, uint64_t bytes,
@@ -34,12 +34,12 @@ class Buffers {
 
   private:
     struct Buffer {
-        uint64_t bytes = 0;  // 0: there is none
+        uint64_t bytes = 0;  // 0: the buffer does not exist
         uint64_t table = 0;
-        uint32_t offset = 0;  // of its first byte in its first page
+        uint32_t offset = 0;  // offset of the first byte in the first page
     };
 
-    static constexpr uint32_t table_words = 64;  // of a table that are read at once
+    static constexpr uint32_t table_words = 64;  // words of a page table that are read at once
 
     [[nodiscard]] Buffer &at(uint16_t context, uint64_t number) noexcept {
         return buffers_[context * size_t{KVCPU_BUFFERS_MAX} + number];
@@ -47,7 +47,7 @@ class Buffers {
     [[nodiscard]] const Buffer &at(uint16_t context, uint64_t number) const noexcept {
         return buffers_[context * size_t{KVCPU_BUFFERS_MAX} + number];
     }
-    /* Bus addresses of pages; DMA_FAULT also where one cannot be a page's. */
+    /* Reads bus addresses of pages; DMA_FAULT also for an address that no page can have. */
     kvcpu_dma_result read_table(const Buffer &buffer, uint64_t first, uint32_t count,
                                 uint64_t *pages) const noexcept;
 
@@ -55,7 +55,7 @@ class Buffers {
     std::vector<Buffer> buffers_;
 };
 
-/* As a command's status. */
+/* Converts to the status of a command. */
 [[nodiscard]] constexpr kvcpu_status status_of(kvcpu_dma_result result) noexcept {
     switch (result) {
         case KVCPU_DMA_OK:

@@ -11,7 +11,7 @@
 
 namespace kvcpu {
 
-/* A command's words, taken apart, and the way it came. */
+/* The decoded words of a command, and where its completion goes. */
 struct Command {
     uint16_t opcode = 0;
     uint16_t flags = 0;
@@ -25,7 +25,7 @@ struct Command {
     uint64_t meta = 0;
     CompletionTarget completion;
 
-    /* From the window, and from an entry of a ring. */
+    /* Decodes the command window, and an entry of a ring. */
     [[nodiscard]] static Command from(const RegisterValues &registers) noexcept;
     [[nodiscard]] static Command from(const Entry &entry, uint16_t ring) noexcept;
 
@@ -37,7 +37,8 @@ struct Command {
                 .count = count,
                 .arg = arg};
     }
-    /* An entry of a process's ring: it names no context, no bus address, no admin command. */
+    /* A command of a process's ring: it may name no context, no bus address and no admin command.
+     */
     [[nodiscard]] bool is_users() const noexcept {
         return completion.via != via_window && completion.via != 0;
     }
@@ -52,7 +53,7 @@ struct Command {
 [[nodiscard]] constexpr bool is_hint(uint16_t opcode) noexcept {
     return opcode >= KVCPU_OP_STEP && opcode <= KVCPU_OP_CLEAR;
 }
-/* The flags that an opcode takes, F_COMPLETE aside. */
+/* The valid flags of an opcode, except F_COMPLETE. */
 [[nodiscard]] constexpr uint16_t flags_of(uint16_t opcode) noexcept {
     switch (opcode) {
         case KVCPU_OP_ALLOC:

@@ -18,15 +18,15 @@ struct Completion {
 };
 
 /*
- * Where commands that had to wait tell their end: the completion FIFO of the window, or the
- * completion ring they came by. A command reserves its place before it may wait, so that its
- * completion always finds one.
+ * Delivers the completions of pending commands, to the completion FIFO of the command window or to
+ * the completion ring of the command's context. A command reserves a place before it becomes
+ * pending, so its completion always has one.
  */
 class Completions {
   public:
     Completions(Device &device, QueuePairs &pairs) : d_(device), pairs_(pairs) {}
 
-    /* How many can wait, all ways together. */
+    /* The most commands that can be pending in the device. */
     [[nodiscard]] static uint32_t places(const Device &device) noexcept {
         return KVCPU_PENDING_MAX +
                static_cast<uint32_t>(device.contexts.size()) * KVCPU_CONTEXT_PENDING_MAX;
@@ -61,7 +61,7 @@ class Completions {
     [[nodiscard]] Completion oldest() const noexcept {
         return count_ == 0 ? Completion{} : fifo_[first_];
     }
-    /* There is one. */
+    /* The FIFO has a completion. */
     void pop() noexcept {
         first_ = (first_ + 1) % static_cast<uint32_t>(fifo_.size());
         --count_;

@@ -25,7 +25,7 @@ bool EventQueue::is_described() const noexcept {
            is_queue_address(d_.registers[Reg::EVQ_ADDR]);
 }
 
-/* Its memory is zero, so another zero shows only whether it can be written. */
+/* The driver provides zeroed memory. This write only checks that the memory can be written. */
 bool EventQueue::enable() noexcept {
     constexpr uint64_t zero = 0;
     address_ = d_.registers[Reg::EVQ_ADDR];

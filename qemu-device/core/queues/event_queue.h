@@ -20,22 +20,22 @@ class EventQueue {
 
     void clear() noexcept;
 
-    /* From EVQ_*: whether they describe a queue, and the attempt to enable it. */
+    /* Whether EVQ_* describe a valid queue, and the attempt to enable it. */
     [[nodiscard]] bool is_described() const noexcept;
     bool enable() noexcept;
     void disable() noexcept { is_on_ = false; }
-    /* EVQ_HEAD; false for a value that cannot be. */
+    /* A write of EVQ_HEAD. False if the value is invalid. */
     bool advance_head(uint64_t head) noexcept;
 
-    /* Asks for a held block; once, until its holders have answered. */
+    /* Sends REVOKE for a held block, once until its holders have answered. */
     void revoke(uint32_t block, kvcpu_revoke_reason reason) noexcept;
     void stopped(uint16_t context, kvcpu_ring_state why, uint64_t sq_head) noexcept;
-    /* The ring runs again, or is gone. */
+    /* Removes a pending STOPPED record: the ring is running again, or is closed. */
     void forget_stop(uint16_t context) noexcept { waiting_.remove(node_of(context)); }
     /* The first block that was reclaimed from a context since it last acknowledged all. */
     void reclaimed(uint16_t context, uint32_t block) noexcept;
 
-    /* Writes the waiting records while the queue has space. */
+    /* Writes pending records as long as the queue has space. */
     void pump() noexcept;
 
   private:
@@ -55,7 +55,7 @@ class EventQueue {
     bool store(uint64_t offset, const uint64_t *words, uint32_t count) noexcept;
 
     Device &d_;
-    IndexLists waiting_;  // blocks, contexts that stopped, contexts that lost blocks: one list
+    IndexLists waiting_;  // one list of blocks, stopped contexts and contexts with reclaimed blocks
     std::vector<Stop> stops_;
     std::vector<uint32_t> reclaim_;  // by context: the first block
     bool is_on_ = false;

@@ -80,7 +80,7 @@ bool QueuePairs::advance_head(uint16_t context, uint64_t head) noexcept {
     }
     pair.taken = head;
     if (pair.taken == pair.written) {
-        pair.unsignalled = 0; /* all of them were seen */
+        pair.unsignalled = 0; /* the guest has consumed all completions */
         set_signal(pair, KVCPU_TIMER_OFF);
     }
     return true;

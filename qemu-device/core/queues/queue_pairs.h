@@ -12,14 +12,14 @@
 
 namespace kvcpu {
 
-/* What raises a context's vector: section 20 of the specification. */
+/* Interrupt coalescing settings of a context: "Interrupts" in the specification. */
 struct Coalescing {
     uint32_t count = 0;
     uint32_t vector = 0;
     uint64_t ns = 0;
 };
 
-/* Where a queue pair lies, as OPEN or the admin registers say. */
+/* The addresses and sizes of a queue pair, from OPEN or the admin registers. */
 struct QueueSetup {
     uint64_t sq_address = 0;
     uint64_t cq_address = 0;
@@ -35,24 +35,24 @@ struct QueueSetup {
 using Entry = std::array<uint64_t, KVCPU_ENTRY_WORDS>;
 
 /*
- * A submission and a completion ring, as the device sees them. What it knows of them is here, and
- * never read back from memory that a process can write.
+ * The device's state of a submission ring and a completion ring. The device never reads it back
+ * from memory that a process can write.
  */
 struct QueuePair {
     kvcpu_ring_state state = KVCPU_RS_NO_RING;
-    kvcpu_ring_state fault = KVCPU_RS_RUNNING;  // a reason to stop, not yet acted on
+    kvcpu_ring_state fault = KVCPU_RS_RUNNING;  // a reason to stop that is still to be handled
     bool paused = false;
     QueueSetup setup;
 
-    uint64_t head = 0;  // entries done with
+    uint64_t head = 0;  // entries consumed
     uint64_t tail = 0;  // published by the guest
     uint64_t failed = 0;
     uint32_t waiting = 0;              // commands
     std::array<uint64_t, 3> stored{};  // the header as it was last written
 
     uint64_t written = 0;   // completions
-    uint64_t taken = 0;     // of those, by the guest
-    uint32_t reserved = 0;  // for commands under way
+    uint64_t taken = 0;     // of those: consumed by the guest
+    uint32_t reserved = 0;  // for pending commands
 
     uint64_t unsignalled = 0;  // completions written since the vector was raised
     uint64_t signal_ns = KVCPU_TIMER_OFF;
@@ -68,7 +68,7 @@ struct QueuePair {
 /*
  * All queue pairs, the admin ring's as context 0's: their memory, indices, place in the
  * scheduler's queue, and interrupts.
- * What entries mean is not known here.
+ * This class does not decode entries.
  */
 class QueuePairs {
   public:
@@ -79,37 +79,37 @@ class QueuePairs {
         return pairs_[context];
     }
 
-    /* Writes the header, and looks whether the submission ring can be read. */
+    /* Opens a queue pair: writes its header, and checks that the submission ring can be read. */
     kvcpu_dma_result open(uint16_t context, const QueueSetup &setup) noexcept;
-    /* The device touches its memory no more. */
+    /* Closes a queue pair. The device does not access its memory any more. */
     void close(uint16_t context) noexcept;
     void coalesce(uint16_t context, const Coalescing &coalescing) noexcept;
 
-    /* Doorbells; false for a value that cannot be. */
+    /* Doorbell writes. False if the value is invalid. */
     bool advance_tail(uint16_t context, uint64_t tail) noexcept;
     bool advance_head(uint16_t context, uint64_t head) noexcept;
 
-    /* The scheduler takes entries through these. */
+    /* The scheduler consumes entries by these functions. */
     [[nodiscard]] uint32_t available(uint16_t context) const noexcept {
         return static_cast<uint32_t>(pairs_[context].tail - pairs_[context].head);
     }
-    /* Copies entries from the head on, as far as they lie in a row; 0 on a fault. */
+    /* Copies entries from the head on, up to the end of the ring's memory; 0 on a fault. */
     uint32_t fetch(uint16_t context, Entry *to, uint32_t limit) noexcept;
     void consume(uint16_t context) noexcept { ++pairs_[context].head; }
-    /* Something that the header shows has changed. */
+    /* Marks the header as changed. */
     void header_is_due(uint16_t context) noexcept { changed_.insert(context); }
-    /* A place for the completion of the command that is about to begin; false: the ring pauses. */
+    /* Reserves a place for the completion of the next command. False: the ring pauses. */
     bool reserve_completion(uint16_t context) noexcept;
-    /* The command has ended, and whatever it reserved is used or given back. */
+    /* Ends a command: its reserved place is used or released. */
     void finish(uint16_t context, const CompletionTarget &completion,
                 const Result &result) noexcept;
-    /* A command is to wait; false if too many do. */
+    /* Makes a command pending. False if too many are. */
     bool begin_wait(uint16_t context) noexcept;
     void end_wait(uint16_t context) noexcept { --pairs_[context].waiting; }
 
-    /* The ring is to stop: something is wrong that was noticed in the middle of other things. */
+    /* Requests a stop of the ring, for an error that was found during other work. */
     void fail(uint16_t context, kvcpu_ring_state reason) noexcept;
-    /* The next ring that is to stop, or none. */
+    /* The next ring with a requested stop, or none. */
     [[nodiscard]] uint32_t next_faulty() const noexcept { return faulty_.first(); }
     /* Removes the ring from the scheduler's queues and stores its header once more. */
     void stop(uint16_t context) noexcept;
@@ -120,7 +120,7 @@ class QueuePairs {
     void enqueue(uint16_t context) noexcept {
         slice_lists_.push_back(context == 0 ? urgent : ready, context);
     }
-    /* After one that was used up: the admin ring, too, waits behind the others. */
+    /* Enqueues the ring after a slice that it used up: here the admin ring has no precedence. */
     void enqueue_again(uint16_t context) noexcept { slice_lists_.push_back(ready, context); }
     void enqueue_later(uint16_t context) noexcept;
     void dequeue(uint16_t context) noexcept { slice_lists_.remove(context); }
@@ -133,7 +133,7 @@ class QueuePairs {
         return slice_lists_.front(ready) != IndexLists::none ||
                slice_lists_.front(urgent) != IndexLists::none;
     }
-    /* The ring to serve next: the admin ring comes before all others. */
+    /* The next ring to serve. The admin ring has precedence. */
     [[nodiscard]] uint16_t next_ready() const noexcept {
         return static_cast<uint16_t>(
             slice_lists_.front(urgent) == IndexLists::none ? slice_lists_.front(ready) : 0);
@@ -143,7 +143,7 @@ class QueuePairs {
         return first == IndexLists::none ? KVCPU_TIMER_OFF : ripe_ns_[first];
     }
 
-    /* Raises the vectors that were held back until now. */
+    /* Raises the vectors whose coalescing time has passed. */
     void signal_due() noexcept;
     [[nodiscard]] uint64_t next_signal() const noexcept { return next_signal_ns_; }
 
@@ -169,7 +169,7 @@ class QueuePairs {
     IndexLists slice_lists_;
     std::vector<uint64_t> ripe_ns_;
     NumberSet faulty_;
-    NumberSet changed_;  // their header is to be stored
+    NumberSet changed_;  // queue pairs whose header must be written
     uint64_t next_signal_ns_ = KVCPU_TIMER_OFF;
 };
 

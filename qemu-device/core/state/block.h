@@ -12,12 +12,12 @@ namespace kvcpu {
 inline constexpr uint32_t no_block = UINT32_MAX;
 inline constexpr uint32_t no_slot = static_cast<uint32_t>(KVCPU_NO_SLOT);
 
-/* A block has at most one of them; the latest wins. */
+/* The kinds of hint that last. A block has at most one of them: the latest. */
 enum class Hint : uint8_t { none, hot, evictable, prefetchable, released };
 
 /*
- * What the directory keeps of a block. Steps are on its context's clock (context.h), which
- * goes on counting where a decode step goes back.
+ * The directory's entry for a block. Steps are on the clock of its context (context.h), which keeps
+ * counting when the decode step goes back.
  */
 struct alignas(64) Block {
     uint64_t last_use = 0;  // sequence number of the last use or UNPIN in the device; 0: never
@@ -30,7 +30,7 @@ struct alignas(64) Block {
     uint32_t tokens = 0;
     uint16_t owner = 0;
     uint16_t claims = 0;
-    uint16_t wanted = 0;  // waiting PINs whose range it is in
+    uint16_t wanted = 0;  // pending PINs whose range includes it
     uint16_t request = 0;
     uint8_t layer = 0;
     uint8_t head = 0;
@@ -45,22 +45,22 @@ struct alignas(64) Block {
     bool sealed : 1 = false;
     bool prefix : 1 = false;
     bool used : 1 = false;            // since it was allocated, or since reset
-    bool moving : 1 = false;          // a channel or the scrubber has it
-    bool prefetched : 1 = false;      // is in its slot for a hint or score, and not used since
-    bool promoted : 1 = false;        // a fetch by score is wanted
+    bool moving : 1 = false;          // a channel or the scrubber is working on it
+    bool prefetched : 1 = false;      // fetched for a hint or score, and not used since
+    bool promoted : 1 = false;        // a fetch by score is requested
     bool cached : 1 = false;          // the device may reclaim it
-    bool reclaimed : 1 = false;       // the device took it, and it is not free yet
-    bool unacknowledged : 1 = false;  // an owner that it was taken from has not asked yet
-    bool lingering : 1 = false;       // it was claimed, and let go, since it was called HOT
-    bool held : 1 = false;            // what is known of its holds is in Device::holds
+    bool reclaimed : 1 = false;       // reclaimed, and not free yet
+    bool unacknowledged : 1 = false;  // its former owner has not acknowledged the reclaim
+    bool lingering : 1 = false;       // pinned and unpinned since its last HOT hint
+    bool held : 1 = false;            // Device::holds has its holds
     bool write_held : 1 = false;
-    bool revoking : 1 = false;         // was asked back, and is still held
+    bool revoking : 1 = false;         // its holders were asked to release it, and have not
     bool slot_requested : 1 = false;   // a revoke asked for its slot
     bool fetch_requested : 1 = false;  // a revoke asked for it, to fetch it for a hint
-    bool due : 1 = false;              // is looked at in the next STEP (wheel.h)
-    bool parked : 1 = false;           // a quota keeps it out of the orders (quotas.h)
+    bool due : 1 = false;              // examined in the next STEP (wheel.h)
+    bool parked : 1 = false;           // a quota keeps it out of the policy's queues (quotas.h)
 };
-/* A cache line: most of what is done to a block looks at no other part of the directory. */
+/* One cache line, as most operations on a block access no other part of the directory. */
 static_assert(sizeof(Block) == 64);
 
 /*
@@ -119,11 +119,11 @@ inline void clear_scrubbed(Block &block) noexcept {
     block.dirty = false;
 }
 
-/* Holds of a block, and why it was asked back. */
+/* The holds of a block, and the reason of its REVOKE. */
 struct Hold {
     uint16_t read = 0;
     uint16_t write = 0;
-    uint16_t context = 0;  // in whose name
+    uint16_t context = 0;  // the context that holds the block
     kvcpu_revoke_reason reason = KVCPU_RV_SLOT;
 };
 
@@ -132,28 +132,28 @@ struct Hold {
            block.state == KVCPU_BS_EVICTING;
 }
 
-/* In the slow tier alone, and not under way. */
+/* The block is in the slow tier only, and no move of it is in progress. */
 [[nodiscard]] inline bool is_in_slow_tier_only(const Block &block) noexcept {
     return block.state == KVCPU_BS_SLOW || block.state == KVCPU_BS_FREE;
 }
 
-/* A hint that asks for a place in the fast tier, and protects there. */
+/* A hint that requests a slot, and protects the block in its slot. */
 [[nodiscard]] inline bool wants_fast(const Block &block) noexcept {
     return block.hint == Hint::hot || block.hint == Hint::prefetchable;
 }
 
-/* In a slot, and nothing keeps it there; a hold does not, but has to be asked back first. */
+/* The block is in a slot and may be evicted. A held block may be, after a REVOKE. */
 [[nodiscard]] inline bool can_leave(const Block &block) noexcept {
     return (block.state == KVCPU_BS_FAST || block.state == KVCPU_BS_WRITING_BACK) &&
            block.claims == 0 && block.wanted == 0 && !block.revoking;
 }
 
-/* No quota keeps it, either: it is in the orders of policies. */
+/* The block may be evicted, and no quota keeps it: it is in the queues of policies. */
 [[nodiscard]] inline bool may_leave(const Block &block) noexcept {
     return can_leave(block) && !block.parked;
 }
 
-/* A cached block that nothing protects. A block whose former owner has not acknowledged an earlier
+/* A cached block without protection. A block whose former owner has not acknowledged an earlier
  * reclaim is protected. */
 [[nodiscard]] inline bool may_be_reclaimed(const Block &block) noexcept {
     return block.cached && !block.unacknowledged && block.claims == 0 && block.wanted == 0 &&
@@ -161,20 +161,20 @@ struct Hold {
             block.state == KVCPU_BS_WRITING_BACK);
 }
 
-/* In the order of targets, HOT comes before every one. */
+/* HOT is before every target in the order of targets. */
 [[nodiscard]] inline uint64_t target_key(const Block &block) noexcept {
     return block.hint == Hint::hot ? 0 : block.target;
 }
 
 /*
- * Whether a hint's fetch may take the slot of a block that a hint wants there, too: only for an
- * earlier target, or the two would take it from each other without end.
+ * Whether a fetch for a hint may evict a block that is in its slot for a hint as well. It may only
+ * if its own target is earlier. Otherwise the two blocks would evict each other without end.
  */
 [[nodiscard]] inline bool yields_slot_to(const Block &block, const Block &wanted) noexcept {
     return !wants_fast(block) || target_key(block) > target_key(wanted);
 }
 
-/* Among those that may leave, for a policy that listens to hints. */
+/* The class of a block that may be evicted, for a policy that uses hints. */
 [[nodiscard]] inline kvcpu_victim_class class_by_hint(const Block &block) noexcept {
     if (block.sharers > 0) {
         return KVCPU_VC_SHARED;
@@ -194,7 +194,7 @@ struct Hold {
     return KVCPU_VC_UNHINTED;
 }
 
-/* The clock of its context at which a hint of the block ends, or UINT64_MAX. */
+/* When a hint of the block ends, on its context's clock, or UINT64_MAX. */
 [[nodiscard]] inline uint64_t hint_ends_at(const Block &block) noexcept {
     switch (block.hint) {
         case Hint::hot:

@@ -11,8 +11,8 @@
 namespace kvcpu {
 
 /*
- * The device's time: the host's, less what it stood still. It stands still from `stop` on until
- * told otherwise.
+ * The device's time: the host's time minus the time for which the clock was stopped. The clock
+ * stops at `stop`, until the stop time is changed.
  */
 class Clock {
   public:
@@ -24,16 +24,16 @@ class Clock {
         return host_ns - behind_;
     }
     [[nodiscard]] bool may_stand() const noexcept { return stop_ != never; }
-    /* As register CLOCK_STOP has it. */
+    /* The value of register CLOCK_STOP. */
     [[nodiscard]] uint64_t stop() const noexcept { return may_stand() ? stop_ : KVCPU_CLOCK_RUNS; }
 
     void run() noexcept { stop_ = never; }
-    /* It is `now_ns`: earlier than that it does not stand. */
+    /* The time is `now_ns`. A stop time in the past stops the clock now. */
     void stop_at(uint64_t stop, uint64_t now_ns) noexcept {
         stop_ = stop == KVCPU_CLOCK_RUNS ? never : std::clamp(stop, now_ns, never - 1);
     }
 
-    /* When it will be so late, in the host's time; KVCPU_TIMER_OFF: not before it runs on. */
+    /* Converts a device time to host time; KVCPU_TIMER_OFF if the clock stops before it. */
     [[nodiscard]] uint64_t on_host(uint64_t ns) const noexcept {
         return ns == KVCPU_TIMER_OFF || ns > stop_ ? KVCPU_TIMER_OFF : ns + behind_;
     }

@@ -8,7 +8,7 @@
 
 namespace kvcpu {
 
-/* A command's result as CMD_RESULT, CPL_RESULT and a completion have it. */
+/* A command's result, as in CMD_RESULT, CPL_RESULT and a completion. */
 struct Result {
     kvcpu_status status = KVCPU_SC_SUCCESS;
     uint16_t aux = 0;
@@ -18,18 +18,18 @@ struct Result {
         return uint64_t{status} << KVCPU_RES_STATUS_SHIFT | uint64_t{aux} << KVCPU_RES_AUX_SHIFT |
                uint64_t{value} << KVCPU_RES_VALUE_SHIFT;
     }
-    /* An error that a command ended with. */
+    /* Whether the command ended with an error. */
     [[nodiscard]] bool has_failed() const noexcept {
         return status != KVCPU_SC_SUCCESS && status != KVCPU_SC_PENDING;
     }
 };
 
-/* `via` of a command that came through the window; of another it is the ring's context. */
+/* `via` of a command from the command window. For a command from a ring, `via` is its context. */
 inline constexpr uint16_t via_window = UINT16_MAX;
-/* The waiting context is gone. */
+/* `via` of a command whose completion is not delivered, as its ring is gone. */
 inline constexpr uint16_t via_nowhere = UINT16_MAX - 1;
 
-/* The way a command came, and where its completion is stored, if one is wanted. */
+/* Where the completion of a command is stored, if one is requested. */
 struct CompletionTarget {
     uint16_t via = via_window;
     bool wanted = true;

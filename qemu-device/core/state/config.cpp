@@ -22,7 +22,7 @@ struct PolicyName {
 constexpr auto policy_names = std::to_array<PolicyName>({KVCPU_POLICIES(KVCPU_POLICY_NAME_)});
 #undef KVCPU_POLICY_NAME_
 
-/* Every check writes its message here, so that all of them read alike. */
+/* Writes the message of a check, in one form for all checks. */
 class Complaint {
   public:
     Complaint(char *message, size_t size) : message_(message), size_(size) {}
@@ -77,7 +77,7 @@ bool kvcpu_config_check(const struct kvcpu_config *config, char *message, size_t
     const Complaint complaint(message, size);
     const uint64_t block = config->block_size;
 
-    /* Sizes are checked against the block size only after that is known to be good. */
+    /* The block size is checked first, as sizes must be multiples of it. */
     return complaint.range("block-size", block, KVCPU_BLOCK_SIZE_MIN, KVCPU_BLOCK_SIZE_MAX) &&
            complaint.power_of_two("block-size", block) &&
            complaint.range("slow-size", config->slow_size, block, KVCPU_BLOCKS_MAX * block) &&

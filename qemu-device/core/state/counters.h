@@ -9,7 +9,7 @@
 
 namespace kvcpu {
 
-/* The counters of KVCPU_COUNTERS, and one a status code. They wrap at 2^64. */
+/* The counters of KVCPU_COUNTERS, and one for each status code. They wrap at 2^64. */
 class Counters {
   public:
     void add(kvcpu_counter counter, uint64_t amount = 1) noexcept { values_[counter] += amount; }
@@ -18,7 +18,7 @@ class Counters {
     [[nodiscard]] uint64_t value(unsigned index) const noexcept { return values_[index]; }
     [[nodiscard]] uint64_t status(unsigned index) const noexcept { return statuses_[index]; }
 
-    /* RESETS alone survives a reset. */
+    /* Clears all counters except RESETS. */
     void reset() noexcept {
         const uint64_t resets = values_[KVCPU_CNT_RESETS];
         values_.fill(0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What every part of the core works on.
+// The state that all parts of the core share.
 #ifndef KVCPU_CORE_STATE_DEVICE_H
 #define KVCPU_CORE_STATE_DEVICE_H
 
@@ -23,8 +23,10 @@
 namespace kvcpu {
 
 /*
- * The directory and what surrounds it: state without a will of its own. The parts that decide
- * (placement, pins, mover, steps, hints, commands) each hold a reference to it.
+ * Concepts. The directory has an entry for each block (block.h). A block has one owner, a context
+ * (context.h), and a backing block in the slow tier. It may also be in a slot of the fast tier.
+ * This is passive state; the parts that hold a reference to it decide: placement, pins, mover,
+ * steps, hints, commands.
  */
 struct Device {
     Device(const kvcpu_config &cfg, const kvcpu_host_ops &ops, void *opaque, void *fast,
@@ -47,14 +49,14 @@ struct Device {
     /* The only way in which a block's state changes; asserts that the transition table allows it.
      */
     void change(uint32_t block, kvcpu_block_event event, kvcpu_block_state to) noexcept;
-    /* To be called when what decides whether ALLOC may hand the block out has changed. */
+    /* Must be called after a change that affects whether ALLOC may allocate the block. */
     void update_free(uint32_t block) noexcept;
     /* The state after EVICT without a write-back. */
     [[nodiscard]] static kvcpu_block_state rest_state(const Block &block) noexcept {
         return block.allocated ? KVCPU_BS_SLOW : KVCPU_BS_FREE;
     }
 
-    /* A block that was asked for its slot is not to give it up any more. */
+    /* Cancels the request for the slot of a held block. */
     void keep_slot(uint32_t block) noexcept {
         if (at(block).slot_requested) {
             at(block).slot_requested = false;
@@ -69,7 +71,7 @@ struct Device {
             ++context_of(block).slots_evicting;
         }
     }
-    /* Around a change of owner. */
+    /* Must be called before and after a change of owner. */
     void count_slot_out(const Block &block) noexcept {
         contexts[block.owner].slots_used -= block.slot != no_slot ? 1 : 0;
         contexts[block.owner].slots_evicting -= is_evicting(block) ? 1 : 0;
@@ -100,16 +102,16 @@ struct Device {
     Tiers tiers;
     Clock clock;
     uint64_t completions = 0;  // stored in the FIFO or a ring since power-on
-    uint64_t now = 0;  // the instant that is being worked at, which may be before clock.now()
+    uint64_t now = 0;          // the instant in progress; it may be before clock.now()
     kvcpu_policy policy;
     const uint32_t slot_count;
     std::vector<Block> blocks;
     Occupancy occupancy;
     std::vector<Context> contexts;
-    NumberSet free_blocks;         // ALLOC may hand them out
-    NumberSet free_slots;          // hold, await and still scrub no block
+    NumberSet free_blocks;         // blocks that ALLOC may allocate
+    NumberSet free_slots;          // slots without a block, without a fetch and without a scrub
     uint32_t evicting = 0;         // blocks in EVICTING
-    uint32_t reclaimed = 0;        // blocks that the device took and has not scrubbed yet
+    uint32_t reclaimed = 0;        // reclaimed blocks that are not scrubbed yet
     uint64_t use_sequence = 0;     // number of the last use
     uint64_t fetch_sequence = 0;   // number of the last request to fetch a block
     uint64_t wait_sequence = 0;    // number of the last command that had to wait

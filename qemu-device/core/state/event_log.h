@@ -11,7 +11,7 @@
 
 namespace kvcpu {
 
-/* Numbers and dates the records of the device event log; the host keeps or digests them. */
+/* Assigns sequence number and time to event log records, and passes them to the host. */
 class EventLog {
   public:
     struct Record {
@@ -25,7 +25,7 @@ class EventLog {
 
     explicit EventLog(const Host &host) : host_(host) {}
 
-    /* Sequence and time from 0; the first record says so. */
+    /* Restarts sequence and time at 0. The first record is LOG_RESTART. */
     void restart(uint64_t now) noexcept;
     void append(uint64_t now, const Record &record) noexcept {
         const kvcpu_event event = {

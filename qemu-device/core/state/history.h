@@ -10,10 +10,10 @@
 
 namespace kvcpu {
 
-/* The latest records of the event log, and a search among them for what concerns one block. */
+/* The latest records of the event log, searchable by block. */
 class History {
   public:
-    /* What a search came to. `before` is where the next one goes on. */
+    /* The result of a search. The next search continues at `before`. */
     struct Position {
         kvcpu_history_state state = KVCPU_HS_END;
         uint64_t before = 0;
@@ -22,18 +22,18 @@ class History {
 
     History() : kept_(KVCPU_HISTORY_RECORDS) {}
 
-    /* The log starts anew: its numbers mean other records from now on. */
+    /* The log has been restarted: the old sequence numbers are void. */
     void clear() noexcept { end_ = 0; }
-    /* Of the sequence number that follows the last. */
+    /* The sequence number after the newest record. */
     void append(const kvcpu_event &event) noexcept {
         kept_[event.sequence % KVCPU_HISTORY_RECORDS] = event;
         end_ = event.sequence + 1;
     }
-    /* The newest record before that sequence number which concerns the block; a bounded search. */
+    /* Finds the newest record of the block before `before`. The search is bounded. */
     [[nodiscard]] Position seek(uint32_t block, uint64_t before) const noexcept;
 
   private:
-    std::vector<kvcpu_event> kept_;  // by sequence number, modulo
+    std::vector<kvcpu_event> kept_;  // indexed by sequence number modulo the size
     uint64_t end_ = 0;
 };
 

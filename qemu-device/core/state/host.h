@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Everything outside the core, as the core sees it.
+// The core's interface to its host.
 #ifndef KVCPU_CORE_STATE_HOST_H
 #define KVCPU_CORE_STATE_HOST_H
 
@@ -9,7 +9,7 @@
 
 namespace kvcpu {
 
-/* The host's operations with their opaque pointer bound. */
+/* The host operations, with the opaque pointer bound. */
 class Host {
   public:
     Host(const kvcpu_host_ops &ops, void *opaque) : ops_(ops), opaque_(opaque) {}
@@ -26,7 +26,7 @@ class Host {
     void tier_written(kvcpu_tier tier, uint64_t offset, uint64_t bytes) const noexcept {
         ops_.tier_written(opaque_, tier, offset, bytes);
     }
-    /* Of a simulator alone. */
+    /* Only a simulator has this operation. */
     [[nodiscard]] bool knows_the_future() const noexcept { return ops_.next_use != nullptr; }
     [[nodiscard]] uint64_t next_use(uint32_t block) const noexcept {
         return ops_.next_use(opaque_, block);

@@ -16,14 +16,14 @@ namespace kvcpu {
                                 static_cast<unsigned>(Reg::OCCUPANCY_FREE));
 }
 
-/* How many blocks are where: one register OCCUPANCY_* a kind, together all blocks there are. */
+/* The number of blocks by place, one for each OCCUPANCY_* register. The sum is all blocks. */
 class Occupancy {
   public:
     explicit Occupancy(std::size_t blocks) : kind_(blocks, occupancy_index(Reg::OCCUPANCY_FREE)) {
         counts_[0] = static_cast<uint32_t>(blocks);
     }
 
-    /* State, claims or dirtiness of the block may have changed. */
+    /* Must be called after a change of the block's state, pin count or dirty flag. */
     void recount(uint32_t block, const Block &now) noexcept {
         const uint8_t kind = kind_of(now);
         if (kind != kind_[block]) {

@@ -19,7 +19,7 @@ constexpr std::array<Entry, register_count> table = {{
 #undef KVCPU_REG_ENTRY_
 }};
 
-/* Which entry is at each 8-byte word below the counters. */
+/* The register of each 8-byte word below the counters. */
 constexpr size_t mapped_words = KVCPU_COUNTER_BASE / 8;
 constexpr uint8_t unmapped = UINT8_MAX;
 static_assert(register_count < unmapped);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The register map, made from KVCPU_REGISTERS, and what an access must be to reach it.
+// The register map, made from KVCPU_REGISTERS, and the checks of a register access.
 #ifndef KVCPU_CORE_STATE_REGISTERS_H
 #define KVCPU_CORE_STATE_REGISTERS_H
 
@@ -13,7 +13,7 @@
 
 namespace kvcpu {
 
-/* A register's place in the table. */
+/* The index of a register in the table. */
 enum class Reg : uint8_t {
 #define KVCPU_REG_INDEX_(name, offset, access, reset, what) name,
     KVCPU_REGISTERS(KVCPU_REG_INDEX_)
@@ -25,7 +25,7 @@ inline constexpr size_t register_count = static_cast<size_t>(Reg::count);
 
 enum class Direction : uint8_t { read, write };
 
-/* What an accepted access reaches. */
+/* The register, counter or doorbell of a valid access. */
 struct CounterIndex {
     unsigned index;
 };
@@ -38,12 +38,12 @@ struct Doorbell {
 };
 using Target = std::variant<Reg, CounterIndex, StatusCounterIndex, Doorbell>;
 
-/* Either a target or the counter of the first rule of the specification's order it breaks. */
+/* The target of a valid access, or the counter of the first rule that the access violates. */
 using Decoded = std::variant<Target, kvcpu_counter>;
 [[nodiscard]] Decoded decode_access(uint64_t offset, unsigned bytes, Direction direction,
                                     uint32_t contexts) noexcept;
 
-/* What the RW registers hold. */
+/* The values of the RW registers. */
 class RegisterValues {
   public:
     RegisterValues() noexcept { reset(); }

@@ -37,25 +37,25 @@ class Residency {
 
     void clear() noexcept;
 
-    /* `first` is where a part begins; all of it lies in the space. */
+    /* `first` is the first block of a part. The part lies in the KV space. */
     kvcpu_dma_result add(uint16_t context, uint32_t first, uint32_t count,
                          uint64_t address) noexcept;
     void remove(uint16_t context, uint32_t first) noexcept;
     void remove_all(uint16_t context) noexcept;
 
-    /* Stores the block's word in its owner's map. */
+    /* Writes the block's word to its owner's map. */
     void show(uint32_t block) noexcept;
-    /* The block is no more the context's. */
+    /* Clears the block's word in the map of its former owner. */
     void hide(uint16_t context, uint32_t block) noexcept;
 
     [[nodiscard]] bool has_parts() const noexcept { return part_count_ > 0; }
-    /* Contexts with a part that could not be written. The caller stops their rings. */
+    /* Contexts whose map could not be written. The caller stops their rings. */
     NumberSet &faults() noexcept { return faults_; }
 
   private:
     struct Part {
         uint64_t address = 0;
-        uint32_t count = 0;  // 0: there is none
+        uint32_t count = 0;  // 0: no part is set
     };
 
     [[nodiscard]] Part &part_of(uint16_t context, uint32_t block) noexcept {

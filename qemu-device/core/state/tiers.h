@@ -9,7 +9,7 @@
 
 namespace kvcpu {
 
-/* The bytes of both tiers. Whatever changes them tells the host so. */
+/* The bytes of both tiers. Each function that changes bytes notifies the host. */
 class Tiers {
   public:
     Tiers(const Host &host, void *fast, void *slow, uint64_t block_size)
@@ -18,7 +18,7 @@ class Tiers {
           slow_(static_cast<uint8_t *>(slow)),
           block_size_(block_size) {}
 
-    /* Not in a simulation without content; then none of the pointers below is one. */
+    /* False in a simulation without content: the pointers below are not valid then. */
     [[nodiscard]] bool hold_bytes() const noexcept { return slow_ != nullptr; }
     [[nodiscard]] uint8_t *slot(uint32_t slot) const noexcept { return fast_ + slot * block_size_; }
     [[nodiscard]] uint8_t *backing(uint32_t block) const noexcept {

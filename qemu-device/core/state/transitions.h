@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The state x event table of docs/device-spec.md, section 9.
+// The table of states and events: "Block states" in docs/device-spec.md.
 #ifndef KVCPU_CORE_STATE_TRANSITIONS_H
 #define KVCPU_CORE_STATE_TRANSITIONS_H
 
@@ -16,7 +16,7 @@ constexpr StateSet states(auto... state) {
     return static_cast<StateSet>((0U | ... | (1U << static_cast<unsigned>(state))));
 }
 
-/* The states a block may be in after an event; empty where it cannot happen. */
+/* The states that may follow an event; empty if the event cannot occur in this state. */
 [[nodiscard]] StateSet states_after(kvcpu_block_state state, kvcpu_block_event event);
 
 [[nodiscard]] inline bool is_transition_allowed(kvcpu_block_state from, kvcpu_block_event event,
@@ -24,8 +24,8 @@ constexpr StateSet states(auto... state) {
     return (states_after(from, event) & states(to)) != 0;
 }
 
-/* What a hold of the block changes of that, section 19: nothing, not before it is given back,
- * never. */
+/* Whether the event may occur while the block is held ("Holds" in the specification): yes, only
+ * after the hold is released, or never. */
 enum class HeldRule : uint8_t { yes, revoke, never };
 [[nodiscard]] HeldRule held_rule(kvcpu_block_event event, bool for_writing);
 

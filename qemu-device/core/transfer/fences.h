@@ -11,8 +11,9 @@
 namespace kvcpu {
 
 /*
- * FENCEs that wait. Whatever may wait in a context's name takes a number (Device::wait_sequence)
- * and tells when it has ended; a fence waits for those with a number below its own.
+ * Pending FENCEs. Each command that becomes pending takes a number (Device::wait_sequence), and
+ * calls ended() when it completes. A FENCE waits for the commands of its context with lower
+ * numbers.
  */
 class Fences {
   public:
@@ -23,7 +24,7 @@ class Fences {
 
     void clear() noexcept { waiting_.clear(); }
 
-    /* `ahead` things of the context wait; BUSY if no more may. */
+    /* Adds a FENCE that waits for `ahead` commands. BUSY if too many commands are pending. */
     Result wait(uint16_t context, uint32_t ahead, const CompletionTarget &completion) noexcept {
         if (!completions_.reserve(completion)) {
             return {KVCPU_SC_BUSY, 0, 0};
@@ -32,7 +33,7 @@ class Fences {
         return {KVCPU_SC_PENDING, 0, 0};
     }
 
-    /* Something of the context that took this number has ended. */
+    /* A pending command of the context, with this number, has completed. */
     void ended(uint16_t context, uint64_t sequence) noexcept {
         for (uint32_t i = waiting_.first(context); i != waiting_.none;) {
             const uint32_t next = waiting_.after(i);
@@ -44,7 +45,7 @@ class Fences {
         }
     }
 
-    /* Of those that came this way. */
+    /* Cancels the context's FENCEs that came by the ring `via`. */
     void cancel(uint16_t context, uint16_t via) noexcept {
         for (uint32_t i = waiting_.first(context); i != waiting_.none;) {
             const uint32_t next = waiting_.after(i);

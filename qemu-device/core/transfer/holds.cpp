@@ -5,7 +5,7 @@ namespace kvcpu {
 
 namespace {
 
-/* Only the driver holds: by the window, or by the admin ring. */
+/* HOLD is a command of the driver: it comes by the window or by the admin ring. */
 constexpr uint32_t places = KVCPU_PENDING_MAX + KVCPU_CONTEXT_PENDING_MAX;
 
 }  // namespace
@@ -55,8 +55,9 @@ Result Holds::hold(const Command &command, uint32_t block) noexcept {
 Result Holds::grant(uint16_t context, uint32_t block, bool for_writing) noexcept {
     Block &b = d_.at(block);
     Hold &hold = d_.holds[block];
-    d_.change(block, KVCPU_BE_HOLD,
-              b.state == KVCPU_BS_EVICTING ? KVCPU_BS_FAST : b.state); /* it stays after all */
+    d_.change(
+        block, KVCPU_BE_HOLD,
+        b.state == KVCPU_BS_EVICTING ? KVCPU_BS_FAST : b.state); /* the eviction is cancelled */
     if (!b.held) {
         b.held = true;
         hold.context = context;

@@ -16,8 +16,9 @@
 namespace kvcpu {
 
 /*
- * Mapping holds: section 19 of the specification. A held block stays where it is; one that is on
- * its way is held once it has arrived.
+ * Concepts. A hold keeps a block in place while a process has it mapped: "Holds" in the
+ * specification. HOLD of a block that is moving is pending until the move has ended. A REVOKE asks
+ * the holders of a block to release it.
  */
 class Holds {
   public:
@@ -26,17 +27,17 @@ class Holds {
     void clear() noexcept { waiting_.clear(); }
     [[nodiscard]] bool is_any_waiting() const noexcept { return waiting_.count() > 0; }
 
-    /* The block is the context's. */
+    /* The block belongs to the command's context. */
     Result hold(const Command &command, uint32_t block) noexcept;
     Result unhold(Range range, bool for_writing) noexcept;
 
-    /* Of those that wait, the ones whose block has arrived. */
+    /* Grants the pending HOLDs whose block's move has ended. */
     void grant_arrived() noexcept;
-    /* The block's owner gives it up. */
+    /* The block is freed: its holders are asked to release it. */
     void freed(uint32_t block) noexcept;
     void cancel_all(uint16_t context) noexcept;
     void cancel_via(uint16_t via) noexcept;
-    /* Its holds are forgotten, as its context is closed. */
+    /* Removes the holds of a block, as the context that holds it is closed. */
     void drop(uint32_t block) noexcept;
 
   private:

@@ -57,7 +57,7 @@ void Mover::record_move(kvcpu_event_kind kind, const Engine &engine) noexcept {
 
 /* -- Leaving the fast tier ------------------------------------------------- */
 
-/* What `why BLOCK` answers with. */
+/* Records the choice of a victim. `kvctl why` reads it. */
 void Mover::record_choice(uint32_t block, kvcpu_victim_class as, const Cause &cause) noexcept {
     const Block &b = d_.at(block);
     const uint64_t age = std::min<uint64_t>(d_.context_of(block).clock - b.used_at, UINT32_MAX);
@@ -149,7 +149,8 @@ void Mover::give_up(uint32_t block) noexcept {
 
 /* -- Freeing a slot --------------------------------------------------------- */
 
-/* True if the context is below its maximum now; else what it gives is on its way, if it can. */
+/* Whether the context is below its maximum. If it is not, starts the eviction of a block of its
+ * own. */
 bool Mover::exchange(uint32_t wanted_by, SlotPurpose purpose) noexcept {
     const uint16_t context = d_.at(wanted_by).owner;
     while (placement_.quotas.must_evict(context)) {
@@ -180,8 +181,8 @@ uint32_t Mover::next_for_pins(bool written) noexcept {
 }
 
 /*
- * True if a slot is free now. A dirty victim starts on its way instead, unless as many are on
- * their way already as there is work for.
+ * Whether a slot is free now. If not, evicts a victim. A dirty victim frees its slot later, so no
+ * more are evicted than there are fetches that wait.
  */
 bool Mover::make_slot_free(uint32_t wanted_by, SlotPurpose purpose) noexcept {
     if (placement_.quotas.is_at_maximum(d_.at(wanted_by).owner) && !exchange(wanted_by, purpose)) {
@@ -202,7 +203,7 @@ bool Mover::make_slot_free(uint32_t wanted_by, SlotPurpose purpose) noexcept {
 
 /* -- Held blocks ----------------------------------------------------------- */
 
-/* Asked back already, it is not asked again; but what it is asked for last decides what follows. */
+/* A block has one REVOKE at a time. The reason of the latest request decides what follows. */
 void Mover::revoke(uint32_t block, kvcpu_revoke_reason why) noexcept {
     if (d_.at(block).revoking && why == KVCPU_RV_EVICT) {
         d_.holds[block].reason = why;
@@ -222,7 +223,7 @@ void Mover::forget_asked(uint32_t block) noexcept {
     d_.at(block).fetch_requested = false;
 }
 
-/* What wanted it is looked at again: by then something else may be wanted. */
+/* The fetch that needed the slot is chosen again, as another may be more urgent by now. */
 void Mover::released(uint32_t block) noexcept {
     Block &b = d_.at(block);
     const kvcpu_revoke_reason why = d_.holds[block].reason;
@@ -247,7 +248,7 @@ void Mover::released(uint32_t block) noexcept {
     }
 }
 
-/* For hints; a PIN asks for all its blocks at once. */
+/* For hints only: a PIN sends the REVOKEs of all its blocks at once. */
 void Mover::ask_back_for_fetches() noexcept {
     for (uint32_t block = placement_.next_held_fetch();
          block != no_block && fetches_requested_ < channels_.size();
@@ -304,7 +305,7 @@ bool Mover::begin_eviction(Engine &channel, uint16_t reason) noexcept {
             record_move(KVCPU_EV_WRITE_BACK_START, channel);
             return true;
         }
-        /* A PIN kept it; a sealed block is still to be written back some time. */
+        /* A PIN keeps the block in its slot. A sealed block still needs its write-back. */
         if (d_.at(block).sealed) {
             clean(block);
         }
@@ -444,8 +445,9 @@ uint64_t Mover::earliest_grant() const noexcept {
 }
 
 /*
- * What is under way for it must end, and what has not begun needs at least so many rounds of an
- * engine, from when the first of its kind is free.
+ * A PIN is granted after the moves of its blocks have ended. Moves that have not started need at
+ * least this many rounds of an engine, from the time at which the first engine of their kind is
+ * free.
  */
 uint64_t Mover::earliest_end(Pins::Lack lack) const noexcept {
     uint64_t end = d_.now;
@@ -505,7 +507,7 @@ void Mover::end_aborted(const Engine &engine) noexcept {
 
 void Mover::end_fetch(const Engine &engine) noexcept {
     Block &b = d_.at(engine.block);
-    /* What is zero-filled may have been written, in the slow tier, since that began. */
+    /* The block may have been written in the slow tier since its zero-fill started. */
     if (engine.kind == Kind::fetch || b.written) {
         d_.tiers.fetch(engine.block, b.slot);
     } else {
@@ -529,7 +531,7 @@ void Mover::end_fetch(const Engine &engine) noexcept {
 void Mover::end_write_back(const Engine &engine) noexcept {
     Block &b = d_.at(engine.block);
     d_.tiers.write_back(b.slot, engine.block);
-    b.dirty = b.write_held; /* stores through a mapping are not seen */
+    b.dirty = b.write_held; /* the device does not see stores through a mapping */
     d_.count(KVCPU_CNT_WRITE_BACKS);
     d_.count(KVCPU_CNT_LINK_BUSY_NS, move_ns_);
     record_move(KVCPU_EV_WRITE_BACK_DONE, engine);

@@ -15,14 +15,16 @@
 namespace kvcpu {
 
 /*
- * Carries blocks between the tiers: channels that share the link, and the scrubber. Takes the most
- * urgent work known whenever one of them is idle; bytes move when a move ends.
+ * Concepts. A *channel* copies one block at a time between the tiers; all channels share the link's
+ * bandwidth. The *scrubber* zeroes freed blocks. A *move* is a fetch (slow to fast) or a write-back
+ * (fast to slow). An idle channel starts the most urgent move. The bytes are copied when the move
+ * ends.
  */
 class Mover final : public Evictions {
   public:
     Mover(Device &device, Placement &placement, Pins &pins, EventQueue &events);
 
-    /* As after power-on, or after a reset: nothing moves, nothing is queued. */
+    /* Removes all moves and scrubs, after a reset. */
     void clear() noexcept;
 
     /* Evicts a block, as a policy decided in a STEP; as evict_for(). */
@@ -35,7 +37,7 @@ class Mover final : public Evictions {
     }
     /* Writes a dirty block back when the link has nothing better to do; the block stays. */
     void clean(uint32_t block) noexcept;
-    /* The block's owner gives it up: whatever it is doing ends, and it is scrubbed. */
+    /* The block is freed: its move is aborted, and it is scrubbed. */
     void give_up(uint32_t block) noexcept;
     /* Puts a block that is SCRUBBING into the scrubber's queue, unless it is held. */
     void scrub(uint32_t block) noexcept {
@@ -43,22 +45,22 @@ class Mover final : public Evictions {
             jobs_.push_back(scrub_jobs, block);
         }
     }
-    /* It has one more hold; it has none any more. */
+    /* The block got a hold; the block's last hold was released. */
     void held(uint32_t block) noexcept;
     void released(uint32_t block) noexcept;
-    /* A fetch waits that has no slot yet. */
+    /* Whether a fetch is waiting for a slot. */
     [[nodiscard]] bool is_slot_wanted() const noexcept {
         return pins_.unstarted() + placement_.queued() > 0;
     }
 
-    /* Ends what ends by now: channels by number, then the scrubber. */
+    /* Completes the moves that end by now: channels by number, then the scrubber. */
     void finish() noexcept;
     void take_work() noexcept;
     /* When the next move or scrub ends. */
     [[nodiscard]] uint64_t next_end() const noexcept;
-    /* No waiting PIN can be granted before this time. */
+    /* A lower limit of the time at which a pending PIN can be granted. */
     [[nodiscard]] uint64_t earliest_grant() const noexcept;
-    /* What is done in this time is little enough to be worked off at once. */
+    /* A time in which the engines complete few enough moves to be handled at once. */
     [[nodiscard]] uint64_t batch_ns() const noexcept {
         return batch_moves * (scrubber_.kind == Kind::idle ? move_ns_ : scrub_ns_);
     }
@@ -66,7 +68,7 @@ class Mover final : public Evictions {
   private:
     enum class Kind : uint8_t { idle, fetch, write_back, zero_fill, scrub };
 
-    /* A channel or the scrubber, and what it is at. */
+    /* A channel or the scrubber, and its current move. */
     struct Engine {
         Kind kind = Kind::idle;
         uint16_t reason = KVCPU_MOVE_DEMAND;
@@ -90,8 +92,8 @@ class Mover final : public Evictions {
     };
 
     /*
-     * Evicts a block that is in FAST or WRITING_BACK; at once if it is clean. One that is held
-     * is asked back instead, and false returned.
+     * Evicts a block that is in FAST or WRITING_BACK, at once if it is clean. If the block is
+     * held, its holders get a REVOKE instead, and the function returns false.
      */
     bool evict_for(uint32_t block, kvcpu_victim_class as, const Cause &cause) noexcept;
     void record_choice(uint32_t block, kvcpu_victim_class as, const Cause &cause) noexcept;
@@ -126,7 +128,8 @@ class Mover final : public Evictions {
     Pins &pins_;
     EventQueue &events_;
     VictimSearch victims_;
-    uint32_t fetches_requested_ = 0;  // held blocks whose fetch for a hint waits for that
+    uint32_t fetches_requested_ =
+        0;  // held blocks that are to be fetched for a hint after their release
     IndexLists jobs_;
     std::vector<Engine> channels_;
     Engine scrubber_;

@@ -106,7 +106,7 @@ void Pins::wait(const Waiting &pin) noexcept {
     }
 }
 
-/* A block that is wanted in its slot does not leave it. */
+/* A wanted block is not evicted. */
 void Pins::rescue(uint32_t block) noexcept {
     const Block &b = d_.at(block);
     d_.keep_slot(block);
@@ -135,7 +135,7 @@ void Pins::grant(uint16_t context, Range range) noexcept {
                .value = range.count});
 }
 
-/* Last block first, so that of a prompt's blocks the suffix leaves before the prefix it needs. */
+/* Last block first, so that the suffix of a prompt is evicted before the prefix that it needs. */
 void Pins::unpin(uint16_t context, Range range) noexcept {
     for (uint32_t block = range.end(); block-- > range.first;) {
         --d_.at(block).claims;
@@ -147,7 +147,7 @@ void Pins::unpin(uint16_t context, Range range) noexcept {
         {.kind = KVCPU_EV_UNPIN, .context = context, .first = range.first, .value = range.count});
 }
 
-/* SUCCESS grants it. */
+/* Ends a pending PIN. SUCCESS grants it. */
 void Pins::end(uint32_t index, kvcpu_status status) noexcept {
     const Waiting pin = waiting_[index];
     waiting_.remove(index);

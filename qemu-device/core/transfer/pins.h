@@ -16,9 +16,10 @@
 namespace kvcpu {
 
 /*
- * Claims, and the PINs that wait for theirs. A PIN holds no claim while it waits; it gets all of
- * them in the instant in which all its blocks are in slots. Its blocks are wanted until then:
- * none of them is evicted, except by the oldest PIN, which so always gets on.
+ * Concepts. A granted PIN adds one to the pin count (`claims`) of each of its blocks; a block with
+ * a pin count is not evicted. A pending PIN holds no pins. It gets all of them in the instant in
+ * which all its blocks are in slots. Until then its blocks are *wanted*: only the oldest PIN may
+ * evict them, so the oldest PIN always makes progress.
  */
 class Pins {
   public:
@@ -27,24 +28,24 @@ class Pins {
 
     void clear() noexcept;
 
-    /* The range is the context's and at most FAST_SLOTS long. */
+    /* The range belongs to the context, and is at most FAST_SLOTS long. */
     Result pin(uint16_t context, Range range, uint64_t deadline_ns,
                const CompletionTarget &completion) noexcept;
-    /* Every block of the range has a claim. */
+    /* Every block of the range has a pin count above 0. */
     void unpin(uint16_t context, Range range) noexcept;
-    /* Ends the context's oldest waiting PIN with this tag. */
+    /* Cancels the context's oldest pending PIN with this tag. */
     bool cancel(uint16_t context, uint64_t tag) noexcept;
     void cancel_all(uint16_t context) noexcept;
-    /* Those that came this way. */
+    /* Cancels the context's PINs that came by the ring `via`. */
     void cancel_via(uint16_t context, uint16_t via) noexcept;
 
-    /* The mover tells: a block is in its slot; its move has begun; it lost its slot. */
+    /* The mover calls these: the block is in its slot; its move has started; it lost its slot. */
     void arrived(uint32_t block) noexcept;
     void started(uint32_t block) noexcept;
     void lost(uint32_t block) noexcept;
-    /* It has no hold any more, and can be fetched. */
+    /* The block's last hold was released, so it can be fetched. */
     void unheld(uint32_t block) noexcept;
-    /* A WRITE made a block one that is fetched, no longer zero-filled. */
+    /* The block was written for the first time: from now on it is fetched, not zero-filled. */
     void first_written(uint32_t block) noexcept;
 
     void grant_ready() noexcept;
@@ -53,13 +54,13 @@ class Pins {
         return deadlines_.empty() ? KVCPU_TIMER_OFF : deadlines_.top().first;
     }
 
-    /* The block to be fetched (written) or zero-filled (not written) first, or no_block. */
+    /* The next block to fetch (written) or to zero-fill (not written), or no_block. */
     [[nodiscard]] uint32_t next(bool written) noexcept;
     [[nodiscard]] bool is_any_waiting() const noexcept { return waiting_.count() > 0; }
     [[nodiscard]] uint32_t waiting_of(uint16_t context) const noexcept {
         return waiting_in_[context];
     }
-    /* What a waiting PIN lacks; by age, from the oldest on. */
+    /* The blocks that pending PINs lack, by PIN, oldest first. */
     struct Lack {
         Range range;
         uint32_t written = 0;  // blocks that must be fetched, or are being fetched
@@ -72,13 +73,14 @@ class Pins {
         const Waiting &w = waiting_[pin];
         return {w.range, w.missing - w.missing_blank, w.missing_blank};
     }
-    /* Wanted blocks, of both kinds, whose move has not begun. */
+    /* The number of wanted blocks of both kinds whose move has not started. */
     [[nodiscard]] uint32_t unstarted() const noexcept { return unstarted_; }
     [[nodiscard]] bool is_oldest(uint32_t block) const noexcept {
         const uint32_t first = oldest_pending();
         return first != none && waiting_[first].range.contains(block);
     }
-    /* A block in a slot that only younger PINs want: for the oldest, for want of any other. */
+    /* A block in a slot that only younger PINs want. The oldest PIN evicts it if it finds no other.
+     */
     template <typename May>
     [[nodiscard]] uint32_t take_from_younger(May may) const noexcept {
         const uint32_t first = oldest_pending();
@@ -102,7 +104,7 @@ class Pins {
         uint32_t found = 0;          // blocks that were in slots when it was executed
         uint32_t missing = 0;        // blocks that are not in slots
         uint32_t missing_blank = 0;  // those of them that were never written
-        uint32_t fetch_from = 0;     // no block before it is left to be fetched
+        uint32_t fetch_from = 0;     // no block before it is still to be fetched
         uint32_t zero_from = 0;      // the same for zero-fills
         uint16_t context = 0;
         CompletionTarget completion;
@@ -110,7 +112,7 @@ class Pins {
         uint64_t sequence = 0;
     };
 
-    /* But for those whose context is stuck at its maximum. */
+    /* Skips PINs whose context is at its quota maximum. */
     [[nodiscard]] uint32_t oldest_pending() const noexcept;
     void wait(const Waiting &pin) noexcept;
     void end(uint32_t index, kvcpu_status status) noexcept;
@@ -118,7 +120,7 @@ class Pins {
     void rescue(uint32_t block) noexcept;
     void rewind(uint32_t block) noexcept;
     [[nodiscard]] bool has_saturated(Range range) const noexcept;
-    /* Calls with each waiting PIN whose range the block is in: they are its owner's. */
+    /* Calls `use` with each pending PIN of the owner whose range includes the block. */
     template <typename Function>
     void for_each_wanting(uint32_t block, Function function) noexcept;
 

@@ -11,27 +11,27 @@
 namespace kvcpu {
 
 /*
- * Carries out STEP: sets the clock, and has the policy do what follows from it, in batches, as
- * a step may concern every block there is.
+ * Executes STEP: advances the clock, and lets the policy act on it. The policy works in batches, as
+ * a step may concern every block.
  */
 class Steps {
   public:
     Steps(Device &device, Placement &placement, Mover &mover)
         : d_(device), placement_(placement), mover_(mover) {}
 
-    /* Sets the clock, and begins. None may be under way. */
+    /* Advances the clock, and starts the step. No step may be in progress. */
     void begin(uint16_t context, uint64_t step) noexcept;
-    /* Goes on; takes what it does from the budget. Returns true when the step is done. */
+    /* Continues the step within the budget. Returns true when the step is done. */
     bool work(uint32_t &budget) noexcept {
         busy_ = !placement_.policy().work_step(budget, mover_);
         return !busy_;
     }
-    /* Forgets what is left of the step under way. */
+    /* Discards the rest of the step in progress. */
     void abandon() noexcept {
         busy_ = false;
         placement_.policy().abandon_step();
     }
-    /* One has begun and is not done. */
+    /* Whether a step is in progress. */
     [[nodiscard]] bool is_busy() const noexcept { return busy_; }
 
   private:

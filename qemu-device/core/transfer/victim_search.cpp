@@ -10,7 +10,7 @@ constexpr unsigned own_blocks_examined = 64;
 
 }  // namespace
 
-/* The one of the lowest class; of one class, that which was used longest ago. */
+/* The block of the lowest class; of one class, the least recently used block. */
 Victim VictimSearch::find_own(uint32_t wanted_by, SlotPurpose purpose) const noexcept {
     const Policy &policy = placement_.policy();
     const Block &wanted = d_.at(wanted_by);
@@ -33,7 +33,7 @@ Victim VictimSearch::find_own(uint32_t wanted_by, SlotPurpose purpose) const noe
     return best;
 }
 
-/* What a minimum protects is out of the policy's orders once it has been met there. */
+/* Parks each choice of the policy that a minimum protects, until one may be evicted. */
 Victim VictimSearch::find(uint32_t wanted_by, SlotPurpose purpose) noexcept {
     const uint16_t context = d_.at(wanted_by).owner;
     Victim victim = placement_.policy().victim({wanted_by, purpose});
@@ -58,7 +58,7 @@ Victim VictimSearch::find(uint32_t wanted_by, SlotPurpose purpose) noexcept {
     return victim;
 }
 
-/* A quota keeps back what it kept back before only if it still does. */
+/* Unparks the blocks that the quota no longer protects. */
 void VictimSearch::unpark() noexcept {
     for (uint16_t context = 0; context < d_.config.max_contexts; ++context) {
         d_.contexts[context].stuck = false;
@@ -79,7 +79,7 @@ void VictimSearch::unpark() noexcept {
     }
 }
 
-/* What a PIN takes though it is hot or shared, for want of another. */
+/* A hot or shared block that a PIN evicts, as no other block can be evicted. */
 void VictimSearch::record_displaced(const Victim &victim) noexcept {
     if (!victim.displaced || d_.at(victim.block).held) {
         return;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Lists of blocks, or of anything else with a number, that cost nothing to leave: each has its
-// place in them from the start.
+// Intrusive doubly linked lists of blocks, or of other numbered things, linked by index.
 #ifndef KVCPU_CORE_UTIL_INDEX_LISTS_H
 #define KVCPU_CORE_UTIL_INDEX_LISTS_H
 
@@ -11,9 +10,9 @@
 namespace kvcpu {
 
 /*
- * A fixed number of lists over the same blocks. A block is in at most one of them, and leaves it
- * without knowing which: each list is a ring closed by a sentinel. Nothing allocates after
- * construction, and every operation costs the same however long the lists are.
+ * A fixed number of lists over the same blocks. A block is in at most one list. Each list is a ring
+ * closed by a sentinel, so a block is removed without a search for its list. No operation allocates
+ * after construction, and each takes constant time.
  */
 class IndexLists {
   public:
@@ -31,7 +30,7 @@ class IndexLists {
         nodes_[last].next = block;
         nodes_[end].previous = block;
     }
-    // `heir` takes the place of a block that is in a list.
+    // Replaces a block that is in a list by `heir`.
     void replace(uint32_t block, uint32_t heir) noexcept;
     // Does nothing if the block is in no list.
     void remove(uint32_t block) noexcept {
@@ -41,13 +40,13 @@ class IndexLists {
     // Appends everything in `from` to `to`, which leaves `from` empty.
     void splice(uint32_t from, uint32_t to) noexcept;
 
-    // The block that is longest in the list, or `none`.
+    // The oldest block of the list, or `none`.
     [[nodiscard]] uint32_t front(uint32_t list) const noexcept;
-    // The one that follows it in the list, or `none`.
+    // The block after this one in its list, or `none`.
     [[nodiscard]] uint32_t after(uint32_t block) const noexcept {
         return nodes_[block].next < blocks_ ? nodes_[block].next : none;
     }
-    // The one that was appended last, or `none`; and the one before a block.
+    // The newest block of the list, or `none`; and the block before this one.
     [[nodiscard]] uint32_t back(uint32_t list) const noexcept { return before(sentinel(list)); }
     [[nodiscard]] uint32_t before(uint32_t node) const noexcept {
         return nodes_[node].previous < blocks_ ? nodes_[node].previous : none;
@@ -56,7 +55,7 @@ class IndexLists {
         return nodes_[block].next != block;
     }
 
-    // Has its place come nearer; then, when that is there, those of its neighbours.
+    // Prefetches the block's node into the CPU cache; the deep form, its neighbours' nodes.
     void warm_cache(uint32_t block) const noexcept { __builtin_prefetch(&nodes_[block], 1); }
     void warm_neighbours(uint32_t block) const noexcept {
         __builtin_prefetch(&nodes_[nodes_[block].previous], 1);
@@ -64,7 +63,8 @@ class IndexLists {
     }
 
   private:
-    // A node that is linked to itself is in no list; so is the sentinel of an empty one.
+    // A node that is linked to itself is in no list. The sentinel of an empty list is linked to
+    // itself.
     struct Node {
         uint32_t previous;
         uint32_t next;
@@ -76,7 +76,7 @@ class IndexLists {
         nodes_[before].next = after;
         nodes_[after].previous = before;
     }
-    // Its neighbours know it no more; what it knows is to be set.
+    // Unlinks the node from its neighbours. The caller sets the node's own links.
     void unlink(uint32_t node) noexcept { link(nodes_[node].previous, nodes_[node].next); }
 
     uint32_t blocks_;

@@ -9,7 +9,8 @@
 
 namespace kvcpu {
 
-/* Order in a heap: smaller leaves first. The block number decides last, so order is total. */
+/* The order of a heap: the smallest key is first. The block number is the last part of the key, so
+ * that no two keys are equal. */
 struct HeapKey {
     uint64_t first = 0;
     uint64_t second = 0;
@@ -26,7 +27,7 @@ struct HeapKey {
     }
 };
 
-/* Where a block is: in which of several heaps, numbered by their owner, and where in that. */
+/* The heap that a block is in, as numbered by the heaps' owner, and its index in that heap. */
 struct HeapPlace {
     static constexpr uint32_t nowhere = UINT32_MAX;
     static constexpr uint8_t none = UINT8_MAX;
@@ -36,15 +37,15 @@ struct HeapPlace {
 };
 
 /*
- * A heap of blocks from which any member can be taken. Several heaps share one array of places, as
- * a block is in at most one of them. With four children a node it is half as deep as a binary one,
- * and children are next to each other.
+ * A heap of blocks from which any member can be removed. Several heaps share one array of places,
+ * as a block is in at most one of them. A node has four children, so the heap is half as deep as a
+ * binary heap, and the children of a node are in one cache line.
  */
 class IndexedHeap {
   public:
     using Places = std::vector<HeapPlace>;
 
-    // `capacity` is reserved, so that no later call allocates while it is kept.
+    // Reserves `capacity` members. No later call allocates below this number.
     IndexedHeap(Places &places, uint32_t capacity, uint8_t number = 0)
         : places_(&places), number_(number) {
         keys_.reserve(capacity);
@@ -60,7 +61,7 @@ class IndexedHeap {
         rise(size() - 1);
     }
 
-    /* Takes a member to another place in the order; nothing is done for the same. */
+    /* Changes the key of a member. */
     void update(const HeapKey &key) noexcept {
         const uint32_t at = (*places_)[key.block].position;
         if (keys_[at] == key) {
@@ -74,7 +75,7 @@ class IndexedHeap {
             sink(at);
         }
     }
-    /* Has what an operation on the block will touch come nearer. */
+    /* Prefetches what an operation on the block will access into the CPU cache. */
     void warm_cache(uint32_t block) const noexcept {
         const uint32_t at = (*places_)[block].position;
         if (at < keys_.size()) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A set of block or slot numbers that is asked for its lowest member.
+// A set of block or slot numbers with a fast search for the lowest member.
 #ifndef KVCPU_CORE_UTIL_NUMBER_SET_H
 #define KVCPU_CORE_UTIL_NUMBER_SET_H
 
@@ -10,9 +10,9 @@
 namespace kvcpu {
 
 /*
- * A set of numbers below a size fixed at construction, as a bitmap with summary levels: bit i of
- * a level says whether word i of the level below has a bit set. Finding the lowest member costs
- * one word a level, so it does not depend on how full the device is.
+ * A set of numbers below a size fixed at construction: a bitmap with summary levels. Bit i of a
+ * level is set if word i of the level below has a bit set. The search for the lowest member reads
+ * one word a level, whatever the number of members.
  */
 class NumberSet {
   public:
@@ -37,7 +37,7 @@ class NumberSet {
     [[nodiscard]] Run lowest_run(uint32_t limit) const noexcept;
     // Every number is a member, as after construction.
     void fill() noexcept;
-    // None is.
+    // No number is a member.
     void clear() noexcept;
 
   private:

@@ -6,7 +6,7 @@
 
 namespace kvcpu {
 
-/* A range of blocks; of a command, checked to lie in the space. */
+/* A range of blocks. The range of a command has been checked to lie in the KV space. */
 struct Range {
     uint32_t first = 0;
     uint32_t count = 0;

@@ -10,8 +10,9 @@
 namespace kvcpu {
 
 /*
- * What waits, a list a context, oldest first. Nothing allocates after construction; leaving costs
- * nothing, and looking through one context's does not depend on what the others have.
+ * Pending requests in one list per context, oldest first. No operation allocates after
+ * construction. Removal takes constant time, and a search of one context's list does not visit
+ * those of others.
  */
 template <typename T>
 class WaitPool {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What is shared in guest memory is made of little-endian words.
+// Little-endian 64-bit words, of which all structures in guest memory are made.
 #ifndef KVCPU_CORE_UTIL_WORDS_H
 #define KVCPU_CORE_UTIL_WORDS_H
 
