@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tool import ToolTest
 
-FAILED, BAD_TRACE = 1, 89
+FAILED, USAGE, BAD_TRACE = 1, 2, 89
 
 
 class Sweep(ToolTest):
@@ -112,7 +112,7 @@ class Sweep(ToolTest):
 
     def test_results_that_cannot_be_kept(self):
         self.assertIn("/dev/full", self.refusal(FAILED, *self.options("--out", "/dev/full")))
-        self.assertIn("no/such", self.refusal(FAILED, *self.options("--out", self.folder / "no" / "such")))
+        self.assertIn("no/such", self.refusal(USAGE, *self.options("--out", self.folder / "no" / "such")))
 
     def test_a_trace_that_is_not_there(self):
         self.assertIn("/no/trace", self.refusal(BAD_TRACE, "sweep", "--trace", "/no/trace", "--out", self.out))

@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "command_line.h"
 #include "commands.h"
 #include "history.h"
 #include "kvcpu/batch.h"
@@ -271,12 +272,12 @@ void add_history(CLI::App &app, Session &session) {
         std::size_t most = 50;
     };
     const auto options = std::make_shared<Options>();
-    CLI::App *command =
-        app.add_subcommand("why", "a block's history, and the decision that put it where it is");
-    command->add_option("NUMBER", options->number, "the block")->required();
-    command->add_option("--last", options->most, "so many records at the most")
-        ->capture_default_str()
-        ->check(CLI::PositiveNumber);
+    CLI::App *command = app.add_subcommand(
+        "why", "show a block's history, and the decision that put it where it is");
+    block_number(command->add_option("NUMBER", options->number, "block number"));
+    tools::whole_number(
+        command->add_option("--last", options->most, "show at most this number of records"),
+        "a number of records", 1, KVCPU_HISTORY_RECORDS);
     command->callback([&session, options] { why(session, options->number, options->most); });
 }
 

@@ -16,6 +16,7 @@
 #include <system_error>
 #include <vector>
 
+#include "command_line.h"
 #include "commands.h"
 
 namespace kvcpu::kvctl {
@@ -240,20 +241,22 @@ void top(Session &session, const Options &options) {
 
 void add_top(CLI::App &app, Session &session) {
     const auto options = std::make_shared<Options>();
-    CLI::App *command = app.add_subcommand("top", "where blocks are and what moves, live");
-    command->add_option("-i,--interval", options->interval_s, "seconds between looks")
-        ->capture_default_str()
-        ->check(CLI::Range(0.01, 86400.0));
-    command->add_option("-n,--count", options->count, "end after so many (0: never)")
-        ->check(CLI::NonNegativeNumber);
-    command->add_flag("--once", options->once, "one look: sums since the device's reset");
-    command->add_flag("--batch", options->batch, "plain text, also on a terminal");
+    CLI::App *command = app.add_subcommand("top", "show where blocks are and what moves, live");
+    tools::real_number(
+        command->add_option("-i,--interval", options->interval_s, "seconds between two samples"),
+        "a number of seconds", 0.01, 86400);
+    tools::whole_number(
+        command->add_option("-n,--count", options->count, "end after this number of samples"),
+        "a number of samples", 0, UINT32_MAX)
+        ->default_str("0, no end");
+    command->add_flag("--once", options->once, "print one sample: sums since the device's reset");
+    command->add_flag("--batch", options->batch, "print plain text, also on a terminal");
     command->footer(
-        "On a terminal it has the screen until it is interrupted; elsewhere it prints plain text, "
-        "with --json a line an interval.\n"
-        "hits: PINs granted at once, of all granted. prefetch: blocks used, left unused, wanted "
-        "while "
-        "under way. link_busy: of all channels.");
+        "On a terminal top uses the whole screen until it is interrupted. Elsewhere it prints "
+        "plain text, and with --json one line for each interval.\n"
+        "hits: PINs granted at once, of all granted PINs. prefetch: blocks that were used, that "
+        "were evicted unused, and that were needed before their fetch ended. link_busy: the share "
+        "of all channels' time.");
     command->callback([&session, options] {
         options->count = options->once ? 1 : options->count;
         top(session, *options);

@@ -36,10 +36,16 @@ std::string policy_name(uint32_t number) {
     }
 }
 
-bool is_policy(const std::string &name) {
-#define SAME(policy, value, text) || name == text
-    return false KVCPU_POLICIES(SAME);
-#undef SAME
+void check_policy(const std::string &name) {
+    std::string names;
+#define NAME(policy, value, text) \
+    if (name == (text)) {         \
+        return;                   \
+    }                             \
+    names += (names.empty() ? "" : ", ") + std::string(text);
+    KVCPU_POLICIES(NAME)
+#undef NAME
+    throw std::invalid_argument("'" + name + "' is not a policy; there are " + names);
 }
 
 void withhold(Session &session, const std::string &list) {
@@ -59,7 +65,7 @@ void withhold(Session &session, const std::string &list) {
         } else if (word == "none") {
             continue;
         } else if (word != "hot") { /* which the serving model never says */
-            throw std::invalid_argument("--without: '" + word + "' is no kind of hint; there are " +
+            throw std::invalid_argument("'" + word + "' is no kind of hint; there are " +
                                         "step, hot, prefetch, evictable, release, share");
         }
         if (std::find(session.without.begin(), session.without.end(), word) ==

@@ -52,7 +52,8 @@ nlohmann::ordered_json replay(Transport &transport, const std::vector<Request> &
 
 /* "lru" for its number. */
 std::string policy_name(uint32_t number);
-bool is_policy(const std::string &name);
+/* Throws std::invalid_argument that names it, and the policies there are. */
+void check_policy(const std::string &name);
 
 }  // namespace kvcpu::serving
 

@@ -2,17 +2,15 @@
 #include "report_command.h"
 
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
-#include <stdexcept>
 
 #include "command_line.h"
 #include "compare.h"
 #include "html_report.h"
+#include "output.h"
 #include "report.h"
 #include "results.h"
 #include "sweep.h"
@@ -99,7 +97,7 @@ void add_simulated(Json &document, Options &options, const ReportCommand &how) {
 
 void report(Options options, const ReportCommand &how) {
     if (how.in.empty() && options.traces.empty()) {
-        throw std::invalid_argument("report: give runs with --in, or a trace to simulate");
+        throw tools::UsageError("report: give runs with --in, or a trace to simulate with --trace");
     }
     Json document = report::read_files(how.in);
     if (!options.traces.empty()) {
