@@ -158,7 +158,7 @@ class HelpFormatter : public CLI::Formatter {
                                : " " + option->get_type_name() + (many ? " ..." : "");
     }
     std::string make_option_desc(const CLI::Option *option) const override {
-        const std::string text = option->get_description();
+        std::string text = option->get_description();
         if (is_flag(option)) {
             return text;
         }
