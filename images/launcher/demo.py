@@ -69,7 +69,7 @@ def demo(options: argparse.Namespace) -> int:
     plan = _plan(build.tool("kvcpu-replay"), options)
     built = build.products()
     image = build.image(options.kernel, built)
-    _announce(options, plan)
+    _print_plan(options, plan)
     outcomes = _run_all(options, policies, plan, built, image)
     runs = [_result(options, policy, outcome) for policy, outcome in outcomes.items()]
     print(_table(runs))
@@ -104,7 +104,7 @@ def _trace_arguments(options: argparse.Namespace) -> list[str]:
     return ["--requests", str(options.requests or 0), "--scale", str(options.scale), "--seed", str(options.seed)]
 
 
-def _announce(options: argparse.Namespace, plan: dict[str, Any]) -> None:
+def _print_plan(options: argparse.Namespace, plan: dict[str, Any]) -> None:
     small = "" if plan["fast_blocks"] == _STUDY_FAST_BLOCKS else \
         f" (a small trace: the study's is {_STUDY_FAST_BLOCKS})"
     everything = "" if options.slow_blocks else " (everything)"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What became of a run of meson's tests: its JUnit file made complete, its cases counted.
 
-Meson's JUnit file has no word of a test that ran out of time, that should have failed and did not, or whose program
-died or stopped after some cases that passed. Its log in JSON has; so these are put in here as failures.
+Meson's JUnit file lacks tests that ran out of time, that passed although they should fail, and that died or stopped
+after some passed cases. Its log in JSON has them, so they are added here as failures.
 """
 
 import json

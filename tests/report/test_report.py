@@ -94,7 +94,7 @@ class Report(ToolTest):
         self.assertTrue(any(run["bound"] for run in whole))
         self.assertTrue({"prefetchable", "evictable", "share", "release"} <=
                         {kind for run in runs for kind in run["without"]})
-        self.assertIn(f"{len(runs)} of {len(runs)} points are there already", self.run_tool(*options).stderr)
+        self.assertIn(f"{len(runs)} of {len(runs)} points have results already", self.run_tool(*options).stderr)
 
     def test_nothing_is_fetched_from_anywhere(self):
         self.run_tool("report", "--in", self.runs("a.jsonl", "--policy", "lru,hepc"), "--out", self.page)

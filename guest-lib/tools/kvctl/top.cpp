@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// `kvctl top`: where blocks are and what moves, now and every so often.
+// `kvctl top`: shows where blocks are and what moves, once or at intervals.
 #include <fmt/core.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -32,14 +32,15 @@ struct Options {
 
 volatile std::sig_atomic_t ended_by = 0;
 
-/* The alternate screen of a terminal, given back whatever ends the program but SIGKILL. */
+/* The alternate screen of a terminal. The end of the object, or a signal, restores the terminal. */
 class Screen {
   public:
     Screen() {
         struct sigaction action = {};
         action.sa_handler = [](int number) { ended_by = number; };
         for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
-            ::sigaction(number, &action, nullptr); /* without SA_RESTART: it ends the sleep */
+            ::sigaction(number, &action,
+                        nullptr); /* without SA_RESTART, so that it ends the sleep */
         }
         write("\x1b[?1049h\x1b[?25l");
     }
@@ -47,7 +48,7 @@ class Screen {
     Screen(const Screen &) = delete;
     Screen &operator=(const Screen &) = delete;
 
-    /* As much as fits. */
+    /* Shows as many lines and columns as fit. */
     static void show(const std::vector<std::string> &lines) {
         winsize size = {};
         const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0;
@@ -67,7 +68,7 @@ class Screen {
     }
 };
 
-/* The device at one moment. */
+/* The device's state at one moment. */
 struct Look {
     kvcpu_info info;
     std::vector<uint64_t> counters;
@@ -101,7 +102,7 @@ Json occupancy_json(const kvcpu_info &info) {
               {"blocks", info.blocks}}}};
 }
 
-/* What happened between two looks. */
+/* Returns the differences between two looks. */
 Json figures(const Look &before, const Look &now) {
     const auto count = [&](kvcpu_counter counter) {
         return now.counters[counter] - std::min(before.counters[counter], now.counters[counter]);
@@ -143,7 +144,7 @@ Json figures(const Look &before, const Look &now) {
     return json;
 }
 
-/* A letter a kind: p pinned, d dirty, c clean, e evicting, f fetching. */
+/* Returns a bar with a letter for the state of slots: pinned, dirty, clean, evicting, fetching. */
 std::string bar(const Json &fast) {
     constexpr double width = 50;
     const double slots = std::max(fast["slots"].get<double>(), 1.0);
@@ -158,7 +159,8 @@ std::string bar(const Json &fast) {
     return "[" + text + "]";
 }
 
-/* `name value  name value` of an object; what is no whole number as a percentage. */
+/* Formats an object as `name value  name value`. A number with a fraction is shown as a percentage.
+ */
 std::string row(const char *title, const Json &object) {
     std::string text = fmt::format("{:<9}", title);
     for (const auto &[name, value] : object.items()) {
@@ -186,7 +188,8 @@ std::vector<std::string> lines_of(const Json &json, const std::string &device) {
             row("commands", json["commands"])};
 }
 
-/* False where a signal ended it. A device in this process has no time but what it is given. */
+/* Waits. Returns false if a signal ended the wait. The clock of a device in this process is
+ * advanced. */
 bool pass(Session &session, double seconds) {
     const auto ns = static_cast<uint64_t>(seconds * 1e9);
     if (session.loopback) {
@@ -208,7 +211,7 @@ void top(Session &session, const Options &options) {
     const bool live =
         !options.once && !options.batch && !session.json && ::isatty(STDOUT_FILENO) != 0;
     const std::string device = session.loopback ? "loopback" : session.path;
-    Look before = look(session); /* and fails, if it must, before the screen is taken */
+    Look before = look(session); /* an error comes before the screen is switched */
     if (options.once) {
         before.info.time_ns = 0;
         std::fill(before.counters.begin(), before.counters.end(), 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// kvcpu-sim: the replay of kvcpu-replay, on devices in this process, many at once.
+// kvcpu-sim: runs the replays of kvcpu-replay on devices in this process, many at once.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
@@ -47,7 +47,7 @@ int simulate(Options &options, Extent extent, const std::string &json) {
     return right ? exit_ok : exit_bad_result;
 }
 
-/* What the sub-commands were given. */
+/* The options of the sub-commands. */
 struct Commands {
     Options options;
     std::string json;

@@ -30,7 +30,7 @@ CLI::Validator slow_blocks_or_everything() {
             ""};
 }
 
-/* What is withheld from a policy: nothing first, then what was asked for. */
+/* Returns the lists of kinds that are withheld from a policy, in the order of the options. */
 std::vector<std::string> variants(const Options &options, const Player &player) {
     std::vector<std::string> asked = options.without;
     if (options.ablation) {

@@ -19,7 +19,7 @@ namespace kvcpu::sim {
 
 namespace {
 
-/* Sizes about those of the plan: of the study, for a trace of its size. */
+/* Chooses sizes around those of the plan, which are the study's for a trace of its size. */
 void suit(Options &options, const Json &plan) {
     const uint64_t fast = plan["fast_blocks"];
     const uint64_t everything = plan["slow_blocks"];
@@ -37,13 +37,13 @@ void suit(Options &options, const Json &plan) {
     }
 }
 
-/* The points to be simulated, beside those that were asked for by size. */
+/* Returns the points to simulate: those of the options, other slow tiers, and ablations. */
 std::vector<Point> points_for(const Options &options, bool slow_chosen) {
     Options all = options;
     Options middle = options;
     middle.fast_blocks = {options.fast_blocks[options.fast_blocks.size() / 2]};
     if (slow_chosen) {
-        /* Other slow tiers beside one fast tier alone: enough to see what they cost. */
+        /* Other slow tiers are simulated with one fast tier only, which shows their cost. */
         all.slow_blocks.resize(1);
     }
     std::vector<Point> points = points_of(all);
@@ -70,7 +70,7 @@ Json parameters_of(const Options &options, const Json &plan) {
     return parameters;
 }
 
-/* The fast tier of the runs that were given, if there are any: sizes are chosen about it. */
+/* Returns the fast tier of the given runs, around which sizes are chosen; 0 without runs. */
 uint64_t known_fast(const Json &document) {
     return document["runs"].empty() ? 0 : document["runs"][0].value("fast_blocks", uint64_t{0});
 }

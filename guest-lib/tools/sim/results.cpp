@@ -25,7 +25,7 @@ std::runtime_error failure(const std::string &path) {
     return std::runtime_error(path + ": " + std::strerror(errno));
 }
 
-/* FNV-1a, 64 bits: told apart are files of one's own, not those of an adversary. */
+/* FNV-1a, 64 bits. It distinguishes a user's own files, and resists no attack. */
 uint64_t digest(const std::string &text) {
     uint64_t value = 0xcbf29ce484222325;
     for (const char byte : text) {
@@ -101,7 +101,7 @@ std::string Results::file_of(const std::string &name) const {
     return (std::filesystem::path(path_) / fmt::format("{:016x}.jsonl", digest(name))).string();
 }
 
-/* A last line without an end was being written when its process died. */
+/* A last line without an end was cut off when its process died. It is not counted. */
 void Results::read(const std::string &path, std::unordered_map<std::string, Json> &runs) const {
     const std::string text = whole_file(path);
     std::size_t number = 0;
