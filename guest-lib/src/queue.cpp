@@ -225,7 +225,7 @@ std::size_t Queue::take(std::span<Completion> into, bool keep) noexcept {
     return taken;
 }
 
-std::size_t Queue::turn(std::span<Completion> into, bool keep) noexcept {
+std::size_t Queue::poll_once(std::span<Completion> into, bool keep) noexcept {
     ++polling_;
     begin_what_waits();
     (void)submit();
@@ -244,7 +244,7 @@ std::size_t Queue::poll(std::span<Completion> into) noexcept {
     const std::size_t some = std::min(into.size(), kept_.size());
     std::copy_n(kept_.begin(), some, into.begin());
     kept_.erase(kept_.begin(), kept_.begin() + static_cast<std::ptrdiff_t>(some));
-    return some + turn(into.subspan(some), false);
+    return some + poll_once(into.subspan(some), false);
 }
 
 std::error_code Queue::wait(uint64_t until_ns, uint64_t &time_ns) noexcept {
@@ -270,7 +270,7 @@ std::error_code Queue::execute(const Entry &entry, Result &result) noexcept {
     waiter.answered = [](Waiter &) noexcept {};
     start(waiter);
     for (;;) {
-        turn({}, true);
+        poll_once({}, true);
         if (waiter.at == Waiter::At::nowhere) {
             result = waiter.completion.result;
             return {};
@@ -296,7 +296,7 @@ std::error_code Queue::restart(kvcpu_ring_state &stopped) noexcept {
     for (uint32_t slot = 0; slot < slots_.size(); ++slot) {
         settle({tag_of(slot), Result(cancelled()), 0});
     }
-    turn({}, true);
+    poll_once({}, true);
     return {};
 }
 

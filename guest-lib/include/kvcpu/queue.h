@@ -214,7 +214,7 @@ class Queue {
     void settle(const Completion &completion) noexcept;
     void tell() noexcept;
     std::size_t take(std::span<Completion> into, bool keep) noexcept;
-    std::size_t turn(std::span<Completion> into, bool keep) noexcept;
+    std::size_t poll_once(std::span<Completion> into, bool keep) noexcept;
     std::error_code sleep(const Waiter &waiter) noexcept;
     Result obtain(const Entry &entry, const char *what);
 
