@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tool import ToolTest
 
-FAILED, BAD_SIZES = 1, 91
+FAILED, USAGE = 1, 2
 # Elements and attributes by which a page reaches for something outside of it.
 REACHING = {"src", "href", "srcset", "action", "poster", "data", "formaction", "background"}
 
@@ -123,10 +123,12 @@ class Report(ToolTest):
             self.assertIn(says, self.refusal(FAILED, "report", "--in", *files, "--out", self.page))
         torn.write_text('{"policy": "lru"}\n', encoding="utf-8")
         self.assertIn("run 1 has no 'hints'", self.refusal(FAILED, "report", "--in", torn, "--out", self.page))
-        self.assertIn("give runs with --in, or a trace", self.refusal(BAD_SIZES, "report", "--out", self.page))
+        self.assertIn("give runs with --in, or a trace", self.refusal(USAGE, "report", "--out", self.page))
         good = self.runs("a.jsonl", "--policy", "lru")
-        said = self.refusal(FAILED, "report", "--in", good, "--out", self.folder / "no" / "page.html")
-        self.assertIn("page.html: cannot be written", said)
+        said = self.refusal(USAGE, "report", "--in", good, "--out", self.folder / "no" / "page.html")
+        self.assertIn("page.html: its folder does not exist", said)
+        said = self.refusal(FAILED, "report", "--in", good, "--out", "/dev/full")
+        self.assertIn("/dev/full: cannot be written", said)
         self.assertFalse(self.page.exists())
 
 
