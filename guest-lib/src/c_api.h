@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the C interfaces share: the device's handle, and how exceptions become errno values.
+// Parts that the C interfaces share: the device's handle, and the errno values of exceptions.
 #ifndef KVCPU_C_API_H
 #define KVCPU_C_API_H
 
@@ -18,7 +18,7 @@ struct kvcpu_device {
 
 namespace kvcpu {
 
-/* Runs `what`, which throws as set-up code does; returns as C code does. */
+/* Runs `what`, and turns an exception into a negative errno value. */
 template <typename What>
 int guarded(What what) noexcept {
     try {

@@ -20,10 +20,10 @@ using kvcpu::Result;
 
 struct kvcpu_queue {
     Queue rings;
-    /* They end before the rings. */
+    /* Buffers and windows end before the rings. */
     std::map<uint32_t, Queue::Buffer> buffers;
     std::map<const void *, Queue::Window> windows;
-    /* Where completions are taken to, a ring of them at once: one store to the doorbell. */
+    /* Room for a whole ring of completions, so that a poll needs one store to the doorbell. */
     std::vector<Completion> taken;
 
     kvcpu_queue(kvcpu::Transport &transport, const kvcpu::QueueConfig &config)

@@ -19,7 +19,8 @@ Blocks::~Blocks() {
     if (count_ > 0) {
         Batch batch;
         batch.free(first_, count_);
-        (void)batch.submit(*transport_); /* the device frees them with the file anyway */
+        (void)batch.submit(
+            *transport_); /* after an error the blocks are freed with the transport */
     }
 }
 
@@ -82,7 +83,7 @@ Pin Device::pin(uint64_t first, uint64_t count, uint64_t deadline_ns) {
         std::array<kvcpu_completion, 1> completion{};
         std::size_t taken = 0;
         uint64_t time_ns = 0;
-        /* The device ends it at its deadline, so some completion comes. */
+        /* The device ends the PIN at its deadline at the latest, so a completion will come. */
         while (taken == 0) {
             const std::error_code error =
                 transport_->wait(completion, 1, UINT64_MAX, taken, time_ns);

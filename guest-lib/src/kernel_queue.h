@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A queue pair of a file of the driver, mapped.
+// A mapped queue pair of an open file of the driver.
 #ifndef KVCPU_KERNEL_QUEUE_H
 #define KVCPU_KERNEL_QUEUE_H
 
@@ -13,7 +13,7 @@
 
 namespace kvcpu {
 
-/* A part of a file, mapped for as long as the object lives. */
+/* A part of a file that is mapped for the life of the object. */
 class Mapping {
   public:
     Mapping() = default;
@@ -36,7 +36,7 @@ class Mapping {
 
 class KernelLink final : public QueueLink {
   public:
-    /* The file and the count of calls are the transport's, which outlives it. */
+    /* The transport owns the file and the count of system calls, and outlives the link. */
     KernelLink(int file, uint64_t &calls, const QueueConfig &config);
 
     void ring(kvcpu_doorbell which, uint64_t value) noexcept override;

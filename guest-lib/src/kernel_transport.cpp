@@ -138,7 +138,7 @@ class KernelTransport final : public Transport {
         return failed ? last_error() : std::error_code();
     }
 
-    /* The clock stands at each completion, so that there is one to wait for. */
+    /* Runs the stopped clock until `until_ns` or the next completion, where it stops again. */
     std::error_code run_clock(std::span<kvcpu_completion> into, std::size_t minimum,
                               uint64_t until_ns, std::size_t &taken, uint64_t &time_ns) noexcept {
         taken = 0;
@@ -184,7 +184,8 @@ class KernelTransport final : public Transport {
         }
     }
 
-    /* Attributes are on the node's own device, whatever its class is called. */
+    /* The attributes are those of the node's own device, so the name of its class does not matter.
+     */
     int open_attribute(const std::string &name) {
         struct stat status = {};
         if (::fstat(file_, &status) < 0) {
@@ -212,8 +213,8 @@ class KernelTransport final : public Transport {
 
     std::string path_;
     int file_;
-    int clock_stop_ = -1;                   // the attribute, once it is used
-    std::deque<kvcpu_completion> waiting_;  // taken from the kernel, and not yet by wait()
+    int clock_stop_ = -1;                   // the attribute's file, opened at its first use
+    std::deque<kvcpu_completion> waiting_;  // taken from the kernel, and not yet returned by wait()
     uint64_t calls_ = 0;
 };
 

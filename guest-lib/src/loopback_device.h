@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The device's core in this process, and what hosts it: memory, a clock that stands still, a timer.
+// The device's core in this process, and its host: memory, a clock that the host moves, a timer.
 #ifndef KVCPU_LOOPBACK_DEVICE_H
 #define KVCPU_LOOPBACK_DEVICE_H
 
@@ -14,7 +14,7 @@
 
 namespace kvcpu {
 
-/* Zeroed memory of which only what is touched takes room, and which can be mapped once more. */
+/* Zeroed memory that can be mapped a second time. Only touched pages use host memory. */
 class TierMemory {
   public:
     explicit TierMemory(std::size_t bytes);
@@ -31,7 +31,7 @@ class TierMemory {
     void *data_ = nullptr;
 };
 
-/* Pages that the device is told the address of. */
+/* Pages whose address the device gets. */
 class SharedPages {
   public:
     SharedPages() = default;
@@ -53,7 +53,7 @@ class SharedPages {
     std::size_t bytes_ = 0;
 };
 
-/* Is told whenever the device may have changed something. */
+/* An observer that is called whenever the device may have changed its state. */
 class LoopbackFollower {
   public:
     LoopbackFollower() = default;
@@ -65,7 +65,8 @@ class LoopbackFollower {
     virtual void follow() noexcept = 0;
 };
 
-/* Bus addresses are pointers. The one user has context 1, as the driver's first file has. */
+/* A device whose bus addresses are pointers. Its user has context 1, as the driver's first file
+ * has. */
 class LoopbackDevice {
   public:
     static constexpr uint32_t context = 1;
@@ -81,9 +82,10 @@ class LoopbackDevice {
     void put(uint64_t offset, uint64_t value) noexcept {
         kvcpu_core_write(core_, offset, value, 8);
     }
-    /* Through the command window; `buffer` is a bus address. The result word. */
+    /* Executes a command through the command window and returns its result word. `buffer` is a bus
+     * address. */
     uint64_t execute(const kvcpu_command &command) noexcept;
-    /* Behind accesses that may have changed something. */
+    /* Calls the follower. It comes after accesses that may have changed the device's state. */
     void settle() noexcept {
         if (follower_ != nullptr) {
             follower_->follow();
@@ -91,12 +93,12 @@ class LoopbackDevice {
     }
 
     [[nodiscard]] uint64_t now() const noexcept { return now_; }
-    /* Whether anything will happen by itself. */
+    /* True if no timer is set, so that the state will not change without a command. */
     [[nodiscard]] bool is_idle() const noexcept { return timer_ns_ == KVCPU_TIMER_OFF; }
-    /* On to the next thing that happens, or to `until_ns` if that is sooner. */
+    /* Moves the clock to the timer's time, or to `until_ns` if that is sooner. */
     void advance(uint64_t until_ns) noexcept;
 
-    /* Memory that the device may still write to. */
+    /* Keeps memory that the device may still write to. */
     void keep(SharedPages pages) { kept_.push_back(std::move(pages)); }
     void set_follower(LoopbackFollower *follower) noexcept { follower_ = follower; }
     [[nodiscard]] const TierMemory &fast() const noexcept { return fast_; }

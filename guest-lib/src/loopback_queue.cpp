@@ -22,7 +22,7 @@ std::error_code error_of(std::errc error) {
     return std::make_error_code(error);
 }
 
-/* What the driver makes of a refused admin command. */
+/* Returns the error that the driver returns for a refused admin command. */
 std::error_code error_of(kvcpu_status status) {
     switch (status) {
         case KVCPU_SC_SUCCESS:
@@ -36,7 +36,7 @@ std::error_code error_of(kvcpu_status status) {
     }
 }
 
-/* As the driver checks it, before the device is asked. */
+/* The driver makes the same check before it sends the command. */
 bool is_coalescing(uint32_t count, uint32_t ns) {
     return count <= KVCPU_COALESCE_COUNT_MAX && ns <= KVCPU_COALESCE_MAX_NS &&
            (count != 0 || ns == 0) && (count <= 1 || ns > 0);
@@ -101,7 +101,7 @@ LoopbackLink::LoopbackLink(LoopbackDevice &device, const QueueConfig &config)
     }
 }
 
-/* The context goes on, and with it what the device knows of its memory. */
+/* The context outlives the rings, so the device may still write to their memory. */
 LoopbackLink::~LoopbackLink() {
     device_.set_follower(nullptr);
     for (uint32_t id = 0; id < tables_.size(); ++id) {
@@ -146,7 +146,7 @@ void LoopbackLink::interrupted(unsigned which) noexcept {
     }
 }
 
-/* A completion that CQ_HEAD does not count, or no ring to wait for. */
+/* True if there is a completion that CQ_HEAD does not count, or if the ring is stopped. */
 bool LoopbackLink::is_ready() const noexcept {
     const uint64_t place = taken_ % memory_.completion_entries;
     const uint64_t lap = taken_ / memory_.completion_entries;
@@ -172,7 +172,8 @@ std::error_code LoopbackLink::wait(uint64_t until_ns, uint64_t &time_ns) noexcep
 
 /* -- Buffers ----------------------------------------------------------------- */
 
-/* A table of pages, as the driver makes it; that pages are contiguous here is nobody's business. */
+/* Makes a table of pages, as the driver does. The pages are contiguous here; the device does not
+ * use that. */
 std::error_code LoopbackLink::add_buffer(std::span<std::byte> bytes, uint32_t &id) noexcept {
     if (bytes.empty() || bytes.size() > KVCPU_BUFFER_BYTES_MAX) {
         return error_of(std::errc::invalid_argument);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A queue pair of the device in this process: what the driver gives to a process, without a kernel.
+// A queue pair of the device in this process. It replaces what the driver provides.
 #ifndef KVCPU_LOOPBACK_QUEUE_H
 #define KVCPU_LOOPBACK_QUEUE_H
 
@@ -14,9 +14,9 @@
 namespace kvcpu {
 
 /*
- * Windows of the linear view. Here, too, a mapped block is held. As there are no page faults, a
- * block is held from the start and not from the first touch; one that is asked back is given back
- * at once, and held again wherever it is by the time the caller goes on.
+ * Windows of the linear view. A mapped block is held, as through the driver. Since there are no
+ * page faults, a block is held from map() on and not from its first access. A block that the device
+ * revokes is released at once, and is held again in its new place before the caller continues.
  */
 class LoopbackView {
   public:
@@ -27,7 +27,7 @@ class LoopbackView {
 
     std::span<std::byte> map(uint64_t first, uint64_t count, bool writable);
     void unmap(std::span<std::byte> bytes) noexcept;
-    /* After the device may have moved something. */
+    /* Updates the windows after the device may have moved blocks. */
     void follow() noexcept;
 
   private:

@@ -12,7 +12,7 @@ namespace kvcpu {
 
 namespace {
 
-/* Does what the driver does, on a core in this process. */
+/* Replaces the driver, on a core in this process. */
 class LoopbackTransport final : public Transport {
   public:
     explicit LoopbackTransport(const LoopbackConfig &config) : device_(config) {}
@@ -181,7 +181,7 @@ class LoopbackTransport final : public Transport {
     }
 
   private:
-    /* Advice goes through file and address space, which are the kernel's. */
+    /* Advice is missing, since it needs the kernel's files and address spaces. */
     static constexpr uint64_t features =
         KVCPU_FEATURE_SUBMIT | KVCPU_FEATURE_INSPECT | KVCPU_FEATURE_RINGS | KVCPU_FEATURE_BUFFERS |
         KVCPU_FEATURE_RESIDENCY | KVCPU_FEATURE_VIEW | KVCPU_FEATURE_HISTORY;
@@ -201,7 +201,7 @@ class LoopbackTransport final : public Transport {
         return command.count == 1 && command.length <= get(KVCPU_REG_BLOCK_SIZE);
     }
 
-    /* What the driver does not let through to the device, and its answer. */
+    /* Returns the driver's status for a command that it does not pass to the device. */
     [[nodiscard]] kvcpu_status refusal(const kvcpu_command &command) const noexcept {
         switch (command.opcode) {
 #define KVCPU_REFUSED_(name, number, what) case KVCPU_OP_##name:

@@ -37,7 +37,8 @@ void LoopbackView::unhold(uint64_t block, bool write) noexcept {
     (void)device_.execute(command);
 }
 
-/* A HOLD of a block on its way would wait; so this waits first, as a page fault does. */
+/* Waits until the block does not move, as a page fault does: a HOLD of a moving block is pending.
+ */
 void LoopbackView::wait_until_still(uint64_t block) noexcept {
     for (;;) {
         device_.put(KVCPU_REG_BLOCK_SELECT, block);
@@ -50,7 +51,7 @@ void LoopbackView::wait_until_still(uint64_t block) noexcept {
     }
 }
 
-/* Maps a block's bytes where they are; with KVCPU_NO_SLOT in the slow tier. */
+/* Maps the bytes of a block from its slot, or from the slow tier if `slot` is KVCPU_NO_SLOT. */
 void LoopbackView::place(const Window &window, uint64_t index, uint32_t slot,
                          bool writable) noexcept {
     if (device_.fast().file() < 0) {
@@ -70,7 +71,7 @@ kvcpu_status LoopbackView::hold_and_place(Window &window, uint64_t index) noexce
     bool write = window.writable;
     kvcpu_status status = hold(block, write, slot);
     if (status == KVCPU_SC_SEALED) {
-        write = false; /* a store is the caller's error, then */
+        write = false; /* a store is then an error of the caller */
         status = hold(block, false, slot);
     }
     if (status == KVCPU_SC_SUCCESS) {
@@ -128,8 +129,8 @@ void LoopbackView::unmap(std::span<std::byte> bytes) noexcept {
 }
 
 /*
- * A block that is asked back is given back, and shown where it is meanwhile: until a move ends, the
- * copy at its origin is the block. It is held again once nothing wants to move it.
+ * Releases a block that the device revokes, and maps the copy that is valid: until a move ends,
+ * that is the copy at the origin. The block is held again when no move of it is pending.
  */
 void LoopbackView::follow_block(Window &window, uint64_t index) noexcept {
     const auto select = [&] {
@@ -159,7 +160,7 @@ void LoopbackView::follow_block(Window &window, uint64_t index) noexcept {
 
 void LoopbackView::follow() noexcept {
     if (following_) {
-        return; /* what it does itself moves things, too */
+        return; /* its own commands call it again */
     }
     following_ = true;
     for (Window &window : windows_) {

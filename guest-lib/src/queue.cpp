@@ -14,7 +14,7 @@ namespace kvcpu {
 
 namespace {
 
-/* Tags of Waiters: a bit that others do not have, how often the slot was used, the slot. */
+/* The tag of a Waiter: a bit that no other tag has, the slot's use count, and the slot. */
 constexpr unsigned generation_shift = 32;
 constexpr uint64_t generation_mask = (uint64_t{1} << 30) - 1;
 constexpr uint64_t own_tag = Entry::tag_max + 1;
@@ -37,7 +37,7 @@ Queue::Queue(Transport &transport, const QueueConfig &config)
         free_slots_.push_back(static_cast<uint32_t>(slot));
     }
     kept_.reserve(slots_.size());
-    /* Of each slot a PIN that nobody waits for, and its CANCEL. */
+    /* Each slot may need two: the UNPIN of a PIN whose Waiter is gone, and its CANCEL. */
     releases_.reserve(2 * slots_.size());
 }
 
@@ -111,7 +111,7 @@ void Queue::forget(Waiter &waiter) noexcept {
         case Waiter::At::backlog:
             backlog_.remove(waiter);
             break;
-        case Waiter::At::slot: /* which stays taken until the answer is there */
+        case Waiter::At::slot: /* the slot stays in use until the completion arrives */
             slots_[waiter.slot].waiter = nullptr;
             waiter.at = Waiter::At::nowhere;
             break;
@@ -134,7 +134,8 @@ void Queue::cancel(Waiter &waiter) noexcept {
     }
 }
 
-/* Who scribbles in his own ring deceives himself alone: a tag that is nobody's is passed over. */
+/* A tag that belongs to no slot is ignored: a process that overwrites its ring affects only itself.
+ */
 void Queue::settle(const Completion &completion) noexcept {
     const auto index = static_cast<uint32_t>(completion.tag);
     if (index >= slots_.size() || !slots_[index].is_used || completion.tag != tag_of(index)) {
@@ -153,7 +154,7 @@ void Queue::settle(const Completion &completion) noexcept {
     free_slots_.push_back(index);
 }
 
-/* They may start, forget and cancel others. */
+/* A Waiter may start, forget and cancel other Waiters. */
 void Queue::tell() noexcept {
     while (answers_.first != nullptr) {
         Waiter &waiter = answers_.pop();
@@ -187,7 +188,7 @@ Entry Queue::Release::entry() const noexcept {
     }
 }
 
-/* What gives back goes first: others may wait for it. */
+/* Commands that release blocks go first, since other commands may wait for these blocks. */
 void Queue::begin_what_waits() noexcept {
     std::size_t begun = 0;
     for (const Release &due : releases_) {
@@ -224,13 +225,13 @@ std::size_t Queue::take(std::span<Completion> into, bool keep) noexcept {
     return taken;
 }
 
-std::size_t Queue::turn(std::span<Completion> into, bool keep) noexcept {
+std::size_t Queue::poll_once(std::span<Completion> into, bool keep) noexcept {
     ++polling_;
     begin_what_waits();
     (void)submit();
     const std::size_t taken = take(into, keep);
     if (state() == KVCPU_RS_RUNNING) {
-        completion_.give_back();
+        completion_.advance_head();
     }
     tell();
     begin_what_waits();
@@ -243,7 +244,7 @@ std::size_t Queue::poll(std::span<Completion> into) noexcept {
     const std::size_t some = std::min(into.size(), kept_.size());
     std::copy_n(kept_.begin(), some, into.begin());
     kept_.erase(kept_.begin(), kept_.begin() + static_cast<std::ptrdiff_t>(some));
-    return some + turn(into.subspan(some), false);
+    return some + poll_once(into.subspan(some), false);
 }
 
 std::error_code Queue::wait(uint64_t until_ns, uint64_t &time_ns) noexcept {
@@ -252,13 +253,13 @@ std::error_code Queue::wait(uint64_t until_ns, uint64_t &time_ns) noexcept {
     return link_->wait(kept_.empty() ? until_ns : 0, time_ns);
 }
 
-/* Until something may have changed for it. */
+/* Sleeps until the state of the Waiter may have changed. */
 std::error_code Queue::sleep(const Waiter &waiter) noexcept {
     uint64_t time_ns = 0;
     if (waiter.at == Waiter::At::slot) {
         return link_->wait(UINT64_MAX, time_ns);
     }
-    /* It waits for room in the ring, of which nobody tells; a turn of the ring makes some. */
+    /* No completion reports room in the ring. The device makes room in a slice of the ring. */
     const std::error_code error = link_->wait(0, time_ns);
     return error ? error : link_->wait(time_ns + KVCPU_RING_SLICE_NS, time_ns);
 }
@@ -269,7 +270,7 @@ std::error_code Queue::execute(const Entry &entry, Result &result) noexcept {
     waiter.answered = [](Waiter &) noexcept {};
     start(waiter);
     for (;;) {
-        turn({}, true);
+        poll_once({}, true);
         if (waiter.at == Waiter::At::nowhere) {
             result = waiter.completion.result;
             return {};
@@ -291,11 +292,11 @@ std::error_code Queue::restart(kvcpu_ring_state &stopped) noexcept {
     }
     submission_.restart();
     completion_.restart();
-    /* Whatever has no answer by now was not executed, or was cancelled when the rings stopped. */
+    /* A command without an answer was not executed, or was cancelled when the rings stopped. */
     for (uint32_t slot = 0; slot < slots_.size(); ++slot) {
         settle({tag_of(slot), Result(cancelled()), 0});
     }
-    turn({}, true);
+    poll_once({}, true);
     return {};
 }
 

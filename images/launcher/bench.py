@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`bench`: what a hint costs who gives it, in a guest; and what it costs the device, on this machine."""
+"""`bench`: the cost of a hint for the program that gives it, in a guest, and for the device, on this machine."""
 
 import argparse
 import json
@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from . import build, initramfs, packages, process, progress, tree
+from . import build, initramfs, output, packages, process, progress, tree
 from .errors import Exit, LauncherError
 from .guest import Guest, Outcome
 from .machine import NS_PER_INSTRUCTION, Machine, Time
@@ -79,11 +79,11 @@ def core(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> None:
-    if options.json is not None and not options.json.resolve().parent.is_dir():
-        raise LauncherError(Exit.USAGE, f"--json {options.json}: its folder does not exist")
+    if options.json is not None:
+        output.check("--json", options.json)
 
 
 def _write(options: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
     if options.json is not None:
-        options.json.write_text(json.dumps({"rows": rows}, indent=2) + "\n", encoding="utf-8")
+        output.write(options.json, json.dumps({"rows": rows}, indent=2) + "\n")
         progress.say(f"figures: {options.json}")

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import cache, debugkernel, initramfs, process, tree
+from . import cache, debugkernel, initramfs, output, process, tree
 from .errors import Exit, LauncherError
 from .kernel import SELECTORS, Kernel, kernel
 
@@ -59,7 +59,7 @@ def sanitized_products() -> Products:
 def _record(path: Path, built: Products) -> None:
     text = json.dumps({"qemu": str(built.qemu), "tools": [str(tool) for tool in built.tools]}) + "\n"
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")
+        output.write(path, text)
 
 
 def tool(name: str) -> Path:
@@ -89,8 +89,8 @@ def image(selector: str, built: Products) -> Image:
 
 
 def _qemu(*options: str) -> Path:
-    output = process.run_logged([tree.BUILD_QEMU, *options], " ".join(("QEMU with the KV-CPU", *options)), "qemu")
-    path = Path(output.rstrip().splitlines()[-1])
+    said = process.run_logged([tree.BUILD_QEMU, *options], " ".join(("QEMU with the KV-CPU", *options)), "qemu")
+    path = Path(said.rstrip().splitlines()[-1])
     if not path.is_file():
         raise LauncherError(Exit.BUILD_FAILED, f"build-qemu named no executable; its last line was: {path}")
     return path

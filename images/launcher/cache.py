@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The cache: folders named after the content that made them.
 
-An entry is built in a folder of a temporary name and renamed when it is complete, so whoever finds an entry may
-use it. A lock per entry keeps two builders apart; the second waits, and then finds the first one's work.
+An entry is built in a folder of a temporary name and renamed when it is complete, so that an entry that exists can be
+used. A lock per entry keeps two builders apart; the second waits, and then finds the first one's work.
 """
 
 import contextlib
@@ -121,7 +121,7 @@ def entry(kind: str, entry_key: str, make: Callable[[Path], None]) -> Path:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove what killed builders of other entries left. Who still builds holds the lock of his entry."""
+    """Remove what killed builders of other entries left. A builder that still runs holds its entry's lock."""
     for partial in folder.glob(f"{_PARTIAL}-*"):
         with _lock_if_free(folder / f".{partial.name.removeprefix(_PARTIAL + '-')}.lock") as free:
             if free:
@@ -130,7 +130,7 @@ def _remove_abandoned(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _lock_if_free(path: Path) -> Iterator[bool]:
-    """Hold the file lock for the length of the block, or say that somebody has it."""
+    """Hold the file lock for the length of the block; yield False if another process holds it."""
     with open(path, "a", encoding="ascii") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import build, initramfs, packages, process, progress, tree
+from . import build, initramfs, output, packages, process, progress, tree
 from .errors import Exit, LauncherError
 from .guest import Guest, Outcome
 from .machine import Machine, Time
@@ -19,7 +19,7 @@ from .machine import Machine, Time
 DEFAULT_POLICIES = ("lru", "hepc", "next-use")
 DEFAULT_REPORT = tree.BUILD / "demo.html"
 _NO_REPORT = "none"
-# What a runtime says to a policy that listens. `lru` does not, so it is told nothing: the baseline.
+# The hints that each policy gets. `lru` ignores hints, so it gets none and is the baseline.
 _HINTS = {"lru": "none"}
 _ALL_HINTS = "all"
 # The published thresholds move everything out at every step and promote nothing (docs/device-spec.md, section 11).
@@ -29,10 +29,10 @@ _PREFETCH_THRESH = 0xC800
 _GUEST_TRACE = f"{initramfs.HOME}/trace.jsonl"
 _POLL_S = 0.2
 _PROGRESS = re.compile(r"progress (\d+) (\d+)")
-_STUDY_SCALE = 0.4
+STUDY_SCALE = 0.4
 _STUDY_FAST_BLOCKS = 3000
 # Exit statuses of kvcpu-replay that mean what they mean here.
-_PASSED_ON = (Exit.BAD_TRACE, Exit.BAD_POLICY, Exit.BAD_SIZES, Exit.BAD_RESULT)
+_PASSED_ON = (Exit.BAD_TRACE, Exit.BAD_SIZES, Exit.BAD_RESULT)
 
 
 @dataclass
@@ -57,19 +57,19 @@ def demo(options: argparse.Namespace) -> int:
     policies = options.policy or list(DEFAULT_POLICIES)
     for name in policies:
         if name not in tree.policies():
-            raise LauncherError(Exit.BAD_POLICY, f"--policy {name}: no such policy; there are: "
+            raise LauncherError(Exit.USAGE, f"--policy {name}: no such policy; there are: "
                                 f"{', '.join(tree.policies())}")
     for name, path in (("--json", options.json), ("--report", options.report)):
-        if path is not None and not path.resolve().parent.is_dir() and path != DEFAULT_REPORT:
-            raise LauncherError(Exit.USAGE, f"{name} {path}: its folder does not exist")
-    if not options.trace.is_file():
+        if path not in (None, DEFAULT_REPORT, Path(_NO_REPORT)):
+            output.check(name, path)
+    if not os.path.isfile(options.trace):  # False also for a path that is too long
         raise LauncherError(Exit.BAD_TRACE, f"--trace {options.trace}: there is no such file")
     packages.ensure()
-    # Before the long work: a mistake in the options or the trace is told at once.
+    # An error in the options or the trace is reported before the long work.
     plan = _plan(build.tool("kvcpu-replay"), options)
     built = build.products()
     image = build.image(options.kernel, built)
-    _announce(options, plan)
+    _print_plan(options, plan)
     outcomes = _run_all(options, policies, plan, built, image)
     runs = [_result(options, policy, outcome) for policy, outcome in outcomes.items()]
     print(_table(runs))
@@ -85,7 +85,7 @@ def demo(options: argparse.Namespace) -> int:
 
 def _plan(replay: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Sizes for the trace, as kvcpu-replay chooses them; it finds a bad trace before any guest boots."""
-    argv = [str(replay), str(options.trace), "--plan", *_trace_arguments(options)]
+    argv = [str(replay), str(options.trace), "--plan", "--without", options.without, *_trace_arguments(options)]
     if options.fast_blocks:
         argv += ["--fast-blocks", str(options.fast_blocks)]
     if options.slow_blocks:
@@ -93,19 +93,18 @@ def _plan(replay: Path, options: argparse.Namespace) -> dict[str, Any]:
     done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode in _PASSED_ON:
         raise LauncherError(Exit(done.returncode), done.stderr.strip())
+    if done.returncode == Exit.USAGE:
+        raise LauncherError(Exit.USAGE, done.stderr.strip().removeprefix("kvcpu-replay: "))
     if done.returncode != 0:
         raise process.failure(argv, done.returncode, done.stderr.splitlines(), Exit.USAGE)
     return json.loads(done.stdout)
 
 
 def _trace_arguments(options: argparse.Namespace) -> list[str]:
-    scale = _STUDY_SCALE if options.scale is None else options.scale
-    if not 0 < scale < 1e6:
-        raise LauncherError(Exit.USAGE, f"--scale {scale}: must be above 0")
-    return ["--requests", str(options.requests or 0), "--scale", str(scale), "--seed", str(options.seed)]
+    return ["--requests", str(options.requests or 0), "--scale", str(options.scale), "--seed", str(options.seed)]
 
 
-def _announce(options: argparse.Namespace, plan: dict[str, Any]) -> None:
+def _print_plan(options: argparse.Namespace, plan: dict[str, Any]) -> None:
     small = "" if plan["fast_blocks"] == _STUDY_FAST_BLOCKS else \
         f" (a small trace: the study's is {_STUDY_FAST_BLOCKS})"
     everything = "" if options.slow_blocks else " (everything)"
@@ -217,13 +216,11 @@ def _document(options: argparse.Namespace, plan: dict[str, Any], built: build.Pr
 
 
 def _write_json(path: Path, document: dict[str, Any]) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
+    output.write(path, json.dumps(document, indent=2) + "\n")
 
 
 def _write_report(options: argparse.Namespace, document: dict[str, Any]) -> None:
-    """The page: these runs, and beside them what the simulator says of other sizes, policies and hints."""
+    """Write the page: these runs, and simulations of other sizes, policies and hints."""
     simulator = build.tool("kvcpu-sim")
     runs = progress.log_folder() / "demo-runs.json"
     _write_json(runs, document)

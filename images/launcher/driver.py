@@ -34,7 +34,7 @@ def external_module(kernel: Kernel, source: Path, name: str, *includes: Path) ->
             process.run_logged(["make", "-C", kernel.headers, f"M={copy}", f"-j{_JOBS}", "modules"],
                                f"{name} for Linux {kernel.release}", f"driver-{kernel.selector}")
         except LauncherError as error:
-            # Whoever reads a compiler's message wants the file to edit, not the copy.
+            # The message names the file to edit, and not its copy.
             error.message = error.message.replace(str(work), str(tree.TOP))
             raise
         process.capture(["strip", "--strip-debug", "-o", folder / name, copy / name])

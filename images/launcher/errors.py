@@ -2,6 +2,11 @@
 """Exit codes of the launcher, and the exception that carries one."""
 
 import enum
+import re
+
+# A longer word of a message about options is shortened to its beginning.
+_WORD_MAX = 80
+_WORD_SHOWN = 40
 
 
 class Exit(enum.IntEnum):
@@ -22,20 +27,20 @@ class Exit(enum.IntEnum):
     PACKAGES = 80, "Debian packages are missing and cannot be installed from here"
     NETWORK = 81, "Debian's archive cannot be reached"
     DISK_FULL = 82, "no space left on the disk"
-    NO_KERNEL = 83, "a needed guest kernel cannot be had"
+    NO_KERNEL = 83, "a needed guest kernel is unavailable"
     BUILD_FAILED = 84, "a part of the project does not build"
     GUEST_HUNG = 85, "the guest made no progress, or ran past --timeout"
     GUEST_PANIC = 86, "the guest kernel panicked"
     GUEST_SILENT = 87, "the guest powered off without reporting a status"
     QEMU_DIED = 88, "QEMU ended by itself, or refused to start"
     BAD_TRACE = 89, "the trace is malformed, truncated or empty"
-    BAD_POLICY = 90, "no such placement policy"
     BAD_SIZES = 91, "the sizes asked for do not fit"
     BAD_RESULT = 92, "a replay finished, and its result is wrong (data lost, or not JSON)"
     CACHE = 93, "the cache folder cannot be used"
-    GUEST_COMPLAINED = 94, "the command succeeded, and the guest kernel reported a mistake (BUG, WARNING, KASAN, leak)"
+    GUEST_COMPLAINED = 94, "the command succeeded, and the guest kernel reported an error (BUG, WARNING, KASAN, leak)"
+    OUTPUT = 95, "an output file cannot be written"
     INTERRUPTED = 130, "interrupted"
-    PIPE = 141, "nobody reads the output any more"
+    PIPE = 141, "output pipe closed"
 
 
 class LauncherError(Exception):
@@ -49,6 +54,12 @@ class LauncherError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n  full log: {self.log}" if self.log else self.message
+
+
+def usage_message(text: str) -> str:
+    """The text of an error about options, with every long word shortened."""
+    words = re.split(r"(\s)", text)
+    return "".join(f"{word[:_WORD_SHOWN]}..." if len(word) > _WORD_MAX else word for word in words)
 
 
 def exit_code_table() -> str:

@@ -189,7 +189,7 @@ class Guest:
                        self.path(Channel.CONSOLE), complaints_in(console), digests)
 
     def _check_disk(self) -> None:
-        """QEMU drops what a guest writes to a full disk, and tells nobody: the output would seem complete."""
+        """Fail if the disk is full: QEMU then drops the guest's output without an error, and it would seem complete."""
         probe = self.folder / "probe"
         with cache.reporting_disk_errors(self.folder):
             try:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _VIRTUAL_EPOCH = "2026-01-01T00:00:00"
-# An oops becomes a panic, and a panic ends the machine at once: a broken guest is told from a slow one.
-# Mitigations would flush the emulated TLB at every system call, and protect nobody here. A busy host may leave a guest
-# without a processor for many seconds: no lockup detector, and more patience for RCU than on a machine of its own.
-# Root may map the BARs of a device that has a driver: somebody who looks, and the test that spoils blocks, do.
+# An oops becomes a panic, and a panic ends the machine at once, so that a broken guest differs from a slow one.
+# Mitigations are off: they would flush the emulated TLB at every system call, and there is nothing to protect here. A
+# busy host may leave a guest without a processor for many seconds, so there is no lockup detector and a long RCU
+# timeout. Root may map the BARs of a device that has a driver, for inspection and for the test that spoils blocks.
 _KERNEL_COMMAND_LINE = ("console=ttyS0 panic=-1 oops=panic loglevel=6 nokaslr mitigations=off "
                         "no_timer_check nowatchdog rcupdate.rcu_cpu_stall_timeout=300 iomem=relaxed")
 _KERNEL_IOMMU = " intel_iommu=on iommu.passthrough=0 iommu.strict=1"
@@ -73,7 +73,7 @@ def arguments(machine: Machine, qemu: Path, kernel: Path, initramfs: Path, chann
         *_devices(machine),
         "-kernel", str(kernel), "-initrd", str(initramfs), "-append",
         _KERNEL_COMMAND_LINE + (_KERNEL_IOMMU if machine.iommu else ""),
-        # Started by QMP, once somebody listens to the events.
+        # QMP starts the machine when the launcher listens to its events.
         "-S",
     ]
 

@@ -23,8 +23,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "checks": ("sparse", "gcovr", "git", "clang-format", "clang-tidy", "shellcheck", "flake8", "spin"),
     "fuzzing": ("clang", "libclang-rt-dev"),
 }
-# For one suite of tests alone, installed when it is run. Daemons are not among them: who has no Slurm or SSH server
-# may not want one, and the tests of sweeps on many machines say SKIP.
+# For one suite of tests alone, installed when it is run. Daemons are not among them: a machine without a Slurm or SSH
+# server may not be meant to have one, and the tests of sweeps on many machines are skipped there.
 BY_SUITE: dict[str, tuple[str, ...]] = {
     "report": ("chromium",),
 }

@@ -55,7 +55,7 @@ def _take_trace() -> None:
     trace = os.environ.get(_TRACE)
     if trace is None:
         return
-    if not Path(trace).is_file():
+    if not os.path.isfile(trace):
         raise LauncherError(Exit.USAGE, f"${_TRACE}: {trace} is not a file")
     build.set_option("trace", str(Path(trace).resolve()))
 

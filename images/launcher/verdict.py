@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What became of a run of meson's tests: its JUnit file made complete, its cases counted.
 
-Meson's JUnit file has no word of a test that ran out of time, that should have failed and did not, or whose program
-died or stopped after some cases that passed. Its log in JSON has; so these are put in here as failures.
+Meson's JUnit file lacks tests that ran out of time, that passed although they should fail, and that died or stopped
+after some passed cases. Its log in JSON has them, so they are added here as failures.
 """
 
 import json
@@ -10,6 +10,8 @@ import xml.etree.ElementTree
 from collections import Counter
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
+
+from . import output
 
 _GOOD = ("OK", "SKIP", "EXPECTEDFAIL")
 _FIGURE = "figure: "
@@ -44,7 +46,7 @@ def complete(junit: Path, log: Path) -> None:
     root = document.getroot()
     for total in ("tests", "failures"):
         root.set(total, str(sum(int(suite.get(total)) for suite in document.iter("testsuite"))))
-    document.write(junit, encoding="utf-8", xml_declaration=True)
+    output.write(junit, xml.etree.ElementTree.tostring(root, encoding="utf-8", xml_declaration=True).decode())
 
 
 def count(junit: Path) -> Counter[str]:
@@ -58,5 +60,5 @@ def count(junit: Path) -> Counter[str]:
 
 def figures(junit: Path) -> list[str]:
     """What tests have measured: they print it behind `figure: `."""
-    return [line.removeprefix(_FIGURE) for output in xml.etree.ElementTree.parse(junit).iter("system-out")
-            for line in (output.text or "").splitlines() if line.startswith(_FIGURE)]
+    return [line.removeprefix(_FIGURE) for printed in xml.etree.ElementTree.parse(junit).iter("system-out")
+            for line in (printed.text or "").splitlines() if line.startswith(_FIGURE)]

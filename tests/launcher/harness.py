@@ -57,16 +57,24 @@ class LauncherTest(unittest.TestCase):
         return mount_point
 
 
-def main(*arguments: str) -> tuple[int, str]:
-    """The launcher's main function in this process: exit code, and what it wrote to stderr."""
-    said = io.StringIO()
+def _call(*arguments: str) -> tuple[int, str, str]:
+    """The launcher's main function in this process: exit code, and what it wrote to stdout and stderr."""
+    printed, said = io.StringIO(), io.StringIO()
     with mock.patch.object(sys, "argv", ["kvcpu", *arguments]), contextlib.redirect_stderr(said), \
-            contextlib.redirect_stdout(io.StringIO()):
-        try:
-            code = entry.main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-    return code, said.getvalue()
+            contextlib.redirect_stdout(printed):
+        code = entry.main()
+    return code, printed.getvalue(), said.getvalue()
+
+
+def main(*arguments: str) -> tuple[int, str]:
+    """Exit code of the launcher's main function, and what it wrote to stderr."""
+    code, _, said = _call(*arguments)
+    return code, said
+
+
+def output(*arguments: str) -> str:
+    """What the launcher's main function printed."""
+    return _call(*arguments)[1]
 
 
 def kvcpu(*arguments: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:

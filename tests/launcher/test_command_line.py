@@ -4,13 +4,19 @@
 
 import contextlib
 import json
+import os
+import re
 import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
-from harness import KVCPU, LauncherTest, kvcpu, main
-from launcher import packages, process, tree
+from harness import KVCPU, LauncherTest, kvcpu, main, output
+from launcher import output as launcher_output, packages, process, tree
 from launcher.errors import Exit, LauncherError
 from support import tap
 
+_LONG = "9" * 300
 _REQUEST = {"timestamp": 0, "input_length": 600, "output_length": 5, "hash_ids": [1, 2]}
 
 
@@ -63,7 +69,7 @@ class BadOption(LauncherTest):
     def test_unknown_policy(self) -> None:
         for arguments in (["demo", "--policy", "best"], ["run", "--device", "policy=best", "--", "true"]):
             with self.subTest(arguments=arguments):
-                self.check(Exit.BAD_POLICY, arguments, "best", *tree.policies())
+                self.check(Exit.USAGE, arguments, "best", *tree.policies())
 
     def test_sizes_that_do_not_fit(self) -> None:
         done = kvcpu("demo", "--fast-blocks", "2")
@@ -92,6 +98,109 @@ class BadOption(LauncherTest):
         self.assertEqual(done.returncode, Exit.USAGE, done.stderr)
         self.assertIn("nonsense", done.stderr)
         self.assertIn("launcher", done.stderr)
+
+    def test_wrong_values_of_every_option(self) -> None:
+        whole, real, path = ("nan", "-1", _LONG, "", "1e-300", "1.5"), ("nan", "inf", "-1", _LONG, "", "1e-300"), \
+            ("", "/no/such/folder/file", "/dev/full/file")
+        machine = {"--cpus": whole, "--memory": whole, "--devices": (*whole, "9"), "--seed": whole,
+                   "--kernel": ("", _LONG), "--time": ("", _LONG), "--device": ("", _LONG, "a=1,b=2"),
+                   "--file": ("no/such", _LONG)}
+        for command, end, options in (
+                (["run"], ["--", "true"], {**machine, "--timeout": (*whole, "0")}),
+                (["shell"], [], machine),
+                (["build"], [], {"--kernel": ("", _LONG)}),
+                (["bench", "core"], [], {"--seconds": real, "--json": path}),
+                (["bench", "hints"], [], {"--kernel": ("", _LONG), "--json": path}),
+                (["demo"], [], {"--requests": (*whole, "0"), "--policy": ("", "best", _LONG), "--json": path,
+                                "--fast-blocks": (*whole, "0"), "--slow-blocks": (*whole, "0"), "--scale": (*real, "0"),
+                                "--seed": whole, "--report": path, "--timeout": whole, "--kernel": ("", _LONG)})):
+            for option, values in options.items():
+                for value in values:
+                    with self.subTest(command=command, option=option, value=value[:10]):
+                        code, said = main(*command, f"{option}={value}", *end)
+                        self.assertEqual(code, Exit.USAGE, said)
+                        self.assertIn(option, said)
+                        self.assertLess(len(said), 400)
+
+    def test_a_kind_of_hint_that_does_not_exist(self) -> None:
+        done = kvcpu("demo", "--without", "hott")
+        self.assertEqual(done.returncode, Exit.USAGE, done.stderr)
+        self.assertIn("--without: 'hott'", done.stderr)
+
+    def test_unknown_words(self) -> None:
+        for arguments in ([_LONG], ["demo", _LONG], ["demo", f"--{_LONG}"], ["setup", _LONG]):
+            with self.subTest(arguments=arguments[-1][:10]):
+                code, said = main(*arguments)
+                self.assertEqual(code, Exit.USAGE)
+                self.assertIn(arguments[-1][:20], said)
+                self.assertLess(len(said), 400)
+
+
+class Help(LauncherTest):
+    """The help of every command: an option that takes a value states its default, or that it has none."""
+
+    def texts(self, *command: str) -> Iterator[tuple[str, str]]:
+        """The help of a command and of all its sub-commands, with their names."""
+        text = output(*command, "--help")
+        yield " ".join(command), text
+        names = re.search(r"^(?:commands|what):\n  \S+\n((?:    .*\n)+)", text, re.M)
+        for name in re.findall(r"^    (\S+)", names[1], re.M) if names else ():
+            yield from self.texts(*command, name)
+
+    def test_defaults(self) -> None:
+        seen: Counter[str] = Counter()
+        for command, text in self.texts():
+            # An option begins at two spaces; its description may go on in the lines below.
+            for option in re.findall(r"^  (-.*(?:\n {10,}.*)*)", text, re.M):
+                words = re.sub(r"\s+", " ", option)
+                if re.match(r"(-\w, )?--[a-z-]+ [A-Z{]", words):
+                    seen[command] += 1
+                    with self.subTest(command=command, option=words[:30]):
+                        self.assertRegex(words, r"\((default: [^)]+|required|none by default)\)$")
+        self.assertEqual(sorted(seen), ["bench core", "bench hints", "build", "demo", "run", "shell"])
+        self.assertGreater(seen.total(), 30)
+
+
+class Outputs(LauncherTest):
+    """What the launcher writes."""
+
+    def test_an_output_that_cannot_be_written(self) -> None:
+        for path, code in (("/dev/full", Exit.DISK_FULL), (self.folder / "no" / "file", Exit.OUTPUT)):
+            with self.subTest(path=path), self.assertRaises(LauncherError) as caught:
+                launcher_output.write(Path(path), "text")
+            self.assertEqual(caught.exception.code, code)
+            self.assertIn(str(path), caught.exception.message)
+        self.assertTrue(Path("/dev/full").is_char_device())
+
+    def test_a_file_is_replaced_and_a_link_or_a_pipe_is_written_through(self) -> None:
+        file, link, pipe = (self.folder / name for name in ("file", "link", "pipe"))
+        launcher_output.write(file, "first")
+        link.symlink_to(file)
+        launcher_output.write(link, "second")
+        self.assertTrue(link.is_symlink())
+        self.assertEqual(file.read_text(encoding="utf-8"), "second")
+        os.mkfifo(pipe)
+        with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+            launcher_output.write(pipe, "third")
+            self.assertEqual(reader.communicate()[0], "third")
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["file", "link", "pipe"])
+
+    def test_standard_output_that_is_full(self) -> None:
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([KVCPU, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(done.returncode, Exit.DISK_FULL, done.stderr)
+        self.assertIn("standard output", done.stderr)
+
+    def test_a_reader_that_ends(self) -> None:
+        # Many simulations, a line each: the first ends the reader, a later one the simulator.
+        command = f"'{KVCPU}' sim compare --trace '{tree.SAMPLE_TRACE}' --requests 100 --fast-blocks 600 --json -"
+        done = subprocess.run(["bash", "-c", f"{command} | head -1 >/dev/null; exit ${{PIPESTATUS[0]}}"],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, Exit.PIPE, done.stderr)
+        done = subprocess.run(["bash", "-c", f"'{KVCPU}' --help | true; exit ${{PIPESTATUS[0]}}"], capture_output=True,
+                              text=True, check=False)
+        self.assertIn(done.returncode, (Exit.OK, Exit.PIPE))
+        self.assertEqual(done.stderr, "")
 
 
 class Host(LauncherTest):

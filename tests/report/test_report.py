@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tool import ToolTest
 
-FAILED, BAD_SIZES = 1, 91
+FAILED, USAGE = 1, 2
 # Elements and attributes by which a page reaches for something outside of it.
 REACHING = {"src", "href", "srcset", "action", "poster", "data", "formaction", "background"}
 
@@ -94,7 +94,7 @@ class Report(ToolTest):
         self.assertTrue(any(run["bound"] for run in whole))
         self.assertTrue({"prefetchable", "evictable", "share", "release"} <=
                         {kind for run in runs for kind in run["without"]})
-        self.assertIn(f"{len(runs)} of {len(runs)} points are there already", self.run_tool(*options).stderr)
+        self.assertIn(f"{len(runs)} of {len(runs)} points have results already", self.run_tool(*options).stderr)
 
     def test_nothing_is_fetched_from_anywhere(self):
         self.run_tool("report", "--in", self.runs("a.jsonl", "--policy", "lru,hepc"), "--out", self.page)
@@ -123,10 +123,12 @@ class Report(ToolTest):
             self.assertIn(says, self.refusal(FAILED, "report", "--in", *files, "--out", self.page))
         torn.write_text('{"policy": "lru"}\n', encoding="utf-8")
         self.assertIn("run 1 has no 'hints'", self.refusal(FAILED, "report", "--in", torn, "--out", self.page))
-        self.assertIn("give runs with --in, or a trace", self.refusal(BAD_SIZES, "report", "--out", self.page))
+        self.assertIn("give runs with --in, or a trace", self.refusal(USAGE, "report", "--out", self.page))
         good = self.runs("a.jsonl", "--policy", "lru")
-        said = self.refusal(FAILED, "report", "--in", good, "--out", self.folder / "no" / "page.html")
-        self.assertIn("page.html: cannot be written", said)
+        said = self.refusal(USAGE, "report", "--in", good, "--out", self.folder / "no" / "page.html")
+        self.assertIn("page.html: its folder does not exist", said)
+        said = self.refusal(FAILED, "report", "--in", good, "--out", "/dev/full")
+        self.assertIn("/dev/full: cannot be written", said)
         self.assertFalse(self.page.exists())
 
 

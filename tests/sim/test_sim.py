@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tool import ToolTest
 
-BAD_SIZES = 91
+USAGE = 2
 KINDS = ["step", "prefetchable", "evictable", "share"]
 
 
@@ -101,7 +101,7 @@ class Sim(ToolTest):
         self.assertAlmostEqual(float(row[4]), float(row[3]) / float(whole[4]), delta=0.15 * float(row[4]))
 
     def test_a_kind_that_does_not_exist_is_named_with_those_that_do(self):
-        said = self.refusal(BAD_SIZES, "run", self.sample, "--without", "step,hott")
+        said = self.refusal(USAGE, "run", self.sample, "--without", "step,hott")
         self.assertIn("'hott'", said)
         self.assertIn("step, hot, prefetch, evictable, release, share", said)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tool import ToolTest
 
-FAILED, BAD_TRACE = 1, 89
+FAILED, USAGE, BAD_TRACE = 1, 2, 89
 
 
 class Sweep(ToolTest):
@@ -52,7 +52,7 @@ class Sweep(ToolTest):
                          {(policy, all_of_it, seed) for policy in ("lru", "next-use") for all_of_it in (False, True)
                           for seed in (1, 2)})
         before = self.out.read_bytes()
-        self.assertIn("8 of 8 points are there already", self.sweep())
+        self.assertIn("8 of 8 points have results already", self.sweep())
         self.assertEqual(self.out.read_bytes(), before)
 
     def test_a_sweep_goes_on_where_it_was_cut_off(self):
@@ -64,7 +64,7 @@ class Sweep(ToolTest):
         self.assertEqual(len(self.listed()), 3)
         self.assertEqual(self.out.read_text(encoding="utf-8"), "".join(text[:5]))
         self.out.write_text("".join(text[:5]) + text[5][:-1], encoding="utf-8")
-        self.assertIn("5 of 8 points are there already", self.sweep())
+        self.assertIn("5 of 8 points have results already", self.sweep())
         self.assertEqual({run["point"]: run for run in self.lines()}, whole)
         self.assertEqual(len(self.lines()), 8)
 
@@ -112,7 +112,7 @@ class Sweep(ToolTest):
 
     def test_results_that_cannot_be_kept(self):
         self.assertIn("/dev/full", self.refusal(FAILED, *self.options("--out", "/dev/full")))
-        self.assertIn("no/such", self.refusal(FAILED, *self.options("--out", self.folder / "no" / "such")))
+        self.assertIn("no/such", self.refusal(USAGE, *self.options("--out", self.folder / "no" / "such")))
 
     def test_a_trace_that_is_not_there(self):
         self.assertIn("/no/trace", self.refusal(BAD_TRACE, "sweep", "--trace", "/no/trace", "--out", self.out))

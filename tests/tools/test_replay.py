@@ -15,7 +15,7 @@ sys.dont_write_bytecode = True
 
 from tool import ToolTest  # noqa: E402 (the line above comes first)
 
-FAILED, USAGE, BAD_TRACE, BAD_POLICY, BAD_SIZES = 1, 2, 89, 90, 91
+FAILED, USAGE, BAD_TRACE, BAD_SIZES = 1, 2, 89, 91
 
 
 class Replay(ToolTest):
@@ -80,7 +80,7 @@ class Replay(ToolTest):
         self.assertIn(str(self.folder), self.refusal(BAD_TRACE, self.folder, "--loopback"))
 
     def test_a_policy_that_does_not_exist(self):
-        self.assertIn("--policy: 'best'", self.refusal(BAD_POLICY, self.sample, "--loopback", "--policy", "best"))
+        self.assertIn("--policy: 'best'", self.refusal(USAGE, self.sample, "--loopback", "--policy", "best"))
 
     def test_sizes_that_do_not_fit(self):
         self.assertIn("blocks at once", self.refusal(BAD_SIZES, self.sample, "--loopback", "--fast-blocks", 10))

@@ -61,11 +61,11 @@ class Why(ToolTest):
 
     def test_a_block_that_a_hint_sent_away(self):
         said = self.why(5, "pin 5 1", "unpin 5 1", "hint evictable 5 1 --now")
-        self.assertIn("EVICTABLE asked for it to leave at once", said["why"])
+        self.assertIn("EVICTABLE asked for its eviction at once", said["why"])
         self.assertIn("EVICTABLE of block 5: ACCEPTED", [record["what"] for record in said["history"]])
 
     def test_a_block_that_was_freed(self):
-        self.assertIn("given up by its owner", self.why(7, "free 7 1")["why"])
+        self.assertIn("freed by its owner", self.why(7, "free 7 1")["why"])
 
     def test_for_people(self):
         said = self.output("--loopback", "script", text="alloc 4\npin 0 2\nwhy 1\n").splitlines()

@@ -400,7 +400,7 @@ static void hostile_round(struct hostile *hostile) {
     }
     hostile->entries += batch;
     /* The header is the device's word for how far it is, as long as nobody scribbles there. */
-    ring_announce(&hostile->ring);
+    ring_advance_tail(&hostile->ring);
     if ((random >> 16 & 7) == 0) {
         scribble(hostile);
     }

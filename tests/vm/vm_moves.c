@@ -92,7 +92,7 @@ static uint64_t claim_some(struct ring *ring, uint64_t *random) {
         pin.tag = pin.first;
         ring_put(ring, &pin);
     }
-    ring_announce(ring);
+    ring_advance_tail(ring);
     for (uint64_t i = 0; i < batch; ++i) {
         answers[i] = ring_answer(ring);
         good += status_of(answers[i].result) == KVCPU_SC_SUCCESS;
@@ -104,7 +104,7 @@ static uint64_t claim_some(struct ring *ring, uint64_t *random) {
             ring_put(ring, &unpin);
         }
     }
-    ring_announce(ring);
+    ring_advance_tail(ring);
     return batch - good;
 }
 

@@ -82,7 +82,7 @@ static void ring_store(volatile uint64_t *doorbell, enum kvcpu_doorbell which, u
     __atomic_store_n(&doorbell[which / 8], value, __ATOMIC_RELEASE);
 }
 
-/* Writes an entry. The device does not know of it before ring_announce(). */
+/* Writes an entry. The device does not know of it before ring_advance_tail(). */
 static void ring_put(struct ring *ring, const struct entry *entry) {
     uint64_t words[KVCPU_ENTRY_WORDS] = {entry->first,  entry->count, entry->arg, entry->addr,
                                          entry->extent, entry->meta,  entry->tag, entry->control};
@@ -100,7 +100,7 @@ static void ring_put(struct ring *ring, const struct entry *entry) {
     ++ring->tail;
 }
 
-static void ring_announce(struct ring *ring) {
+static void ring_advance_tail(struct ring *ring) {
     ring_store(ring->doorbell, KVCPU_DB_SQ_TAIL, ring->tail);
 }
 
@@ -152,7 +152,7 @@ static struct answer ring_run(struct ring *ring, struct entry entry) {
     entry.tag = ++sequence;
     entry.control |= (uint64_t)KVCPU_F_COMPLETE << KVCPU_CTL_FLAGS_SHIFT;
     ring_put(ring, &entry);
-    ring_announce(ring);
+    ring_advance_tail(ring);
     answer = ring_answer(ring);
     if (answer.tag != sequence) {
         bail_out("the completion of %llu came for %llu", (unsigned long long)answer.tag,

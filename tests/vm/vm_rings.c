@@ -219,10 +219,10 @@ static void test_batches(struct ring *ring, uint64_t first)
     for (i = 0; i < 1000; ++i) {
         ring_put(ring, &entry);
         if (i % ring->setup.sq_entries == ring->setup.sq_entries - 1) {
-            ring_announce(ring);
+            ring_advance_tail(ring);
         }
     }
-    ring_announce(ring);
+    ring_advance_tail(ring);
     is(ring_range(ring, KVCPU_OP_FENCE, 0, 0, 0), KVCPU_SC_SUCCESS, "FENCE behind 1,000 hints");
     is(counter(ring->fd, KVCPU_CNT_HINTS_TOUCH), touches + 1000, "all have been executed");
     is(ring->head, before + 1, "without F_COMPLETE there is no completion");
@@ -231,7 +231,7 @@ static void test_batches(struct ring *ring, uint64_t first)
         entry.tag = 5000 + i;
         ring_put(ring, &entry);
     }
-    ring_announce(ring);
+    ring_advance_tail(ring);
     for (i = 0; i < ring->setup.sq_entries; ++i) {
         answer = ring_answer(ring);
         if (answer.tag != 5000 + i) {
@@ -255,7 +255,7 @@ static void test_waiting(struct ring *ring, uint64_t first)
     ring_put(ring, &pin);
     ring_put(ring, &fence);
     ring_put(ring, &touch);
-    ring_announce(ring);
+    ring_advance_tail(ring);
     for (int i = 0; i < 3; ++i) {
         order[i] = ring_answer(ring).tag;
     }
@@ -298,7 +298,7 @@ static void put_touches(struct ring *ring, uint64_t first, unsigned int count)
     while (count-- > 0) {
         ring_put(ring, &entry);
     }
-    ring_announce(ring);
+    ring_advance_tail(ring);
 }
 
 static void take_all(struct ring *ring)

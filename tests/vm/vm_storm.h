@@ -62,7 +62,7 @@ static void storm_send(struct storm *storm, uint64_t opcode, uint64_t first, uin
     } while (storm->ring.tail - ring_header(&storm->ring, KVCPU_CQH_SQ_HEAD) ==
              storm->ring.setup.sq_entries);
     ring_put(&storm->ring, &entry);
-    ring_announce(&storm->ring);
+    ring_advance_tail(&storm->ring);
 }
 
 static void storm_touch(struct storm *storm, uint64_t block, bool store)

@@ -15,10 +15,10 @@ namespace kvcpu {
 /*
  * `const Completion done = co_await Operation(queue, Entry::fence());`
  *
- * The coroutine is resumed within Queue::poll() or execute(), by the thread that calls it: nothing
- * of the library runs by itself, and nothing is allocated for an operation, which lives in the
- * coroutine's frame. If that is destroyed while it waits, the answer is passed over, and blocks
- * that a PIN claims nevertheless are unpinned.
+ * The thread that calls Queue::poll() or execute() resumes the coroutine within that call. The
+ * library has no thread of its own. An operation allocates nothing: it lives in the coroutine's
+ * frame. If the frame is destroyed while the operation is pending, its completion is ignored, and
+ * the blocks of a PIN that is granted later are unpinned.
  */
 class Operation {
   public:
@@ -40,7 +40,7 @@ class Operation {
     }
     [[nodiscard]] Completion await_resume() const noexcept { return waiter_.completion; }
 
-    /* Of a PIN that waits: the answer comes as CANCELLED. */
+    /* Cancels a pending PIN, which then completes as CANCELLED. */
     void cancel() noexcept { queue_.cancel(waiter_); }
 
   protected:
@@ -55,7 +55,7 @@ class Operation {
     std::coroutine_handle<> coroutine_;
 };
 
-/* A PIN's answer, and the claim if it was granted. */
+/* The result of a PIN, and the pin if it was granted. */
 struct Pinned {
     Result result;
     Queue::Pin pin;
@@ -84,7 +84,7 @@ class PinOperation : public Operation {
         if (!result.ok()) {
             return {result, {}};
         }
-        promised_ = false; /* the Pin's from now on */
+        promised_ = false; /* the Pin owns the reservation from now on */
         return {result, Queue::Pin::granted(queue_, waiter_.entry, result)};
     }
 
@@ -93,8 +93,8 @@ class PinOperation : public Operation {
 };
 
 /*
- * A coroutine that runs from its call on, for those who have no type of their own. Its end destroys
- * the coroutine, wherever it waits.
+ * A return type for coroutines of programs that have none of their own. The coroutine runs at once.
+ * The end of the Task destroys the coroutine, even if the coroutine is suspended.
  */
 class Task {
   public:

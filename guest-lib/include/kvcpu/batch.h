@@ -12,7 +12,7 @@
 
 namespace kvcpu {
 
-/* A command's result word, taken apart; the fields are those of KVCPU_RES_* in kvcpu_hw.h. */
+/* The fields of a command's result word, KVCPU_RES_* in kvcpu_hw.h. */
 struct Result {
     kvcpu_status status = KVCPU_SC_SUCCESS;
     uint16_t aux = 0;
@@ -22,7 +22,7 @@ struct Result {
     [[nodiscard]] bool ok() const noexcept {
         return status == KVCPU_SC_SUCCESS || status == KVCPU_SC_PENDING;
     }
-    /* Of a hint. */
+    /* For hints only. */
     [[nodiscard]] kvcpu_hint_outcome outcome() const noexcept;
     [[nodiscard]] kvcpu_hint_reason reason() const noexcept;
 };
@@ -31,8 +31,8 @@ struct Result {
 const char *describe(kvcpu_status status) noexcept;
 
 /*
- * Commands that go to the device together, for the price of one system call. Each function adds
- * one and returns its place in the batch. Buffers must live until submit() has returned. Ranges are
+ * Commands that go to the device together, with one system call. Each function adds a command and
+ * returns its place in the batch. Buffers must live until submit() has returned. Ranges are
  * a first block and a count; steps and deadlines as docs/device-spec.md has them (ns from now).
  * The functions that add throw std::bad_alloc at the most; a batch is used by one thread.
  */
@@ -47,7 +47,7 @@ class Batch {
     std::size_t pin(uint64_t first, uint64_t count, uint64_t deadline_ns, uint64_t user_data);
     std::size_t unpin(uint64_t first, uint64_t count);
     std::size_t cancel(uint64_t user_data);
-    /* At most a block. */
+    /* READ and WRITE transfer at most one block. */
     std::size_t read(uint64_t block, uint32_t offset, std::span<std::byte> into);
     std::size_t write(uint64_t block, uint32_t offset, std::span<const std::byte> from);
     std::size_t step(uint64_t step);
@@ -60,9 +60,9 @@ class Batch {
     void clear() noexcept { commands_.clear(); }
 
     /*
-     * Executes all, in as many calls as it takes. Returns an error only if a call itself failed;
-     * otherwise result() tells of each command. With `go_on` false, those behind the first
-     * failure are not executed, and `done()` is less than size().
+     * Executes all commands, with as many calls as necessary. Returns an error only if a call
+     * itself failed; result() has the result of each command. If `go_on` is false, the commands
+     * after the first failure are not executed, and `done()` is less than size().
      */
     std::error_code submit(Transport &transport, bool go_on = true) noexcept;
     [[nodiscard]] std::size_t done() const noexcept { return done_; }

@@ -17,8 +17,8 @@ namespace kvcpu {
 class Device;
 
 /*
- * Blocks that this process owns, in one run; given back at the end of the object's life, which must
- * not be after the Device's. Moving passes them on; what the target had is given back first.
+ * A run of blocks that this process owns. The end of the object frees them, and must not come after
+ * the Device's end. A move transfers the blocks, and frees those that the target had.
  */
 class Blocks {
   public:
@@ -48,8 +48,8 @@ class Blocks {
 };
 
 /*
- * A claim: the blocks stay in the fast tier until the end of the object's life, which must not be
- * after the Device's or the blocks'.
+ * A pin: the blocks stay in the fast tier until the object's end, which must not come after the end
+ * of the Device or of the blocks.
  */
 class Pin {
   public:
@@ -64,7 +64,7 @@ class Pin {
 
     [[nodiscard]] uint64_t first() const noexcept { return first_; }
     [[nodiscard]] uint64_t count() const noexcept { return count_; }
-    /* How many were in the fast tier when it was asked for. */
+    /* The number of blocks that were in the fast tier when the PIN was executed. */
     [[nodiscard]] uint64_t found_fast() const noexcept { return found_fast_; }
 
   private:
@@ -90,9 +90,9 @@ class CommandError : public std::runtime_error {
 };
 
 /*
- * The blocking interface, for set-up code and small programs: each call is one command, waited
- * for, and throws CommandError or std::system_error. What is done a thousand times a second uses
- * Batch and Transport::wait(). Units and threads as for Transport.
+ * The blocking interface, for set-up code and small programs. Each function executes one command,
+ * waits for it, and throws CommandError or std::system_error. Frequent commands should use Batch
+ * and Transport::wait(). Units and rules for threads are those of Transport.
  */
 class Device {
   public:
@@ -101,14 +101,14 @@ class Device {
     [[nodiscard]] Transport &transport() noexcept { return *transport_; }
     kvcpu_info info() { return transport_->info(); }
 
-    /* Perhaps fewer than asked: ask again for the rest. */
+    /* Allocates at most `count` blocks in one run; call it again for the rest. */
     Blocks alloc(uint64_t count, uint64_t meta = 0);
-    /* At least a byte, and none outside the block. */
+    /* The range has at least one byte and must lie within the block. */
     void read(uint64_t block, uint32_t offset, std::span<std::byte> into);
     void write(uint64_t block, uint32_t offset, std::span<const std::byte> from);
-    /* Waits for the grant; no other PIN may be pending on this transport. */
+    /* Pins blocks and waits for the grant. No other PIN may be pending on this transport. */
     Pin pin(uint64_t first, uint64_t count, uint64_t deadline_ns);
-    /* HOT to CLEAR of kvcpu_hw.h. Never an error for what it asks: the result has the outcome. */
+    /* HOT to CLEAR of kvcpu_hw.h. A hint that is not applied is no error: see the outcome. */
     Result hint(kvcpu_opcode opcode, uint64_t first, uint64_t count, uint64_t step = 0,
                 uint16_t flags = 0);
     Result step(uint64_t step);

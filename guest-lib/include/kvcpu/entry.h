@@ -14,12 +14,12 @@ namespace kvcpu {
 
 /*
  * A command for a ring: the eight words of docs/device-spec.md, "Queue pairs". Without answering()
- * it leaves no completion: a hint needs none, and a failure shows in Queue::failed() alone.
+ * the command has no completion, and Queue::failed() alone counts its failure.
  */
 struct Entry {
     std::array<uint64_t, KVCPU_ENTRY_WORDS> words{};
 
-    /* Larger tags are the library's own. */
+    /* The library uses larger tags itself. */
     static constexpr uint64_t tag_max = (uint64_t{1} << 62) - 1;
 
     /* Up to `count` blocks in one run; the result has the first and how many. */
@@ -51,11 +51,11 @@ struct Entry {
                                  uint64_t buffer_offset = 0) noexcept {
         return copy(KVCPU_OP_WRITE, block, offset, length, buffer, buffer_offset);
     }
-    /* Of the oldest waiting PIN that has this tag. */
+    /* Cancels the oldest pending PIN that has this tag. */
     static constexpr Entry cancel(uint64_t tag) noexcept {
         return ranged(KVCPU_OP_CANCEL, 0, 0, tag);
     }
-    /* Answers when every PIN that waits, and every hint that is not done, has ended. */
+    /* Completes when every pending PIN, and every hint that is not yet applied, has ended. */
     static constexpr Entry fence() noexcept { return ranged(KVCPU_OP_FENCE, 0, 0); }
     static constexpr Entry step(uint64_t step) noexcept {
         return ranged(KVCPU_OP_STEP, 0, 0, step);
@@ -68,7 +68,7 @@ struct Entry {
         return entry;
     }
 
-    /* The same, with a completion that has this tag: at most tag_max. */
+    /* Returns the same entry with a completion, which has this tag (at most tag_max). */
     [[nodiscard]] constexpr Entry answering(uint64_t tag) const noexcept {
         Entry entry = *this;
         entry.words[KVCPU_EW_TAG] = tag;

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The KV-CPU from C, and for what binds to C.
+ * The KV-CPU from C, and from languages that bind to C.
  *
- * The same transports as in kvcpu/transport.h, behind a handle. Commands, completions and what
- * else goes to and fro are the structures of <linux/kvcpu.h>; opcodes, status codes and fields of
- * result words are in kvcpu_hw.h. Sizes are in bytes, times in the device's virtual nanoseconds.
+ * A handle is a transport of kvcpu/transport.h. Commands, completions and other parameters are the
+ * structures of <linux/kvcpu.h>; opcodes, status codes and fields of result words are in
+ * kvcpu_hw.h. Sizes are in bytes, times in the device's virtual nanoseconds.
  *
  * Returns: 0, or a negative errno value; each function lists those it may give. All may give
  * -ENOMEM, those that take a handle also what the driver gives: -ENODEV (the driver was unbound, or
- * the function left the bus), -EIO (a reset took what this handle owned: close it). What became of
- * a command is not an error of the call but in its `result`.
+ * the function left the bus), -EIO (a reset took what this handle owned: close it). The outcome of
+ * a command is in its `result`, and is no error of the call.
  *
  * Ownership: a handle is one context of the device. It owns the blocks and claims that its commands
- * took; kvcpu_device_close() gives them back. Buffers are the caller's, and are used during the
- * call alone.
+ * took; kvcpu_device_close() gives them back. The caller owns the buffers, which
+ * are used only during the call.
  *
  * Threads: one thread at a time uses a handle. Different handles are independent.
  */
@@ -42,7 +42,7 @@ struct kvcpu_device;
  */
 int kvcpu_device_open(const char *path, struct kvcpu_device **device);
 
-/* A device in this process. Its time passes in kvcpu_device_wait() alone. */
+/* A device in this process. Its time advances only in kvcpu_device_wait(). */
 struct kvcpu_loopback {
     uint64_t block_size;     /* power of two, 4 KiB to 2 MiB */
     uint64_t fast_blocks;    /* 1 to slow_blocks */
@@ -51,7 +51,7 @@ struct kvcpu_loopback {
     uint32_t reserved;       /* 0 */
     uint64_t dma_latency_ns; /* of each move, at most a second */
     uint64_t dma_bandwidth;  /* bytes per second of all channels together */
-    const char *policy;      /* placement policy; kept during the call alone */
+    const char *policy;      /* placement policy; used only during the call */
 };
 
 /* Writes the defaults: 4 KiB blocks, 1,024 fast, 65,536 in all, 2 channels, 1 us, 64 GB/s,
@@ -60,22 +60,22 @@ struct kvcpu_loopback {
 void kvcpu_loopback_defaults(struct kvcpu_loopback *config);
 
 /*
- * Makes such a device.
- * Errors: -EINVAL; then `message`, `size` bytes with the terminating zero, says which value is
- * out of its range. `message` may be NULL with `size` 0.
+ * Creates such a device.
+ * Errors: -EINVAL; `message`, of `size` bytes with the terminating zero, then names the value that
+ * is out of its range. `message` may be NULL if `size` is 0.
  */
 int kvcpu_device_open_loopback(const struct kvcpu_loopback *config, struct kvcpu_device **device,
                                char *message, size_t size);
 
-/* Gives back all that the handle owns; waiting PINs end without completions. NULL is allowed. */
+/* Releases all that the handle owns. Pending PINs end without completions. NULL is allowed. */
 void kvcpu_device_close(struct kvcpu_device *device);
 
 /* -- Commands -------------------------------------------------------------- */
 
 /*
  * Executes `count` commands in order, in as many system calls as it takes, and writes their
- * results back. Without KVCPU_SUBMIT_CONTINUE in `flags` it stops behind the first that ends in an
- * error status. `done`, unless NULL, says how many were executed, also where the call fails.
+ * results back. Without KVCPU_SUBMIT_CONTINUE in `flags` it stops after the first that ends in an
+ * error status. `done`, unless NULL, gets the number of executed commands, also if the call fails.
  * Errors: -EINVAL (flags; a reserved field; READ or WRITE with a count other than 1 or of more
  * than a block), -EFAULT, -EMFILE (all contexts of the device are in use), -EINTR.
  */
@@ -83,7 +83,7 @@ int kvcpu_device_submit(struct kvcpu_device *device, struct kvcpu_command *comma
                         unsigned flags, size_t *done);
 
 /*
- * Takes completions of PINs that had to wait, oldest first, at most `capacity`. Returns once there
+ * Takes completions of PINs that were pending, oldest first, at most `capacity`. Returns once there
  * are `minimum` of them or the device's time is `until_ns`, an absolute time; with `minimum` 0 it
  * waits for the time alone, with `until_ns` 0 not at all. `taken` says how many were written;
  * `time_ns`, unless NULL, the device's time at return.
@@ -97,7 +97,7 @@ int kvcpu_device_wait(struct kvcpu_device *device, struct kvcpu_completion *into
 
 int kvcpu_device_info(struct kvcpu_device *device, struct kvcpu_info *info);
 
-/* What the directory says of a block. Errors: -EINVAL (no such block), -EPERM (another's). */
+/* Reads a block's directory entry. Errors: -EINVAL (no such block), -EPERM (another context's). */
 int kvcpu_device_block(struct kvcpu_device *device, uint64_t number, struct kvcpu_block *block);
 
 /*
@@ -117,7 +117,7 @@ int kvcpu_device_restart_event_log(struct kvcpu_device *device);
 /* "NO_SPACE: no block is free". Never NULL; the text is static. */
 const char *kvcpu_status_text(unsigned status);
 
-/* Of a command's or a completion's result word: its status, enum kvcpu_status. */
+/* Returns the status, enum kvcpu_status, of a command's or a completion's result word. */
 static inline unsigned kvcpu_result_status(uint64_t result) {
     return (unsigned)((result >> KVCPU_RES_STATUS_SHIFT) & KVCPU_RES_STATUS_MASK);
 }
@@ -132,7 +132,7 @@ static inline uint32_t kvcpu_result_value(uint64_t result) {
     return (uint32_t)((result >> KVCPU_RES_VALUE_SHIFT) & KVCPU_RES_VALUE_MASK);
 }
 
-/* Of a hint: enum kvcpu_hint_outcome, enum kvcpu_hint_reason. */
+/* Return a hint's enum kvcpu_hint_outcome and enum kvcpu_hint_reason. */
 static inline unsigned kvcpu_result_outcome(uint64_t result) {
     return kvcpu_result_aux(result) & KVCPU_HINT_OUTCOME_MASK;
 }

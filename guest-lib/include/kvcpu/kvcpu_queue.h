@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A context's queue pair from C: hints for the price of a store, commands that answer later.
+ * A context's queue pair from C: hints for the price of a store, commands that complete later.
  *
  * The same rings as in kvcpu/queue.h, behind a handle, on a device of kvcpu.h, through the kernel
  * or in this process. An entry is the eight words of kvcpu_hw_rings.h, a completion is that of
  * <linux/kvcpu.h>; kvcpu_result_status() and its like take result words apart. Sizes are in bytes,
- * blocks are a first one and a count, times are the device's virtual nanoseconds. No call of the
- * kernel is made but where it says so.
+ * blocks are a first one and a count, times are the device's virtual nanoseconds. A function makes
+ * no system call unless its comment says so.
  *
  * Returns: where it is int, 0 or a negative errno value; each function lists those it may give.
  * Those that make a system call may also give what the driver gives: -ENODEV (the driver was
@@ -34,7 +34,7 @@ struct kvcpu_queue;
 
 /* -- Open and close -------------------------------------------------------- */
 
-/* What a queue pair is to be; as in struct kvcpu_setup of <linux/kvcpu.h>. */
+/* Settings of a queue pair. The fields are those of struct kvcpu_setup in <linux/kvcpu.h>. */
 struct kvcpu_queue_config {
     uint32_t flags;              /* KVCPU_SETUP_RESIDENCY, or 0 */
     uint32_t submission_entries; /* a power of two, 2 to 4,096 */
@@ -50,19 +50,18 @@ struct kvcpu_queue_config {
 void kvcpu_queue_defaults(struct kvcpu_queue_config *config);
 
 /*
- * Gives a device's context its rings, once in the life of its handle. With `config` NULL, as the
- * defaults say. System calls.
- * Errors: -EINVAL (a value out of its range), -EBUSY (it has, or had, a queue), -EPERM (slots that
- * are the administrator's to give), -ENOSPC (the minima of all would be more than there are slots),
- * -EMFILE (all contexts of the device are in use), -ENOMEM, -EOPNOTSUPP (the device has no rings,
- * no residency maps or no quotas).
+ * Sets up the rings of a device's context, once in the life of its handle. NULL for `config`
+ * selects the defaults. System calls. Errors: -EINVAL (a value out of its range), -EBUSY (it has,
+ * or had, a queue), -EPERM (slots that are the administrator's to give), -ENOSPC (the minima of all
+ * would be more than there are slots), -EMFILE (all contexts of the device are in use), -ENOMEM,
+ * -EOPNOTSUPP (the device has no rings, no residency maps or no quotas).
  */
 int kvcpu_queue_open(struct kvcpu_device *device, const struct kvcpu_queue_config *config,
                      struct kvcpu_queue **queue);
 
 /*
- * Announces what was added, ends windows, removes buffers. Must come before kvcpu_device_close().
- * NULL is allowed.
+ * Publishes added entries, ends windows and removes buffers. It must be called before
+ * kvcpu_device_close(). NULL is allowed.
  */
 void kvcpu_queue_close(struct kvcpu_queue *queue);
 
@@ -73,7 +72,7 @@ struct kvcpu_entry {
     uint64_t words[KVCPU_ENTRY_WORDS]; /* NOLINT(modernize-*): this is C */
 };
 
-/* Larger tags are the library's own. */
+/* The library uses larger tags itself. */
 #define KVCPU_QUEUE_TAG_MAX 0x3fffffffffffffffULL
 
 static inline struct kvcpu_entry kvcpu_entry_ranged(uint16_t opcode, uint64_t first, uint64_t count,
@@ -147,12 +146,12 @@ static inline struct kvcpu_entry kvcpu_entry_write(uint64_t block, uint32_t offs
     return kvcpu_entry_copy(KVCPU_OP_WRITE, block, offset, length, buffer, buffer_offset);
 }
 
-/* Of the oldest waiting PIN that has this tag. */
+/* Cancels the oldest pending PIN that has this tag. */
 static inline struct kvcpu_entry kvcpu_entry_cancel(uint64_t tag) {
     return kvcpu_entry_ranged(KVCPU_OP_CANCEL, 0, 0, tag, 0);
 }
 
-/* Answers when every PIN that waits, and every hint that is not done, has ended. */
+/* Completes when every pending PIN, and every hint that is not yet applied, has ended. */
 static inline struct kvcpu_entry kvcpu_entry_fence(void) { /* NOLINT(modernize-*): this is C */
     return kvcpu_entry_ranged(KVCPU_OP_FENCE, 0, 0, 0, 0);
 }
@@ -171,7 +170,7 @@ static inline struct kvcpu_entry kvcpu_entry_hint(uint16_t opcode, uint64_t firs
 
 /*
  * Writes an entry into the ring. The device does not see it before kvcpu_queue_submit(), _poll(),
- * _wait() or _execute(); then it takes entries in the order in which they were added.
+ * _wait() or _execute(). It executes entries in the order in which they were added.
  * Errors: -EAGAIN (the ring is full: poll, or wait a while), -EINVAL (the tag is above
  * KVCPU_QUEUE_TAG_MAX). Nothing was added then.
  */
@@ -199,23 +198,23 @@ int kvcpu_queue_step(struct kvcpu_queue *queue, uint64_t step);
  */
 int kvcpu_queue_submit(struct kvcpu_queue *queue);
 
-/* Entries that can be added now, at least; after a look at what the device has done. */
+/* Reads the device's head, and returns how many entries can be added at least. */
 uint32_t kvcpu_queue_room(struct kvcpu_queue *queue);
 
-/* Entries announced that the device is not done with. Waiting PINs and FENCEs are not counted. */
+/* Published entries that the device has not executed. Pending PINs and FENCEs do not count. */
 uint64_t kvcpu_queue_unfinished(struct kvcpu_queue *queue);
 
 /* -- Completions ----------------------------------------------------------- */
 
 /*
- * Takes what there is, oldest first, and announces what was added. Returns how many completions
- * were written, at most `capacity`; others stay where they are. `user_data` of a completion is its
+ * Takes completions, oldest first, and publishes added entries. Returns how many completions were
+ * written, at most `capacity`; the others stay in the ring. `user_data` of a completion is its
  * entry's tag.
  */
 size_t kvcpu_queue_poll(struct kvcpu_queue *queue, struct kvcpu_completion *into, size_t capacity);
 
 /*
- * Announces what was added, and sleeps until there is a completion to take, the ring is stopped, or
+ * Publishes added entries, and sleeps until there is a completion to take, the ring is stopped, or
  * the device's time is `until_ns`, an absolute time. `time_ns`, unless NULL, is the device's time
  * at return. A system call. Errors: -EINTR (a signal; nothing is lost), -EDEADLK (loopback: nothing
  * will ever complete, and `until_ns` is UINT64_MAX).
@@ -223,10 +222,10 @@ size_t kvcpu_queue_poll(struct kvcpu_queue *queue, struct kvcpu_completion *into
 int kvcpu_queue_wait(struct kvcpu_queue *queue, uint64_t until_ns, uint64_t *time_ns);
 
 /*
- * One command, waited for; `result` gets its result word. The entry's tag is not used. Completions
- * of others that come meanwhile are kept for kvcpu_queue_poll(). A system call for each sleep.
- * Errors: -EPIPE (the ring is stopped), -EDEADLK (as kvcpu_queue_wait()). A PIN that is granted
- * nevertheless is given back.
+ * Executes one command and waits for it; `result` gets its result word. The entry's tag is not
+ * used. Completions of other commands are kept for kvcpu_queue_poll(). A system call for each
+ * sleep. Errors: -EPIPE (the ring is stopped), -EDEADLK (as kvcpu_queue_wait()). A PIN that is
+ * granted after an error is unpinned.
  */
 int kvcpu_queue_execute(struct kvcpu_queue *queue, const struct kvcpu_entry *entry,
                         uint64_t *result);
@@ -236,23 +235,23 @@ int kvcpu_queue_execute(struct kvcpu_queue *queue, const struct kvcpu_entry *ent
 /* KVCPU_RS_RUNNING, or why the ring was stopped: enum kvcpu_ring_state. */
 unsigned kvcpu_queue_state(const struct kvcpu_queue *queue);
 
-/* Commands that ended in an error status, whether they answer or not; since the last restart. */
+/* The number of commands that ended in an error status since the last restart. */
 uint64_t kvcpu_queue_failed(const struct kvcpu_queue *queue);
 
 /*
- * Lets a stopped ring run again, empty: what the device had not taken is forgotten, what waited was
- * cancelled; blocks, claims, hints and buffers are as they were. `stopped`, unless NULL, says why
- * it had stopped. A system call. Errors: -EBUSY (it runs).
+ * Restarts a stopped ring, which is then empty: entries that the device had not taken are lost, and
+ * pending commands were cancelled. Blocks, claims, hints and buffers do not change. `stopped`,
+ * unless NULL, gets the reason of the stop. A system call. Errors: -EBUSY (the ring runs).
  */
 int kvcpu_queue_restart(struct kvcpu_queue *queue, unsigned *stopped);
 
 /*
- * A block's word of the residency map, one load: a look, not a promise. 0 for a block that is not
- * the context's, and for all where there is no map.
+ * Returns a block's word of the residency map, with one load. The block may move at any time. The
+ * word is 0 for a block of another context, and if the queue has no map.
  */
 uint64_t kvcpu_queue_residency(const struct kvcpu_queue *queue, uint64_t block);
 
-/* Of such a word. */
+/* Fields of a word of the residency map. */
 static inline int kvcpu_residency_is_owned(uint64_t word) {
     return (word >> KVCPU_RSD_OWNED_SHIFT & KVCPU_RSD_OWNED_MASK) != 0;
 }
@@ -267,7 +266,7 @@ static inline unsigned kvcpu_residency_state(uint64_t word) {
     return (unsigned)(word >> KVCPU_RSD_STATE_SHIFT & KVCPU_RSD_STATE_MASK);
 }
 
-/* Changes whenever the block is given to somebody. */
+/* The generation changes whenever the block is allocated. */
 static inline uint32_t kvcpu_residency_generation(uint64_t word) {
     return (uint32_t)(word >> KVCPU_RSD_GENERATION_SHIFT & KVCPU_RSD_GENERATION_MASK);
 }
@@ -284,7 +283,8 @@ static inline uint32_t kvcpu_residency_generation(uint64_t word) {
 int kvcpu_queue_add_buffer(struct kvcpu_queue *queue, void *bytes, size_t size, uint32_t *id);
 
 /*
- * At return the device touches its memory no more. Entries that name it afterwards end as
+ * Removes a buffer. At return the device no longer accesses its memory. Later entries that name it
+ * end as
  * KVCPU_SC_BAD_BUFFER. A system call.
  * Errors: -ENOENT (no such buffer).
  */
@@ -319,7 +319,7 @@ int kvcpu_queue_coalesce(struct kvcpu_queue *queue, uint32_t count, uint32_t ns)
 
 /*
  * Returns a descriptor, an eventfd, that becomes readable with an interrupt, and when the ring is
- * stopped; or an error. It is the queue's: who reads it clears it, nobody closes it.
+ * stopped; or an error. Reading it clears it. The queue owns it, and the caller must not close it.
  * Errors: -EMFILE, -ENFILE.
  */
 int kvcpu_queue_event_descriptor(struct kvcpu_queue *queue);

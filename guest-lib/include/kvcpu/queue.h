@@ -18,7 +18,8 @@
 
 namespace kvcpu {
 
-/* What the residency map says of a block: a look, not a promise. Zero for others' blocks. */
+/* A block's word of the residency map. The block may move at any time. Zero for other contexts'
+ * blocks. */
 struct Residency {
     bool is_owned = false;
     bool is_fast = false;
@@ -33,14 +34,14 @@ struct Residency {
           generation(static_cast<uint32_t>(word >> KVCPU_RSD_GENERATION_SHIFT)) {}
 };
 
-/* A command under way whose answer somebody waits for. await.h makes coroutines of it. */
+/* A pending command, and the function to call when it completes. await.h makes coroutines of it. */
 struct Waiter {
     Entry entry;
     Completion completion;
     /* Called once, within Queue::poll() or execute(), when `completion` is there. */
     void (*answered)(Waiter &waiter) noexcept = nullptr;
 
-    /* The queue's: where it is. */
+    /* The queue's own fields: the list that holds the Waiter, and its place there. */
     enum class At : uint8_t { nowhere, backlog, slot, answers };
     At at = At::nowhere;
     uint32_t slot = 0;
@@ -48,8 +49,8 @@ struct Waiter {
 };
 
 /*
- * The rings of a Transport's context, mapped into this process: no call of the kernel is made but
- * where it says so.
+ * The rings of a Transport's context, mapped into this process. A function makes no system call
+ * unless its comment says so.
  *
  * Threads: one at a time uses a queue and what belongs to it.
  * Errors: set-up throws std::system_error. On the hot path functions return std::errc:
@@ -81,64 +82,68 @@ class Queue {
     [[nodiscard]] std::errc add(const Entry &entry) noexcept {
         return submission_.put(entry) ? std::errc() : std::errc::resource_unavailable_try_again;
     }
-    /* One store to the doorbell for all that was added. */
+    /* Publishes all added entries, with one store to the doorbell. */
     std::errc submit() noexcept {
         if (state() == KVCPU_RS_RUNNING) {
-            submission_.announce();
+            submission_.advance_tail();
         }
         return state() == KVCPU_RS_RUNNING ? std::errc() : std::errc::broken_pipe;
     }
-    /* Both for one entry. */
+    /* Adds one entry and publishes it. */
     [[nodiscard]] std::errc submit(const Entry &entry) noexcept {
         const std::errc error = add(entry);
         return error == std::errc() ? submit() : error;
     }
-    /* Entries that can be added now, at least; after a look at what the device has done. */
+    /* Reads the device's head, and returns how many entries can be added at least. */
     [[nodiscard]] uint32_t room() noexcept { return submission_.look_for_room(); }
-    /* Entries announced that the device is not done with. Waiting PINs and FENCEs are not counted.
-     */
+    /* Published entries that the device has not executed. Pending PINs and FENCEs do not count. */
     [[nodiscard]] uint64_t unfinished() noexcept {
-        return submission_.announced() - submission_.taken();
+        return submission_.published() - submission_.taken();
     }
 
     /* -- Completions ------------------------------------------------------- */
 
     /*
-     * Takes what there is, announces what was added, and tells Waiters. Returns how many
-     * completions of others were written to `into`, oldest first; if it has no room for one, that
-     * and those behind it stay in the ring. One store to the doorbell gives the places back.
+     * Takes completions, publishes added entries, and calls Waiters. Writes the completions that
+     * belong to no Waiter to `into`, oldest first, and returns their number. A completion for which
+     * `into` has no room stays in the ring, with all that follow it. One store to the doorbell
+     * returns the places to the device.
      */
     std::size_t poll(std::span<Completion> into) noexcept;
 
     /*
-     * Sleeps until there is a completion to take, the ring is stopped, or the device's time is
-     * `until_ns`: one system call. Announces first what was added.
+     * Publishes added entries, and sleeps until there is a completion to take, the ring is stopped,
+     * or the device's time is `until_ns`. One system call.
      */
     std::error_code wait(uint64_t until_ns, uint64_t &time_ns) noexcept;
 
     /*
-     * One command, waited for. Completions of others that come meanwhile are kept for poll().
-     * The error is of the ring or of the waiting; the command's own status is in `result`.
+     * Executes one command and waits for it. Completions of other commands are kept for poll().
+     * The error is that of the ring or of the wait; the command's own status is in `result`.
      */
     std::error_code execute(const Entry &entry, Result &result) noexcept;
 
-    /* Submits now or, if the ring is full, as soon as poll() finds room. Not twice at once. */
+    /*
+     * Submits the Waiter's entry now or, if the ring is full, when poll() finds room. A pending
+     * Waiter must not be started again.
+     */
     void start(Waiter &waiter) noexcept;
-    /* Nobody waits any more. Blocks that a PIN claims nevertheless are unpinned. */
+    /* Forgets the Waiter. If its PIN is granted later, the blocks are unpinned. */
     void forget(Waiter &waiter) noexcept;
-    /* Has the answer come as CANCELLED, if it is a PIN's that still waits. */
+    /* Cancels a pending PIN, which then completes as CANCELLED. */
     void cancel(Waiter &waiter) noexcept;
 
     /* -- State ------------------------------------------------------------- */
 
     [[nodiscard]] kvcpu_ring_state state() const noexcept { return completion_.state(); }
-    /* Commands that ended in an error status, whether they answer or not. */
+    /* The number of commands that ended in an error status, with a completion or without. */
     [[nodiscard]] uint64_t failed() const noexcept { return completion_.failed(); }
 
-    /* Lets stopped rings run again, empty. Waiters are told: CANCELLED. A system call. */
+    /* Restarts stopped rings, which are then empty. Waiters complete as CANCELLED. A system call.
+     */
     std::error_code restart(kvcpu_ring_state &stopped) noexcept;
 
-    /* One load, no lock. Zero where the queue has no map. */
+    /* One load, without a lock. Zero if the queue has no residency map. */
     [[nodiscard]] uint64_t residency_word(uint64_t block) const noexcept {
         const uint64_t *const map = link_->memory().residency;
         return map == nullptr || block >= link_->memory().blocks
@@ -154,26 +159,26 @@ class Queue {
     std::error_code coalesce(uint32_t count, uint32_t ns) noexcept {
         return link_->coalesce(count, ns);
     }
-    /* A descriptor that becomes readable with an interrupt; the queue's. Throws. */
+    /* Returns an eventfd that an interrupt makes readable. The queue owns it. Throws. */
     int event_descriptor();
 
     std::error_code set_quota(uint32_t slots_min, uint32_t slots_max) noexcept {
         return link_->set_quota(slots_min, slots_max);
     }
 
-    /* -- What is owned; throws CommandError or std::system_error ------------ */
+    /* -- Ownership; these throw CommandError or std::system_error ------------ */
 
-    /* Memory that READ and WRITE may name, for the object's life. A system call. */
+    /* Registers memory for READ and WRITE, for the life of the object. A system call. */
     Buffer add_buffer(std::span<std::byte> bytes);
-    /* Perhaps fewer than asked. */
+    /* Allocates at most `count` blocks in one run. */
     Blocks alloc(uint64_t count, uint64_t meta = 0);
-    /* Waits for the grant. */
+    /* Pins the blocks, and waits for the grant. */
     Pin pin(uint64_t first, uint64_t count, uint64_t deadline_ns);
 
     /*
-     * The bytes of a run of own blocks, wherever each is, for the object's life; meanwhile blocks
-     * may still move. A store to a sealed block, and any access to one that was given back, raises
-     * SIGBUS (on a loopback SIGSEGV).
+     * Maps the bytes of a run of own blocks for the life of the object, in whichever tier each
+     * block is. Blocks may move meanwhile. A store to a sealed block, and any access to a freed
+     * block, raises SIGBUS (on a loopback SIGSEGV).
      */
     Window map(uint64_t first, uint64_t count, bool writable = false);
 
@@ -182,7 +187,7 @@ class Queue {
     friend class Pin;
     struct Slot {
         bool is_used = false;
-        Waiter *waiter = nullptr; /* null: nobody waits any more */
+        Waiter *waiter = nullptr; /* null after forget() */
         uint32_t generation = 0;
         Entry entry;
     };
@@ -193,7 +198,7 @@ class Queue {
 
         [[nodiscard]] Entry entry() const noexcept;
     };
-    /* Waiters in a row. */
+    /* A list of Waiters, linked by `next`. */
     struct List {
         Waiter *first = nullptr;
         Waiter *last = nullptr;
@@ -209,11 +214,11 @@ class Queue {
     void settle(const Completion &completion) noexcept;
     void tell() noexcept;
     std::size_t take(std::span<Completion> into, bool keep) noexcept;
-    std::size_t turn(std::span<Completion> into, bool keep) noexcept;
+    std::size_t poll_once(std::span<Completion> into, bool keep) noexcept;
     std::error_code sleep(const Waiter &waiter) noexcept;
     Result obtain(const Entry &entry, const char *what);
 
-    /* Room for the release() of one more object, so that its end needs none. Throws. */
+    /* Reserves memory for the release() of one more object, so that its end cannot fail. Throws. */
     void promise_release();
     void cancel_promise() noexcept { --promised_; }
     void release(kvcpu_opcode opcode, uint64_t first, uint64_t count) noexcept;
@@ -223,20 +228,20 @@ class Queue {
     SubmissionRing submission_;
     CompletionRing completion_;
     std::vector<Completion> kept_;
-    std::vector<Slot> slots_; /* as many as answers can be outstanding */
+    std::vector<Slot> slots_; /* one for each completion that can be outstanding */
     std::vector<uint32_t> free_slots_;
-    List backlog_; /* for want of room in the ring */
+    List backlog_; /* Waiters that wait for room in the ring */
     List answers_;
-    std::vector<Release> releases_; /* for want of room in the ring */
+    std::vector<Release> releases_; /* commands that wait for room in the ring */
     std::size_t promised_ = 0;
     unsigned polling_ = 0;
     int event_descriptor_ = -1;
 };
 
 /*
- * Commands that go together: each is written straight into the ring, and one store to the doorbell
- * announces them, at submit() or at the end of the object's life. What else the queue is made to
- * submit meanwhile takes them along.
+ * Commands that are submitted together. Each is written straight into the ring. One store to the
+ * doorbell publishes them, at submit() or at the end of the object's life. Any other submission of
+ * the queue publishes them as well.
  */
 class Queue::Batch {
   public:
@@ -269,8 +274,10 @@ class Queue::Batch {
     std::size_t size_ = 0;
 };
 
-/* Blocks from `first` on that something is owed for: at the object's end, or by the next poll(),
- * the command that gives it back is submitted. Objects must end before their queue. */
+/*
+ * A run of blocks that must be released. The release command is submitted at the object's end or,
+ * if the ring is full, by the next poll(). Objects must end before their queue.
+ */
 class Queue::Range {
   public:
     Range() = default;
@@ -284,7 +291,7 @@ class Queue::Range {
 
     [[nodiscard]] uint64_t first() const noexcept { return first_; }
     [[nodiscard]] uint64_t count() const noexcept { return count_; }
-    /* Leaves them to the caller. */
+    /* Leaves the blocks to the caller. */
     void release() noexcept {
         if (count_ > 0) {
             queue_->cancel_promise();
@@ -300,7 +307,7 @@ class Queue::Range {
     }
 
   protected:
-    /* promise_release() was called for it. */
+    /* The caller has called promise_release(). */
     Range(Queue &queue, kvcpu_opcode opcode, uint64_t first, uint64_t count) noexcept
         : queue_(&queue), opcode_(opcode), first_(first), count_(count) {}
 
@@ -329,14 +336,14 @@ class Queue::Blocks : public Range {
         : Range(queue, KVCPU_OP_FREE, first, count) {}
 };
 
-/* A claim: the blocks stay in the fast tier until the object's end, before that of the Blocks. */
+/* A pin: the blocks stay in the fast tier until the object's end. It must end before the Blocks. */
 class Queue::Pin : public Range {
   public:
     Pin() = default;
-    /* How many were in the fast tier when it was asked for. */
+    /* The number of blocks that were in the fast tier when the PIN was executed. */
     [[nodiscard]] uint64_t found_fast() const noexcept { return found_fast_; }
 
-    /* For await.h: that a claim about to be asked for can be given back; or that it was not had. */
+    /* For await.h: reserve the release of a PIN before it is submitted; cancel the reservation. */
     static void promise(Queue &queue) { queue.promise_release(); }
     static void cancel_promise(Queue &queue) noexcept { queue.cancel_promise(); }
     static Pin granted(Queue &queue, const Entry &entry, const Result &result) noexcept {
@@ -363,7 +370,7 @@ class Queue::Buffer {
     }
     ~Buffer();
 
-    /* What Entry::read() and write() name. */
+    /* The number that Entry::read() and write() take. */
     [[nodiscard]] uint32_t id() const noexcept { return id_; }
     [[nodiscard]] std::span<std::byte> bytes() const noexcept { return bytes_; }
 
@@ -382,7 +389,7 @@ class Queue::Buffer {
     std::span<std::byte> bytes_;
 };
 
-/* A part of the linear view. Objects must end before their queue. */
+/* A mapped part of the linear view. Objects must end before their queue. */
 class Queue::Window {
   public:
     Window() = default;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What of a queue pair is the transport's: its memory, and the calls that set it up. Queue is what
-// a runtime uses.
+// The transport's part of a queue pair: its memory, and the calls that set it up. A runtime uses
+// Queue instead.
 #ifndef KVCPU_QUEUE_LINK_H
 #define KVCPU_QUEUE_LINK_H
 
@@ -13,23 +13,24 @@
 
 namespace kvcpu {
 
-/* What a queue pair is to be; the fields are those of struct kvcpu_setup in <linux/kvcpu.h>. */
+/* Settings of a queue pair. The fields are those of struct kvcpu_setup in <linux/kvcpu.h>. */
 struct QueueConfig {
     uint32_t submission_entries = 256; /* powers of two */
     uint32_t completion_entries = 512;
-    /* Interrupts, for poll() and eventfd: none unless asked for, here or by coalesce(). */
+    /* Interrupts, for poll() and eventfd. There are none unless they are set here or by coalesce().
+     */
     uint32_t coalesce_count = 0;
     uint32_t coalesce_ns = 0;
     uint32_t slots_min = 0;
-    uint32_t slots_max = 0; /* 0: as many as may be had */
+    uint32_t slots_max = 0; /* 0: no maximum */
     bool residency = true;
 };
 
-/* Where the memory of a queue pair is in this process. */
+/* Addresses of a queue pair's memory in this process. */
 struct QueueMemory {
     uint64_t *submission = nullptr;         /* entries of KVCPU_ENTRY_BYTES */
     const uint64_t *completion = nullptr;   /* header, then completions */
-    volatile uint64_t *doorbells = nullptr; /* null: QueueLink::ring() does it */
+    volatile uint64_t *doorbells = nullptr; /* null: QueueLink::ring() is called instead */
     const uint64_t *residency = nullptr;    /* a word a block; null: there is none */
     uint32_t submission_entries = 0;
     uint32_t completion_entries = 0;
@@ -53,8 +54,8 @@ class QueueLink {
     virtual void ring(kvcpu_doorbell which, uint64_t value) noexcept = 0;
 
     /*
-     * Returns as soon as there is a completion that CQ_HEAD does not count, or the ring is
-     * stopped; or at `until_ns` of the device's time. EDEADLK: of a loopback, as Transport::wait().
+     * Returns when there is a completion that CQ_HEAD does not count, when the ring is stopped, or
+     * at `until_ns` of the device's time. A loopback may return EDEADLK, as Transport::wait() does.
      */
     virtual std::error_code wait(uint64_t until_ns, uint64_t &time_ns) noexcept = 0;
 
@@ -65,8 +66,10 @@ class QueueLink {
     virtual std::error_code signal(int eventfd) noexcept = 0;
     virtual std::error_code set_quota(uint32_t slots_min, uint32_t slots_max) noexcept = 0;
 
-    /* Blocks of the linear view, from now on until unmap(): some, and none that there is not.
-     * Throws std::system_error. */
+    /*
+     * Maps blocks of the linear view until unmap(). The caller has checked that there is at least
+     * one block and that all exist. Throws std::system_error.
+     */
     virtual std::span<std::byte> map(uint64_t first, uint64_t count, bool writable) = 0;
     virtual void unmap(std::span<std::byte> bytes) noexcept = 0;
 

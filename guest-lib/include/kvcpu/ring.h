@@ -14,15 +14,15 @@ namespace kvcpu {
 
 namespace detail {
 
-/* What the device stored before this word is seen by loads after this one. */
+/* Loads the word. Later loads see everything that the device stored before it. */
 inline uint64_t load_acquire(const uint64_t *word) noexcept {
     return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
 
 /*
- * What was stored before is seen by the device before what is stored after. The entries are in
- * ordinary memory, the doorbell is a device register mapped uncached. x86 keeps the order of such
- * stores by itself, so that it is the compiler alone that must; others need their store barrier for
+ * Orders earlier stores before later ones, as the device sees them. The entries are in ordinary
+ * memory, and the doorbell is a device register that is mapped uncached. x86 does not reorder such
+ * stores, so a compiler barrier is enough there; other architectures need their store barrier for
  * device memory.
  */
 inline void store_barrier() noexcept {
@@ -47,8 +47,8 @@ inline void ring(QueueLink &link, kvcpu_doorbell which, uint64_t value) noexcept
 }  // namespace detail
 
 /*
- * The submission ring. An entry is written in its place at once; the device looks at it once
- * announce() has counted it.
+ * The submission ring. put() writes an entry into its place; the device reads the entry after
+ * advance_tail() has published it.
  */
 class SubmissionRing {
   public:
@@ -60,14 +60,14 @@ class SubmissionRing {
 
     [[nodiscard]] uint32_t size() const noexcept { return size_; }
 
-    /* Places for entries, as far as is known. */
+    /* Free places, as of the last look at the device's head. */
     [[nodiscard]] uint32_t room() const noexcept {
         return size_ - static_cast<uint32_t>(tail_ - head_);
     }
-    /* Looks how far the device is. */
+    /* Reads the device's head, and returns the number of free places. */
     uint32_t look_for_room() noexcept {
-        /* Acquire: the device has read the entries that SQ_HEAD counts, so that no store of a new
-         * entry in their place may come before this load. */
+        /* Acquire: the device has read the entries that SQ_HEAD counts. No store of a new entry
+         * into their place may come before this load. */
         head_ = detail::load_acquire(header_ + KVCPU_CQH_SQ_HEAD);
         return room();
     }
@@ -78,7 +78,7 @@ class SubmissionRing {
             return false;
         }
         uint64_t *const place = entries_ + (tail_++ & (size_ - 1)) * KVCPU_ENTRY_WORDS;
-        /* No loop, so that an entry made where it is added is nowhere in memory but here. */
+        /* There is no loop, so that the compiler builds the entry in the ring alone. */
         const auto &words = entry.words;
         place[KVCPU_EW_FIRST] = words[KVCPU_EW_FIRST];
         place[KVCPU_EW_COUNT] = words[KVCPU_EW_COUNT];
@@ -91,25 +91,25 @@ class SubmissionRing {
         return true;
     }
 
-    /* One store for all entries since the last time. */
-    void announce() noexcept {
-        if (tail_ == announced_) {
+    /* Publishes all entries since the last call, with one store to the doorbell. */
+    void advance_tail() noexcept {
+        if (tail_ == published_) {
             return;
         }
-        announced_ = tail_;
-        /* The entries are seen before the count that has them. */
+        published_ = tail_;
+        /* The device must see the entries before the tail that counts them. */
         detail::store_barrier();
         detail::ring(link_, KVCPU_DB_SQ_TAIL, tail_);
     }
 
-    /* Entries announced, and those that the device is done with: counts since the ring began. */
-    [[nodiscard]] uint64_t announced() const noexcept { return announced_; }
+    /* Counts since the ring was set up: published entries, and entries that the device took. */
+    [[nodiscard]] uint64_t published() const noexcept { return published_; }
     [[nodiscard]] uint64_t taken() noexcept {
         look_for_room();
         return head_;
     }
 
-    void restart() noexcept { head_ = tail_ = announced_ = 0; }
+    void restart() noexcept { head_ = tail_ = published_ = 0; }
 
   private:
     QueueLink &link_;
@@ -118,10 +118,10 @@ class SubmissionRing {
     uint32_t size_; /* a power of two */
     uint64_t head_ = 0;
     uint64_t tail_ = 0;
-    uint64_t announced_ = 0;
+    uint64_t published_ = 0;
 };
 
-/* The completion ring, and what of the queue pair's state the device shows beside it. */
+/* The completion ring, and the state of the queue pair that the device writes beside it. */
 class CompletionRing {
   public:
     explicit CompletionRing(QueueLink &link) noexcept
@@ -131,11 +131,11 @@ class CompletionRing {
           size_(link.memory().completion_entries),
           lap_shift_(static_cast<unsigned>(std::countr_zero(size_))) {}
 
-    /* The oldest that was not taken; false if there is none. */
+    /* Reads the oldest completion that was not taken. Returns false if there is none. */
     [[nodiscard]] bool peek(Completion &completion) const noexcept {
         const uint64_t *const words =
             completions_ + (taken_ & (size_ - 1)) * (KVCPU_COMPLETION_BYTES / sizeof(uint64_t));
-        /* Acquire: the device stores this word last, so the others are there once it is. */
+        /* Acquire: the device stores this word last, so the other words are valid with it. */
         const uint64_t last = detail::load_acquire(words + KVCPU_CW_TAG);
         const bool phase = (last & KVCPU_PHASE) != 0;
         if (phase != ((taken_ >> lap_shift_) % 2 == 0)) {
@@ -148,13 +148,13 @@ class CompletionRing {
     }
     void take() noexcept { ++taken_; }
 
-    /* Gives the places of all that was taken back to the device: one store. */
-    void give_back() noexcept {
-        if (given_back_ == taken_) {
+    /* Returns the places of all taken completions to the device, with one store. */
+    void advance_head() noexcept {
+        if (returned_ == taken_) {
             return;
         }
-        given_back_ = taken_;
-        /* What was read there was read before the device may write there again: a release, which
+        returned_ = taken_;
+        /* Release: the loads from these places come before the device may write there again. This
          * is no instruction on x86. */
         __atomic_thread_fence(__ATOMIC_RELEASE);
         detail::ring(link_, KVCPU_DB_CQ_HEAD, taken_);
@@ -167,7 +167,7 @@ class CompletionRing {
         return detail::load_acquire(header_ + KVCPU_CQH_FAILED);
     }
 
-    void restart() noexcept { taken_ = given_back_ = 0; }
+    void restart() noexcept { taken_ = returned_ = 0; }
 
   private:
     QueueLink &link_;
@@ -176,7 +176,7 @@ class CompletionRing {
     uint32_t size_;
     unsigned lap_shift_;
     uint64_t taken_ = 0;
-    uint64_t given_back_ = 0;
+    uint64_t returned_ = 0;
 };
 
 }  // namespace kvcpu

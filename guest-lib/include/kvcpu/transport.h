@@ -27,11 +27,11 @@ struct QueueConfig;
  * fields hold; sizes are in bytes, times in virtual nanoseconds of the device.
  *
  * Threads: one transport is used by one thread at a time. Different transports are independent.
- * Errors: set-up throws std::system_error. What is called often returns a std::error_code in
- * std::generic_category(), with the errno values that <linux/kvcpu.h> gives; the status of a
- * command is no error of the call but in its `result`.
- * Ownership: the end of the object gives back what its commands took: blocks, claims, waiting
- * PINs. Buffers are the caller's, and are used during a call alone.
+ * Errors: set-up throws std::system_error. Functions of the hot path return a std::error_code
+ * in std::generic_category(), with the errno values that <linux/kvcpu.h> gives. The status of a
+ * command is in its `result`, and is no error of the call.
+ * Ownership: the end of the object releases what its commands took: blocks, claims, pending PINs.
+ * The caller owns the buffers, which are used only during a call.
  */
 class Transport {
   public:
@@ -44,9 +44,9 @@ class Transport {
     virtual kvcpu_info info() = 0;
 
     /*
-     * Executes commands in order, at most KVCPU_SUBMIT_MAX, and writes their results back; `done`
-     * says how many, also where the call fails. Stops behind the first that ends in an error
-     * status, unless `go_on`.
+     * Executes commands in order, at most KVCPU_SUBMIT_MAX, and writes their results back. `done`
+     * gets the number of executed commands, also if the call fails. Stops after the first that ends
+     * in an error status, unless `go_on` is true.
      */
     virtual std::error_code submit(std::span<kvcpu_command> commands, bool go_on,
                                    std::size_t &done) noexcept = 0;
@@ -54,30 +54,30 @@ class Transport {
     /*
      * Takes completions, oldest first. Returns once there are `minimum` of them or the device's
      * time is `until_ns`; with `minimum` 0 it waits for the time alone, with `until_ns` 0 not at
-     * all. `taken` says how many were written, `time_ns` what time it is then. EINTR: a signal;
-     * nothing is lost. EDEADLK: of a loopback, which knows that nothing will ever come.
+     * all. `taken` gets the number of completions, `time_ns` the time at return. EINTR: a signal
+     * came; nothing is lost. EDEADLK: a loopback knows that nothing will ever complete.
      */
     virtual std::error_code wait(std::span<kvcpu_completion> into, std::size_t minimum,
                                  uint64_t until_ns, std::size_t &taken,
                                  uint64_t &time_ns) noexcept = 0;
 
-    /* What the directory says of a block of this context. Throws std::system_error. */
+    /* Returns the directory entry of a block of this context. Throws std::system_error. */
     virtual kvcpu_block block(uint64_t number) = 0;
     /* Values by enum kvcpu_counter, then by enum kvcpu_status. Throws std::system_error. */
     virtual std::vector<uint64_t> counters() = 0;
 
     /*
-     * Gives the context its rings, once; Queue is what uses them. They must end before the
-     * transport. Throws std::system_error: EOPNOTSUPP where there are none to be had.
+     * Sets up the context's rings, once, for a Queue. The rings must end before the transport.
+     * Throws std::system_error; EOPNOTSUPP if the device has no rings.
      */
     virtual std::unique_ptr<QueueLink> open_queue(const QueueConfig &config);
 
-    /* Calls of the kernel made so far, by this and by its rings. */
+    /* The number of system calls so far, those of the rings included. */
     [[nodiscard]] virtual uint64_t system_calls() const noexcept { return 0; }
 
     /*
-     * What became of a block, newest first: records of the device's event log (docs/device-spec.md,
-     * section 23.1), as many as the device keeps, at most `most`. Throws std::system_error.
+     * Returns the records of a block in the device's event log, newest first, at most `most`
+     * (docs/device-spec.md, "History"). Throws std::system_error.
      */
     virtual std::vector<kvcpu_record> history(uint64_t block, std::size_t most) = 0;
 
@@ -86,9 +86,9 @@ class Transport {
     virtual void set_policy(const std::string &name) = 0;
     virtual void restart_event_log() = 0;
     /*
-     * From now on the device's clock runs in wait() alone, until the end of this object: what the
-     * caller's own code takes does not count, and what the device does depends on nothing but
-     * what it is told, and when. A loopback's clock never runs otherwise.
+     * Stops the device's clock except in wait(), until the end of this object. The time that the
+     * caller's own code takes then does not count, and the device's behaviour depends only on its
+     * commands and their times. The clock of a loopback device always works so.
      */
     virtual void stop_clock_between_waits() = 0;
 };
@@ -101,9 +101,9 @@ std::error_code submit_all(Transport &transport, std::span<kvcpu_command> comman
 std::unique_ptr<Transport> open_kernel_transport(const std::string &path);
 
 /*
- * A device in this process: the device's own core, so that what it does is what the device would
- * do. Time passes in wait() alone, and costs nothing. It answers as the driver does, but for what
- * only a kernel can: a buffer that is not there is a crash and not EFAULT, nobody lacks rights.
+ * A device in this process. It is the device's own core, so it behaves as the device does. Its time
+ * advances only in wait(). It returns what the driver returns, with two exceptions: a buffer that
+ * is not mapped is a crash and not EFAULT, and no caller lacks permissions.
  */
 struct LoopbackConfig {
     uint64_t block_size = 4096;
@@ -113,9 +113,9 @@ struct LoopbackConfig {
     uint64_t dma_latency_ns = 1000;
     uint64_t dma_bandwidth = 64'000'000'000;
     std::string policy = "next-use";
-    /* Whether blocks hold bytes. Without, READ and WRITE copy nothing; all else is the same. */
+    /* Whether blocks hold bytes. If false, READ and WRITE copy nothing; all else is the same. */
     bool content = true;
-    /* For bounds: when a block is used next (UINT64_MAX: never). It then stands for the policy. */
+    /* For bounds: returns when a block is used next (UINT64_MAX: never). It replaces the policy. */
     std::function<uint64_t(uint32_t block)> next_use;
 };
 

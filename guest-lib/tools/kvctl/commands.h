@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Each adds sub-commands; what they do happens while the command line is parsed.
+// Functions that add sub-commands. A sub-command is executed while the command line is parsed.
 #ifndef KVCPU_KVCTL_COMMANDS_H
 #define KVCPU_KVCTL_COMMANDS_H
 
@@ -9,23 +9,25 @@
 
 namespace kvcpu::kvctl {
 
-/* Looking at the device: info, counters, telemetry, directory, block. */
+/* Adds the commands that show the device: info, counters, telemetry, directory, block. */
 void add_looks(CLI::App &app, Session &session);
-/* The directory's entry of a block, by the names that its fields have. */
+/* Returns a block's directory entry, with its fields by name. */
 Json block_json(const kvcpu_block &block);
-/* A policy's name by its number. */
+/* Returns a policy's name by its number. */
 std::string policy_text(uint32_t policy);
 /* Throws std::runtime_error if there is no such block. */
 void check_block(Session &session, uint64_t number);
-/* Why a block is where it is. */
+/* Gives a required option of a block number its range. */
+CLI::Option *block_number(CLI::Option *option);
+/* Adds the command that explains a block's place: why. */
 void add_history(CLI::App &app, Session &session);
-/* What the device is doing, live: top. */
+/* Adds the command that shows the device's activity: top. */
 void add_top(CLI::App &app, Session &session);
-/* Setting what holds for all: policy, weights. */
+/* Adds the commands that set what all contexts share: policy, weights. */
 void add_administration(CLI::App &app, Session &session);
-/* Hints to context 0, which is everybody's: step, hot, evict, prefetch, share. */
+/* Adds hints to context 0, which all processes share: step, hot, evict, prefetch, share. */
 void add_reference_hints(CLI::App &app, Session &session);
-/* Commands and hints on blocks of this process's own context: alloc to release. */
+/* Adds commands and hints on blocks of this process's own context: alloc to release. */
 void add_own_commands(CLI::App &app, Session &session);
 
 }  // namespace kvcpu::kvctl

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// `kvctl why`: what became of a block, and the decision that put it where it is.
+// `kvctl why`: shows a block's history, and the decision that put it where it is.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "command_line.h"
 #include "commands.h"
 #include "history.h"
 #include "kvcpu/batch.h"
@@ -85,7 +86,7 @@ std::string why_chosen(const kvcpu_record &record) {
             return fmt::format("block {} was to be fetched for its score, and needed a slot",
                                choice.wanted_by);
         case KVCPU_EC_NOW:
-            return "EVICTABLE asked for it to leave at once";
+            return "EVICTABLE asked for its eviction at once";
         default:
             return fmt::format("{} evicted it because its score had fallen", policy);
     }
@@ -163,12 +164,12 @@ namespace {
 std::string why_it_left(const kvcpu_record &record) {
     const Choice choice = choice_in(record);
     return fmt::format(
-        "told to leave the fast tier by {}: {}; it was {} ({}), {} steps after its last use",
+        "evicted from the fast tier by {}: {}; it was {} ({}), {} steps after its last use",
         name_of(policy_names, status_of(record)), why_chosen(record),
         name_of(class_names, choice.in_class), name_of(class_texts, choice.in_class), choice.age);
 }
 
-/* Empty for what moves no block. */
+/* Returns an empty text for a record that moves no block. */
 std::string why_it_arrived(const kvcpu_record &record) {
     switch (kind_of(record)) {
         case KVCPU_EV_FETCH_START:
@@ -182,7 +183,7 @@ std::string why_it_arrived(const kvcpu_record &record) {
             return "reclaimed: an ALLOC lacked space, and it was the least valuable cached block";
         case KVCPU_EV_SCRUBBED:
         case KVCPU_EV_FREE:
-            return "given up by its owner, and zeroed";
+            return "freed by its owner, and zeroed";
         case KVCPU_EV_ALLOC:
             return "in the slow tier since it was allocated: nothing has made it fast";
         case KVCPU_EV_RESET:
@@ -203,7 +204,7 @@ std::string verdict(const std::vector<kvcpu_record> &newest_first, kvcpu_block_s
             return (state == KVCPU_BS_EVICTING ? "being evicted: " : "") + why_it_left(record);
         }
         if (is_choice) {
-            kept = "; told to leave since, and kept by a PIN or a hold";
+            kept = "; chosen for eviction since, and kept by a PIN or a hold";
             continue;
         }
         const std::string why = why_it_arrived(record);
@@ -259,7 +260,7 @@ void why(Session &session, uint64_t number, std::size_t most) {
                    record["event"].get<std::string>(), record["what"].get<std::string>());
     }
     if (records.size() == most) {
-        fmt::print("older ones are kept: --last shows more\n");
+        fmt::print("there are older records: --last shows more\n");
     }
 }
 
@@ -271,12 +272,12 @@ void add_history(CLI::App &app, Session &session) {
         std::size_t most = 50;
     };
     const auto options = std::make_shared<Options>();
-    CLI::App *command =
-        app.add_subcommand("why", "a block's history, and the decision that put it where it is");
-    command->add_option("NUMBER", options->number, "the block")->required();
-    command->add_option("--last", options->most, "so many records at the most")
-        ->capture_default_str()
-        ->check(CLI::PositiveNumber);
+    CLI::App *command = app.add_subcommand(
+        "why", "show a block's history, and the decision that put it where it is");
+    block_number(command->add_option("NUMBER", options->number, "block number"));
+    tools::whole_number(
+        command->add_option("--last", options->most, "show at most this number of records"),
+        "a number of records", 1, KVCPU_HISTORY_RECORDS);
     command->callback([&session, options] { why(session, options->number, options->most); });
 }
 

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "command_line.h"
 #include "commands.h"
 
 namespace kvcpu::kvctl {
@@ -27,6 +28,12 @@ std::string policy_names(uint64_t bits) {
     KVCPU_POLICIES(NAME)
 #undef NAME
     return names;
+}
+
+std::vector<std::string> all_policies() {
+#define NAME(name, number, text) text,
+    return {KVCPU_POLICIES(NAME)};
+#undef NAME
 }
 
 std::string present_policy(const kvcpu_info &info) {
@@ -103,7 +110,7 @@ constexpr std::array state_names = {KVCPU_BLOCK_STATES(NAME)};
 constexpr std::array class_names = {KVCPU_VICTIM_CLASSES(NAME)};
 #undef NAME
 
-/* In the order of their bits. */
+/* Names of the flags, in the order of their bits. */
 constexpr std::array flag_names = {"allocated", "written", "dirty",      "sealed",   "prefix",
                                    "queued",    "held",    "write_held", "revoking", "cached"};
 
@@ -145,7 +152,7 @@ Json block_json(const kvcpu_block &block) {
 
 namespace {
 
-/* A block that nobody has and that is where all begin: not worth a line. */
+/* True for a free block, which is in its initial state and gets no line. */
 bool is_plain(const kvcpu_block &block) {
     return FIELD(block.state, BST_STATE) == KVCPU_BS_FREE;
 }
@@ -209,31 +216,43 @@ void check_block(Session &session, uint64_t number) {
     check_range({number, 1}, session.transport().info().blocks);
 }
 
+CLI::Option *block_number(CLI::Option *option) {
+    return tools::whole_number(option, "a block number", 0, KVCPU_BLOCKS_MAX - 1)->required();
+}
+
 void add_looks(CLI::App &app, Session &session) {
-    app.add_subcommand("info", "what the device is")->callback([&session] { show_info(session); });
-    app.add_subcommand("counters", "what it has counted")->callback([&session] {
+    app.add_subcommand("info", "show the device's properties and state")->callback([&session] {
+        show_info(session);
+    });
+    app.add_subcommand("counters", "show the device's counters")->callback([&session] {
         show_counters(session);
     });
-    app.add_subcommand("telemetry", "what the reference interface said since the driver bound it")
+    app.add_subcommand("telemetry",
+                       "show the commands of the reference interface since the driver was bound")
         ->callback([&session] { show_telemetry(session); });
 
-    CLI::App *block = app.add_subcommand("block", "what the directory says of a block");
+    CLI::App *block = app.add_subcommand("block", "show a block's directory entry");
     const auto number = std::make_shared<uint64_t>(0);
-    block->add_option("NUMBER", *number)->required();
+    block_number(block->add_option("NUMBER", *number, "block number"));
     block->callback([&session, number] { show_block(session, *number); });
 
     CLI::App *directory = app.add_subcommand(
-        "directory", "what the directory says of all blocks that are not just free");
+        "directory", "show the directory entries of all blocks that are not free");
     const auto range = std::make_shared<Range>();
-    directory->add_option("FIRST", range->first, "first block to look at (0)");
-    directory->add_option("COUNT", range->count, "blocks to look at (all)");
+    tools::whole_number(directory->add_option("FIRST", range->first, "first block to show"),
+                        "a block number", 0, KVCPU_BLOCKS_MAX - 1);
+    tools::whole_number(directory->add_option("COUNT", range->count, "number of blocks to show"),
+                        "a number of blocks", 0, KVCPU_BLOCKS_MAX)
+        ->default_str("0, all blocks");
     directory->callback([&session, range] { show_directory(session, *range); });
 }
 
 void add_administration(CLI::App &app, Session &session) {
     CLI::App *policy = app.add_subcommand("policy", "print or set the placement policy");
     const auto name = std::make_shared<std::string>();
-    policy->add_option("NAME", *name, "policy to set");
+    policy->add_option("NAME", *name, "policy to set")
+        ->default_str("none, print the present policy")
+        ->check(CLI::IsMember(all_policies()));
     policy->callback([&session, name] {
         if (name->empty()) {
             fmt::print("{}\n", present_policy(session.transport().info()));
@@ -247,14 +266,18 @@ void add_administration(CLI::App &app, Session &session) {
     });
 
     CLI::App *weights = app.add_subcommand("weights", "set weights and thresholds of the score");
-    weights->footer("`kvctl telemetry` shows those in force.");
+    weights->footer("`kvctl telemetry` shows the values in force.");
     const auto values = std::make_shared<kv_cpu_weights>();
-    weights->add_option("W_R", values->w_r, "weight of recency")->required();
-    weights->add_option("W_F", values->w_f, "weight of frequency")->required();
-    weights->add_option("W_S", values->w_s, "weight of step age")->required();
-    weights->add_option("W_D", values->w_d, "weight of sharing")->required();
-    weights->add_option("EVICT_THRESH", values->evict_thresh, "demote below")->required();
-    weights->add_option("PREFETCH_THRESH", values->prefetch_thresh, "promote above")->required();
+    const auto add = [weights](const char *value_name, uint32_t &value, const char *what) {
+        tools::whole_number(weights->add_option(value_name, value, what), "a number", 0, UINT32_MAX)
+            ->required();
+    };
+    add("W_R", values->w_r, "weight of recency");
+    add("W_F", values->w_f, "weight of frequency");
+    add("W_S", values->w_s, "weight of step age");
+    add("W_D", values->w_d, "weight of sharing");
+    add("EVICT_THRESH", values->evict_thresh, "score below which a block is demoted");
+    add("PREFETCH_THRESH", values->prefetch_thresh, "score above which a block is promoted");
     weights->callback([&session, values] { session.transport().set_weights(*values); });
 }
 

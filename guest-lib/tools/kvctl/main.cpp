@@ -11,6 +11,7 @@
 
 #include "command_line.h"
 #include "commands.h"
+#include "output.h"
 
 namespace {
 
@@ -21,10 +22,10 @@ using kvcpu::tools::exit_usage;
 enum ExitCode : int { exit_ok = 0, exit_failed = 1 };
 
 const char *const footer =
-    "step to share act on bytes of context 0, which everybody shares: what they say stays.\n"
-    "alloc to release act on blocks of a context of kvctl's own, which ends with it: `kvctl "
-    "script`\n"
-    "carries out several commands in one context, a line of its input each.\n"
+    "step, hot, evict, prefetch and share act on bytes of context 0, which all processes share.\n"
+    "Their hints stay in force when kvctl has ended. The commands from alloc to release act on\n"
+    "blocks of a context that ends with kvctl; `kvctl script` executes several commands in one\n"
+    "context, one on each line of its input.\n"
     "\n"
     "Exit status: 0 done; 1 the device or the driver refused; 2 a wrong option or command.";
 
@@ -38,7 +39,7 @@ void add_commands(CLI::App &app, Session &session) {
     kvcpu::kvctl::add_own_commands(app, session);
 }
 
-/* Runs what parses; a message says what went wrong, beginning with `place`. */
+/* Runs `parse` and returns the exit status. An error is printed after `place`. */
 int guarded(const std::string &place, CLI::App &app, const std::function<void()> &parse) {
     try {
         parse();
@@ -46,8 +47,7 @@ int guarded(const std::string &place, CLI::App &app, const std::function<void()>
         if (error.get_exit_code() == 0) {
             return app.exit(error);
         }
-        fmt::print(stderr, "{}: {}\n", place,
-                   kvcpu::tools::shortened(error.what(), kvcpu::tools::message_max));
+        fmt::print(stderr, "{}: {}\n", place, kvcpu::tools::usage_message(app, error));
         return exit_usage;
     } catch (const std::exception &error) {
         fmt::print(stderr, "{}: {}\n", place, error.what());
@@ -56,7 +56,7 @@ int guarded(const std::string &place, CLI::App &app, const std::function<void()>
     return exit_ok;
 }
 
-/* Ends with the first line that fails. */
+/* Executes the lines of standard input. The first line that fails ends the script. */
 int run_script(Session &session) {
     std::size_t number = 0;
     for (std::string line; std::getline(std::cin, line);) {
@@ -65,8 +65,10 @@ int run_script(Session &session) {
             continue;
         }
         CLI::App app("A command of kvctl.", "kvctl");
+        kvcpu::tools::set_up(app);
         add_commands(app, session);
-        const std::string place = fmt::format("kvctl: line {}: {}", number, line);
+        const std::string place =
+            fmt::format("kvctl: line {}: {}", number, kvcpu::tools::usage_message(line));
         const int status = guarded(place, app, [&] { app.parse(line); });
         std::fflush(stdout);
         if (status != exit_ok) {
@@ -79,13 +81,17 @@ int run_script(Session &session) {
 int run(int argc, char **argv) {
     Session session;
     CLI::App app("Inspect and control a KV-CPU.");
-    app.add_option("-d,--device", session.path, "device node")->capture_default_str();
-    app.add_flag("--loopback", session.loopback, "a device in this process instead");
+    kvcpu::tools::set_up(app);
+    app.add_option("-d,--device", session.path, "device node")
+        ->capture_default_str()
+        ->check(kvcpu::tools::accepted_by([](const std::string &) {}));
+    app.add_flag("--loopback", session.loopback,
+                 "use a device in this process instead of a device node");
     app.add_flag("--json", session.json, "print JSON");
     app.footer(footer);
     add_commands(app, session);
     bool script = false;
-    app.add_subcommand("script", "carry out commands from standard input, in one context")
+    app.add_subcommand("script", "execute commands from standard input, in one context")
         ->callback([&script] { script = true; });
     const int status = guarded("kvctl", app, [&] { app.parse(argc, argv); });
     const int result = status == exit_ok && script ? run_script(session) : status;

@@ -26,10 +26,10 @@ struct ReferenceHint {
 };
 
 constexpr std::array reference_hints = {
-    ReferenceHint{"hot", "keep a byte range of context 0's space fast", KV_CPU_MARK_HOT},
-    ReferenceHint{"evict", "let a byte range leave the fast tier now", KV_CPU_EVICT},
-    ReferenceHint{"prefetch", "have a byte range in the fast tier by a step", KV_CPU_PREFETCH},
-    ReferenceHint{"share", "one more sharer of a byte range", KV_CPU_SHARE_PREFIX},
+    ReferenceHint{"hot", "keep a byte range of context 0 in the fast tier", KV_CPU_MARK_HOT},
+    ReferenceHint{"evict", "evict a byte range of context 0 from the fast tier", KV_CPU_EVICT},
+    ReferenceHint{"prefetch", "fetch a byte range of context 0 by a step", KV_CPU_PREFETCH},
+    ReferenceHint{"share", "add a sharer to a byte range of context 0", KV_CPU_SHARE_PREFIX},
 };
 
 /* -- This process's own context -------------------------------------------- */
@@ -70,7 +70,7 @@ const char *reason_name(unsigned number) {
     return "?";
 }
 
-/* Names of the hints, but for STEP, in lower case. */
+/* Returns the names of all hints except STEP, in lower case. */
 std::vector<std::string> hint_names() {
     std::vector<std::string> names;
 #define NAME(name, number, what)          \
@@ -92,7 +92,7 @@ kvcpu_opcode hint_opcode(const std::string &kind) {
     throw std::runtime_error("no such hint: " + kind);
 }
 
-/* One command; throws where it is refused, and names the command and its blocks. */
+/* Executes one command. Throws if it is refused, and names the command and its blocks. */
 Result execute(Session &session, const Own &own, const char *name,
                std::size_t (*add)(Batch &, const Own &)) {
     Batch batch;
@@ -130,7 +130,7 @@ void fill(Session &session, const Own &own) {
     }
 }
 
-/* Waits for the grant, which is the device's to give by the deadline. */
+/* Pins blocks and waits until the device grants the PIN or its deadline passes. */
 void pin(Session &session, const Own &own) {
     const uint64_t asked_ns = session.transport().info().time_ns;
     const Result result = execute(session, own, "pin", [](Batch &batch, const Own &asked) {
@@ -170,7 +170,7 @@ void hint(Session &session, const Own &own) {
                    {"blocks", result.value}});
 }
 
-/* A fresh file's own block: written, pinned, read back. For a first look that all is well. */
+/* Checks that data moves correctly: writes a block, pins it, and reads it back. */
 void self_test(Session &session) {
     Device device(session.loopback ? make_loopback_transport({})
                                    : open_kernel_transport(session.path));
@@ -199,29 +199,43 @@ void self_test(Session &session) {
                size);
 }
 
+/* FIRST and COUNT. The device checks them against its own size. */
+void add_blocks(CLI::App &command, const std::shared_ptr<Own> &own) {
+    block_number(command.add_option("FIRST", own->first, "first block"));
+    tools::whole_number(command.add_option("COUNT", own->count, "number of blocks"),
+                        "a number of blocks", 0, KVCPU_BLOCKS_MAX);
+}
+
+CLI::Option *step_number(CLI::Option *option) {
+    return tools::whole_number(option, "a step", 0, UINT64_MAX);
+}
+
 CLI::App *add_range(CLI::App &app, const char *name, const char *what,
                     const std::shared_ptr<Own> &own) {
     CLI::App *command = app.add_subcommand(name, what);
-    command->add_option("FIRST", own->first, "first block")->required();
-    command->add_option("COUNT", own->count, "blocks (1)");
+    add_blocks(*command, own);
     return command;
 }
 
 }  // namespace
 
 void add_reference_hints(CLI::App &app, Session &session) {
-    CLI::App *step = app.add_subcommand("step", "the decode step of context 0");
+    CLI::App *step = app.add_subcommand("step", "set the decode step of context 0");
     const auto value = std::make_shared<uint64_t>(0);
-    step->add_option("STEP", *value)->required();
+    step_number(step->add_option("STEP", *value, "step to set"))->required();
     step->callback(
         [&session, value] { session.reference(KV_CPU_STEP_ADVANCE, value.get(), "STEP_ADVANCE"); });
     for (const ReferenceHint &hint : reference_hints) {
         CLI::App *command = app.add_subcommand(hint.name, hint.what);
         const auto range = std::make_shared<kv_cpu_block_info>();
-        command->add_option("ADDRESS", range->va, "first byte")->required();
-        command->add_option("LENGTH", range->len, "bytes")->required();
+        tools::whole_number(command->add_option("ADDRESS", range->va, "address of the first byte"),
+                            "a byte address", 0, UINT64_MAX)
+            ->required();
+        tools::whole_number(command->add_option("LENGTH", range->len, "number of bytes"),
+                            "a number of bytes", 0, UINT64_MAX)
+            ->required();
         if (hint.number == KV_CPU_PREFETCH) {
-            command->add_option("STEP", range->target_step, "target step")->required();
+            step_number(command->add_option("STEP", range->target_step, "target step"))->required();
         }
         command->callback(
             [&session, range, hint] { session.reference(hint.number, range.get(), hint.name); });
@@ -231,47 +245,51 @@ void add_reference_hints(CLI::App &app, Session &session) {
 void add_own_commands(CLI::App &app, Session &session) {
     const auto own = std::make_shared<Own>();
     CLI::App *command = app.add_subcommand("alloc", "allocate blocks, up to COUNT in one run");
-    command->add_option("COUNT", own->count, "number of blocks")
-        ->required()
-        ->check(tools::whole_number("a number of blocks", 1, KVCPU_COMMAND_BLOCKS_MAX));
+    tools::whole_number(command->add_option("COUNT", own->count, "number of blocks"),
+                        "a number of blocks", 1, KVCPU_COMMAND_BLOCKS_MAX)
+        ->required();
     command->callback([&session, own] { alloc(session, *own); });
 
-    add_range(app, "free", "give blocks back", own)->callback([&session, own] {
+    add_range(app, "free", "free blocks", own)->callback([&session, own] {
         execute(session, *own, "free", [](Batch &batch, const Own &asked) {
             return batch.free(asked.first, asked.count);
         });
     });
-    command = add_range(app, "fill", "write a byte all over blocks", own);
-    command->add_option("--byte", own->byte, "the byte")->check(CLI::Range(0, 255));
+    command = add_range(app, "fill", "fill blocks with a byte", own);
+    tools::whole_number(command->add_option("--byte", own->byte, "value of the byte"), "a byte", 0,
+                        255);
     command->callback([&session, own] { fill(session, *own); });
 
-    command = add_range(app, "pin", "have blocks in the fast tier, and wait for it", own);
-    command->add_option("--deadline", own->deadline_ms, "give up after so many ms of device time")
-        ->capture_default_str();
+    command = add_range(app, "pin", "pin blocks into the fast tier and wait for the grant", own);
+    tools::whole_number(command->add_option("--deadline", own->deadline_ms,
+                                            "give up after this many ms of device time"),
+                        "a number of ms", 0, KVCPU_PIN_DEADLINE_MAX_NS / 1'000'000);
     command->callback([&session, own] { pin(session, *own); });
-    add_range(app, "unpin", "let go of them", own)->callback([&session, own] {
+    add_range(app, "unpin", "unpin blocks", own)->callback([&session, own] {
         execute(session, *own, "unpin", [](Batch &batch, const Own &asked) {
             return batch.unpin(asked.first, asked.count);
         });
     });
 
-    command = app.add_subcommand("hint", "say something of blocks, and print what became of it");
-    command->add_option("KIND", own->kind)->required()->check(CLI::IsMember(hint_names()));
-    command->add_option("FIRST", own->first, "first block")->required();
-    command->add_option("COUNT", own->count, "blocks (1)");
-    command->add_option("--step", own->step, "hot: until; prefetchable: by");
-    command->add_flag("--now", own->now, "evictable: at once");
+    command = app.add_subcommand("hint", "give a hint about blocks and print its outcome");
+    command->add_option("KIND", own->kind, "kind of the hint")
+        ->required()
+        ->check(CLI::IsMember(hint_names()));
+    add_blocks(*command, own);
+    step_number(command->add_option(
+        "--step", own->step, "step until which blocks are hot, or by which they are prefetched"));
+    command->add_flag("--now", own->now, "evict evictable blocks at once");
     command->callback([&session, own] { hint(session, *own); });
-    for (const auto &[name, what] : {std::pair{"seal", "hint: no more writes"},
-                                     std::pair{"release", "hint: nobody will ask again"}}) {
+    for (const auto &[name, what] :
+         {std::pair{"seal", "hint that blocks will not be written again"},
+          std::pair{"release", "hint that blocks will not be accessed again"}}) {
         add_range(app, name, what, own)->callback([&session, own, kind = std::string(name)] {
             own->kind = kind;
             hint(session, *own);
         });
     }
-    app.add_subcommand("self-test", "write, move and read back a block")->callback([&session] {
-        self_test(session);
-    });
+    app.add_subcommand("self-test", "write a block, move it, and read it back from both tiers")
+        ->callback([&session] { self_test(session); });
 }
 
 }  // namespace kvcpu::kvctl

@@ -20,8 +20,9 @@ Transport &Session::transport() {
 
 void Session::reference(unsigned long number, void *argument, const char *name) const {
     if (loopback) {
-        throw std::runtime_error(std::string(name) +
-                                 " is of the reference interface, which --loopback does not have");
+        throw std::runtime_error(
+            std::string(name) +
+            " belongs to the reference interface, which --loopback does not have");
     }
     const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
     if (file < 0) {

@@ -12,7 +12,7 @@ namespace kvcpu::kvctl {
 
 using Json = nlohmann::ordered_json;
 
-/* The device that an invocation is about, opened when something first needs it. */
+/* The device of an invocation, which is opened at its first use. */
 class Session {
   public:
     std::string path = "/dev/kvcpu0";
@@ -21,13 +21,12 @@ class Session {
 
     Transport &transport();
     /*
-     * A call of the reference interface. Hints of a one-shot program go to context 0 through it:
-     * there they outlive its file, and so mean something. Throws std::system_error that names path
-     * and call.
+     * Makes a call of the reference interface. Its hints go to context 0, where they stay in force
+     * when the program has ended. Throws std::system_error that names the path and the call.
      */
     void reference(unsigned long number, void *argument, const char *name) const;
 
-    /* One object: a `name value` a line, or JSON. */
+    /* Prints one object: a line with name and value for each field, or JSON. */
     void print(const Json &object) const;
 
   private:

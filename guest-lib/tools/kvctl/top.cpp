@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// `kvctl top`: where blocks are and what moves, now and every so often.
+// `kvctl top`: shows where blocks are and what moves, once or at intervals.
 #include <fmt/core.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -16,6 +16,7 @@
 #include <system_error>
 #include <vector>
 
+#include "command_line.h"
 #include "commands.h"
 
 namespace kvcpu::kvctl {
@@ -31,14 +32,15 @@ struct Options {
 
 volatile std::sig_atomic_t ended_by = 0;
 
-/* The alternate screen of a terminal, given back whatever ends the program but SIGKILL. */
+/* The alternate screen of a terminal. The end of the object, or a signal, restores the terminal. */
 class Screen {
   public:
     Screen() {
         struct sigaction action = {};
         action.sa_handler = [](int number) { ended_by = number; };
         for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
-            ::sigaction(number, &action, nullptr); /* without SA_RESTART: it ends the sleep */
+            ::sigaction(number, &action,
+                        nullptr); /* without SA_RESTART, so that it ends the sleep */
         }
         write("\x1b[?1049h\x1b[?25l");
     }
@@ -46,7 +48,7 @@ class Screen {
     Screen(const Screen &) = delete;
     Screen &operator=(const Screen &) = delete;
 
-    /* As much as fits. */
+    /* Shows as many lines and columns as fit. */
     static void show(const std::vector<std::string> &lines) {
         winsize size = {};
         const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0;
@@ -66,7 +68,7 @@ class Screen {
     }
 };
 
-/* The device at one moment. */
+/* The device's state at one moment. */
 struct Look {
     kvcpu_info info;
     std::vector<uint64_t> counters;
@@ -100,7 +102,7 @@ Json occupancy_json(const kvcpu_info &info) {
               {"blocks", info.blocks}}}};
 }
 
-/* What happened between two looks. */
+/* Returns the differences between two looks. */
 Json figures(const Look &before, const Look &now) {
     const auto count = [&](kvcpu_counter counter) {
         return now.counters[counter] - std::min(before.counters[counter], now.counters[counter]);
@@ -142,7 +144,7 @@ Json figures(const Look &before, const Look &now) {
     return json;
 }
 
-/* A letter a kind: p pinned, d dirty, c clean, e evicting, f fetching. */
+/* Returns a bar with a letter for the state of slots: pinned, dirty, clean, evicting, fetching. */
 std::string bar(const Json &fast) {
     constexpr double width = 50;
     const double slots = std::max(fast["slots"].get<double>(), 1.0);
@@ -157,7 +159,8 @@ std::string bar(const Json &fast) {
     return "[" + text + "]";
 }
 
-/* `name value  name value` of an object; what is no whole number as a percentage. */
+/* Formats an object as `name value  name value`. A number with a fraction is shown as a percentage.
+ */
 std::string row(const char *title, const Json &object) {
     std::string text = fmt::format("{:<9}", title);
     for (const auto &[name, value] : object.items()) {
@@ -185,7 +188,8 @@ std::vector<std::string> lines_of(const Json &json, const std::string &device) {
             row("commands", json["commands"])};
 }
 
-/* False where a signal ended it. A device in this process has no time but what it is given. */
+/* Waits. Returns false if a signal ended the wait. The clock of a device in this process is
+ * advanced. */
 bool pass(Session &session, double seconds) {
     const auto ns = static_cast<uint64_t>(seconds * 1e9);
     if (session.loopback) {
@@ -207,7 +211,7 @@ void top(Session &session, const Options &options) {
     const bool live =
         !options.once && !options.batch && !session.json && ::isatty(STDOUT_FILENO) != 0;
     const std::string device = session.loopback ? "loopback" : session.path;
-    Look before = look(session); /* and fails, if it must, before the screen is taken */
+    Look before = look(session); /* an error comes before the screen is switched */
     if (options.once) {
         before.info.time_ns = 0;
         std::fill(before.counters.begin(), before.counters.end(), 0);
@@ -240,20 +244,22 @@ void top(Session &session, const Options &options) {
 
 void add_top(CLI::App &app, Session &session) {
     const auto options = std::make_shared<Options>();
-    CLI::App *command = app.add_subcommand("top", "where blocks are and what moves, live");
-    command->add_option("-i,--interval", options->interval_s, "seconds between looks")
-        ->capture_default_str()
-        ->check(CLI::Range(0.01, 86400.0));
-    command->add_option("-n,--count", options->count, "end after so many (0: never)")
-        ->check(CLI::NonNegativeNumber);
-    command->add_flag("--once", options->once, "one look: sums since the device's reset");
-    command->add_flag("--batch", options->batch, "plain text, also on a terminal");
+    CLI::App *command = app.add_subcommand("top", "show where blocks are and what moves, live");
+    tools::real_number(
+        command->add_option("-i,--interval", options->interval_s, "seconds between two samples"),
+        "a number of seconds", 0.01, 86400);
+    tools::whole_number(
+        command->add_option("-n,--count", options->count, "end after this number of samples"),
+        "a number of samples", 0, UINT32_MAX)
+        ->default_str("0, no end");
+    command->add_flag("--once", options->once, "print one sample: sums since the device's reset");
+    command->add_flag("--batch", options->batch, "print plain text, also on a terminal");
     command->footer(
-        "On a terminal it has the screen until it is interrupted; elsewhere it prints plain text, "
-        "with --json a line an interval.\n"
-        "hits: PINs granted at once, of all granted. prefetch: blocks used, left unused, wanted "
-        "while "
-        "under way. link_busy: of all channels.");
+        "On a terminal top uses the whole screen until it is interrupted. Elsewhere it prints "
+        "plain text, and with --json one line for each interval.\n"
+        "hits: PINs granted at once, of all granted PINs. prefetch: blocks that were used, that "
+        "were evicted unused, and that were needed before their fetch ended. link_busy: the share "
+        "of all channels' time.");
     command->callback([&session, options] {
         options->count = options->once ? 1 : options->count;
         top(session, *options);

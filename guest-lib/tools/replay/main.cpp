@@ -5,18 +5,17 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 
 #include "command_line.h"
 #include "exit.h"
+#include "output.h"
 #include "report.h"
 #include "session.h"
 #include "trace.h"
 
 namespace {
 
-using kvcpu::serving::exit_bad_policy;
 using kvcpu::serving::exit_bad_result;
 using kvcpu::serving::exit_ok;
 using kvcpu::serving::Request;
@@ -29,7 +28,7 @@ struct Options {
     uint64_t seed = 1;
     std::string policy;
     std::string hints = "none";
-    std::string without;
+    std::string without = "none";
     std::string device = "/dev/kvcpu0";
     bool loopback = false;
     bool cached = false;
@@ -45,72 +44,81 @@ struct Options {
 };
 
 void define_weights(CLI::App &app, Options &options) {
-    app.add_option("--w-r", options.weights.w_r, "score weight of recency")->capture_default_str();
-    app.add_option("--w-f", options.weights.w_f, "score weight of frequency")
-        ->capture_default_str();
-    app.add_option("--w-s", options.weights.w_s, "score weight of step age")->capture_default_str();
-    app.add_option("--w-d", options.weights.w_d, "score weight of sharing")->capture_default_str();
-    app.add_option("--evict-thresh", options.weights.evict_thresh, "score to demote below")
-        ->capture_default_str();
-    app.add_option("--prefetch-thresh", options.weights.prefetch_thresh, "score to promote above")
-        ->capture_default_str();
+    const auto add = [&app](const char *name, uint32_t &value, const char *what) {
+        kvcpu::tools::whole_number(app.add_option(name, value, what), "a number", 0, UINT32_MAX);
+    };
+    add("--w-r", options.weights.w_r, "score weight of recency");
+    add("--w-f", options.weights.w_f, "score weight of frequency");
+    add("--w-s", options.weights.w_s, "score weight of step age");
+    add("--w-d", options.weights.w_d, "score weight of sharing");
+    add("--evict-thresh", options.weights.evict_thresh, "score below which a block is demoted");
+    add("--prefetch-thresh", options.weights.prefetch_thresh,
+        "score above which a block is promoted");
+}
+
+void define_hints(CLI::App &app, Options &options) {
+    app.add_option("--policy", options.policy, "placement policy to set")
+        ->default_str("the device's present one")
+        ->check(kvcpu::tools::accepted_by(kvcpu::serving::check_policy));
+    app.add_option("--hints", options.hints,
+                   "kinds of hints to give: none, all, or a list of "
+                   "step,prefetchable,evictable,share")
+        ->capture_default_str()
+        ->check(kvcpu::tools::accepted_by(kvcpu::serving::HintKinds::parse));
+    app.add_option("--without", options.without,
+                   "kinds of hints to withhold from --hints, for an ablation: none, or a list of "
+                   "step,hot,prefetch,evictable,release,share")
+        ->capture_default_str()
+        ->check(kvcpu::tools::accepted_by([](const std::string &text) {
+            kvcpu::serving::Session session;
+            kvcpu::serving::withhold(session, text);
+        }));
+}
+
+void define_sizes(CLI::App &app, Options &options) {
+    const auto add = [&app](const char *name, uint64_t &value, const char *what) {
+        kvcpu::tools::whole_number(app.add_option(name, value, what), "a number of blocks", 0,
+                                   KVCPU_BLOCKS_MAX)
+            ->default_str("0, chosen from the trace");
+    };
+    add("--fast-blocks", options.fast_blocks, "blocks of the fast tier, for --loopback and --plan");
+    add("--slow-blocks", options.slow_blocks, "blocks of the slow tier, for --loopback and --plan");
 }
 
 void define(CLI::App &app, Options &options) {
     app.add_option("TRACE", options.trace,
                    "JSON lines of timestamp, input_length, output_length, hash_ids")
         ->required();
-    app.add_option("--requests", options.requests,
-                   "replay only the first N requests (default 0: all)")
-        ->check(kvcpu::tools::whole_number("a number of requests", 0, UINT32_MAX));
-    app.add_option("--scale", options.scale, "divide arrival times by this factor")
+    kvcpu::tools::whole_number(
+        app.add_option("--requests", options.requests, "replay only this number of requests"),
+        "a number of requests", 0, UINT32_MAX)
+        ->default_str("0, all requests");
+    kvcpu::tools::trace_scale(app.add_option(
+        "--scale", options.scale, "factor by which arrival times are divided: more is more load"));
+    kvcpu::tools::random_seed(
+        app.add_option("--seed", options.seed, "seed of arrivals and block contents"));
+    define_hints(app, options);
+    app.add_option("--device", options.device, "device node")
         ->capture_default_str()
-        ->check(kvcpu::tools::trace_scale());
-    app.add_option("--seed", options.seed, "seed of arrivals and block contents")
-        ->capture_default_str()
-        ->check(kvcpu::tools::random_seed());
-    app.add_option("--policy", options.policy, "placement policy to set (default: as it is)");
-    app.add_option("--hints", options.hints, "none, all, or of step,prefetchable,evictable,share")
-        ->capture_default_str()
-        ->check([](const std::string &text) {
-            try {
-                kvcpu::serving::HintKinds::parse(text);
-                return std::string();
-            } catch (const std::invalid_argument &error) {
-                return std::string(error.what());
-            }
-        });
-    app.add_option("--without", options.without,
-                   "ablation: of --hints, leave out step,hot,prefetch,evictable,release,share")
-        ->check([](const std::string &text) {
-            try {
-                kvcpu::serving::Session session;
-                kvcpu::serving::withhold(session, text);
-                return std::string();
-            } catch (const std::invalid_argument &error) {
-                return std::string(error.what());
-            }
-        });
-    app.add_option("--device", options.device, "device node")->capture_default_str();
+        ->check(kvcpu::tools::accepted_by([](const std::string &) {}));
     app.add_flag("--loopback", options.loopback,
-                 "on a device in this process, in its own virtual time");
-    app.add_option("--fast-blocks", options.fast_blocks,
-                   "blocks, for --loopback and --plan (default 0: chosen from the trace)")
-        ->check(kvcpu::tools::whole_number("a number of blocks", 0, KVCPU_BLOCKS_MAX));
-    app.add_option("--slow-blocks", options.slow_blocks,
-                   "blocks, for --loopback and --plan (default 0: chosen from the trace)")
-        ->check(kvcpu::tools::whole_number("a number of blocks", 0, KVCPU_BLOCKS_MAX));
+                 "use a device in this process, in its own virtual time");
+    define_sizes(app, options);
     app.add_flag("--cached", options.cached,
-                 "blocks that the device drops when its space is full; else the replay does");
+                 "let the device reclaim cached blocks when its space is full; without this option "
+                 "the replay frees blocks");
     define_weights(app, options);
-    app.add_option("--json", options.json, "write the figures to this file (-: to stdout)");
+    app.add_option("--json", options.json, "file for the figures; - is standard output")
+        ->check(kvcpu::tools::output_path());
     app.add_flag("--plan", options.plan, "run nothing: print sizes that suit the trace, as JSON");
     app.add_flag("--shared", options.shared,
-                 "others use the device, too: do not stop its clock (counts then depend on speed)");
-    app.add_flag("--progress", options.progress, "requests finished so far, on stderr");
+                 "do not stop the device's clock, since other processes use the device; counts "
+                 "then depend on this process's speed");
+    app.add_flag("--progress", options.progress,
+                 "print the number of finished requests to standard error");
     app.footer(
-        "Exit status: 0 done; 1 failed; 89 bad trace; 90 no such policy; 91 sizes do not fit; "
-        "92 a block's content was wrong; 2 a wrong option.");
+        "Exit status: 0 done; 1 failed; 2 a wrong option; 89 bad trace; 91 sizes do not fit; "
+        "92 a block's content was wrong.");
 }
 
 std::unique_ptr<kvcpu::Transport> open_transport(const Options &options, const Json &plan) {
@@ -121,10 +129,6 @@ std::unique_ptr<kvcpu::Transport> open_transport(const Options &options, const J
 }
 
 void write_json(const std::string &path, const Json &json) {
-    if (path == "-") {
-        fmt::print("{}\n", json.dump(2));
-        return;
-    }
     kvcpu::tools::write_file(path, json.dump(2) + '\n');
 }
 
@@ -150,10 +154,6 @@ Json replay(const Options &options, const std::vector<Request> &requests, const 
 }
 
 int run(const Options &options) {
-    if (!options.policy.empty() && !kvcpu::serving::is_policy(options.policy)) {
-        fmt::print(stderr, "kvcpu-replay: --policy: '{}' is not a policy\n", options.policy);
-        return exit_bad_policy;
-    }
     const std::vector<Request> requests =
         kvcpu::serving::read_trace_file(options.trace, options.requests);
     Json plan;
@@ -182,6 +182,7 @@ int run(const Options &options) {
 
 int run(int argc, char **argv) {
     CLI::App app("Replays a request trace as a serving runtime would use a KV-CPU.");
+    kvcpu::tools::set_up(app);
     Options options;
     define(app, options);
     int status = 0;

@@ -23,7 +23,7 @@ namespace kvcpu::report {
 
 namespace {
 
-/* What every section of the page looks at. */
+/* The fields that the sections of the page need. */
 constexpr std::array needed = {
     "policy",
     "hints",
@@ -50,7 +50,7 @@ std::string_view asset(const char *begin, const char *end) {
     return {begin, static_cast<std::size_t>(end - begin)};
 }
 
-/* No text inside a script element may look like the element's end, or like a comment's start. */
+/* Escapes what would end a script element, or start a comment in it. */
 std::string inside_script(std::string_view text) {
     std::string safe;
     safe.reserve(text.size());
@@ -136,7 +136,7 @@ std::string html_page(const Json &document) {
     };
     std::string script(asset(kvcpu_report_script, kvcpu_report_script_end));
     script += asset(kvcpu_report_sections, kvcpu_report_sections_end);
-    /* Last in the page first, so that no mark is sought in what was put in. */
+    /* The last mark is replaced first, so that no mark is searched in inserted text. */
     put("@SCRIPT@", script);
     put("@LIBRARY@", std::string(asset(kvcpu_report_library, kvcpu_report_library_end)));
     put("@DATA@", inside_script(document.dump()));

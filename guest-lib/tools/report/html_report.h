@@ -18,8 +18,8 @@ using Json = nlohmann::ordered_json;
 Json read_files(const std::vector<std::string> &paths);
 
 /*
- * One self-contained page: styles, plotting library, script and data inside, no request to
- * anywhere. Throws std::runtime_error if a run lacks what the page cannot do without.
+ * Returns one self-contained page, with its styles, plotting library, script and data. It makes no
+ * network request. Throws std::runtime_error if a run lacks a needed field.
  */
 std::string html_page(const Json &document);
 

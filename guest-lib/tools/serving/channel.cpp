@@ -8,9 +8,9 @@ namespace kvcpu::serving {
 
 namespace {
 
-/* What is said of a step's blocks fits in, and so do the copies of a burst. */
+/* The hints of a step fit into the ring, and so do the copies of a burst. */
 constexpr uint32_t entries = 1024;
-constexpr uint32_t completions = 2; /* nothing asks for one */
+constexpr uint32_t completions = 2; /* no entry asks for a completion */
 
 bool is_hint(const kvcpu_command &command) {
     switch (command.opcode) {
@@ -42,7 +42,7 @@ Channel::Channel(Transport &transport, std::span<std::byte> memory, uint64_t blo
     buffer_ = queue_->add_buffer(memory);
 }
 
-/* PIN and ALLOC are answered, READ is for where there is no view. */
+/* PIN and ALLOC have results that are needed at once. READ is only used without a linear view. */
 bool Channel::goes_by_ring(const kvcpu_command &command) const {
     return is_hint(command) || command.opcode == KVCPU_OP_UNPIN || command.opcode == KVCPU_OP_WRITE;
 }

@@ -17,28 +17,29 @@
 namespace kvcpu::serving {
 
 /*
- * The engine's way to the device. What needs no answer, hints before all, goes through the ring: a
- * batch is one store to the doorbell, and at its return the device has executed it. What is
- * answered at once goes by the transport's call, and so does everything where there are no rings.
- * Throws std::system_error, and std::runtime_error where a command was refused.
+ * The engine's path to the device. Commands without a result, mainly hints, go through the ring: a
+ * batch needs one store to the doorbell, and the device has executed it when submit() returns.
+ * Commands whose result is needed at once go through the transport's call, and so do all commands
+ * of a device without rings. Functions throw std::system_error, and std::runtime_error if a command
+ * is refused.
  */
 class Channel {
   public:
-    /* `memory` is where the bytes of WRITEs come from, and of READs go to. */
+    /* `memory` holds the bytes of WRITEs, and receives those of READs. */
     Channel(Transport &transport, std::span<std::byte> memory, uint64_t block_size);
 
     void submit(Batch &batch);
 
     /*
-     * Shows the bytes of blocks, 64 at most, to `see`, with the place of each in `blocks`: in the
-     * linear view, wherever each block is; without rings by READ. Without `content` they are used
-     * all the same, but not shown.
+     * Calls `see` with the bytes of each block and its place in `blocks`, which has at most 64. The
+     * bytes come from the linear view, or from READs on a device without rings. If `content` is
+     * false, the blocks are accessed, but `see` is not called.
      */
     void look(std::span<const uint32_t> blocks, bool content,
               const std::function<void(std::size_t, std::span<const std::byte>)> &see);
 
     [[nodiscard]] uint64_t hints() const { return hints_; }
-    /* System calls that were made to give them. */
+    /* The number of system calls that giving the hints took. */
     [[nodiscard]] uint64_t hint_system_calls() const { return hint_system_calls_; }
 
   private:

@@ -68,7 +68,7 @@ Figures Engine::run(const std::function<void(std::size_t)> &progress) {
     return figures_;
 }
 
-/* Until no write-back is left, so that every run's counters count the same work. */
+/* Waits until no write-back is left, so that the counters of all runs count the same work. */
 void Engine::drain() {
     uint64_t before = 0;
     uint64_t now = transport_.counters()[KVCPU_CNT_WRITE_BACKS];
@@ -194,7 +194,7 @@ void Engine::admit() {
     load(*running_.back());
 }
 
-/* Asks for what was found to be in the fast tier, and takes blocks for the rest of the prompt. */
+/* Pins the blocks that were found, and takes blocks for the rest of the prompt. */
 void Engine::load(Active &active) {
     const std::size_t prompt = active.request->hash_ids.size();
     for (const uint32_t block : active.blocks) {
@@ -215,7 +215,7 @@ void Engine::load(Active &active) {
     take_prompt(active);
     active.is_private.resize(prompt);
     reserved_ += active.request->output_blocks();
-    /* At least the last token is computed, or there is nothing to continue from. */
+    /* The last token is always computed, since the output continues from it. */
     active.computed_tokens =
         std::min(active.found * tokens_per_block, active.request->input_tokens - 1);
     active.to_verify = active.found > 0;
@@ -224,7 +224,7 @@ void Engine::load(Active &active) {
     }
 }
 
-/* Blocks for what is to be computed of the prompt; the last is told apart if it is not full. */
+/* Takes blocks for the part of the prompt to compute. A last block that is not full is separate. */
 void Engine::take_prompt(Active &active) {
     const std::size_t full = active.request->input_tokens / tokens_per_block;
     const std::size_t prompt = active.request->hash_ids.size();
@@ -240,7 +240,7 @@ void Engine::take_prompt(Active &active) {
     take(prompt, active.request->input_tokens % tokens_per_block);
 }
 
-/* Of blocks that were found, those that are fast already are counted. */
+/* Pins blocks, and counts those of the found blocks that are already in the fast tier. */
 void Engine::pin(Active &active, std::size_t first, std::size_t end) {
     if (first == end) {
         return;
@@ -270,7 +270,7 @@ void Engine::loaded(Active &active, uint64_t when_ns) {
     figures_.stall_ns.push_back(done - active.admitted_ns);
 }
 
-/* Returns the tokens it takes of the budget. */
+/* Returns the number of tokens that the request takes from the budget. */
 uint64_t Engine::schedule_prefill(Active &active, uint64_t budget) {
     const uint64_t tokens = std::min(budget, active.request->input_tokens - active.computed_tokens);
     active.computed_tokens += tokens;
@@ -279,7 +279,7 @@ uint64_t Engine::schedule_prefill(Active &active, uint64_t budget) {
         synchronize();
         pin(active, active.pinned, touched);
     }
-    /* Whoever starts behind it in this step finds what it completes. */
+    /* A request that starts later in this step finds the blocks that this one completes. */
     const bool all = active.computed_tokens == active.request->input_tokens;
     const std::size_t complete = all ? touched : active.computed_tokens / tokens_per_block;
     for (std::size_t i = std::max(active.written, active.found); i < complete; ++i) {
@@ -294,7 +294,8 @@ uint64_t Engine::schedule_prefill(Active &active, uint64_t budget) {
 
 /* -- A step ends ----------------------------------------------------------- */
 
-/* What arrives while a step computes is announced at once: it starts with the next, at best. */
+/* Hints the blocks of requests that arrive during a step. They start with the next step or later.
+ */
 void Engine::pass_time(uint64_t until_ns) {
     while (next_arrival_ < requests_.size() && arrival_ns(next_arrival_) < until_ns) {
         clock_ns_ = std::max(clock_ns_, arrival_ns(next_arrival_));
@@ -302,7 +303,7 @@ void Engine::pass_time(uint64_t until_ns) {
         if (!hinter_.is_quiet()) {
             synchronize();
             Batch hints;
-            hinter_.announce(hints, queue(), room());
+            hinter_.prefetch_queue(hints, queue(), room());
             channel_.submit(hints);
         }
     }
@@ -314,7 +315,7 @@ Queue Engine::queue() const {
     return {queue_, next_arrival_, next_arrival_ + std::min(model_.foreseen, left)};
 }
 
-/* What of the fast tier running requests have not taken. */
+/* Returns the number of fast blocks that running requests have not taken. */
 uint64_t Engine::room() const {
     return fast_blocks_ - std::min<uint64_t>(fast_blocks_, store_.held());
 }
@@ -392,7 +393,7 @@ void Engine::verify(Active &active) {
     }
 }
 
-/* A token more; the first comes with the end of the prompt. */
+/* Produces one token. The first token comes with the end of the prompt. */
 void Engine::decode(Active &active) {
     if (active.phase == Phase::prefill) {
         active.phase = Phase::decode;
@@ -442,7 +443,7 @@ void Engine::finish(Active &active) {
     ++figures_.requests;
 }
 
-/* Nothing to compute: on to the next arrival, or to the end of a load. */
+/* Moves the clock to the next arrival or to the end of a load, if there is nothing to compute. */
 void Engine::skip_idle_time() {
     const uint64_t next = next_arrival_ < requests_.size() ? arrival_ns(next_arrival_) : UINT64_MAX;
     if (loading_ == 0) {

@@ -27,50 +27,51 @@ struct Model {
     uint64_t step_per_prefill_token_ns = 50'000;
     uint64_t prefill_tokens_per_step = 2048;
     std::size_t running_max = 128;
-    /* Whether blocks hold bytes, to be written and verified. Counts are the same without. */
+    /* Whether blocks hold bytes that are written and verified. The counts do not depend on it. */
     bool content = true;
-    /* Whether blocks are cached: the device drops them when space is full. Else the runtime does.
-     */
+    /* Whether blocks are cached, and reclaimed by the device when space is full. Otherwise the
+     * runtime frees them. */
     bool cached = false;
-    /* Requests beyond those that have arrived of which the runtime is told: an oracle. */
+    /* The number of requests that the runtime knows before they arrive: an oracle. */
     std::size_t foreseen = 0;
-    /* The same: which sessions are over, for RELEASE. */
+    /* An oracle as well: the sessions that are over, for RELEASE. */
     SessionEnds ends;
 };
 
 /*
- * A serving engine's memory behaviour: admits requests in order, finds the prefixes it has, loads
- * them, computes the rest in chunks, decodes, and lets go. Its clock is the model's; the device's
- * clock is brought up to it whenever the device is used, so that what the engine's own code costs
- * does not count.
+ * The memory behaviour of a serving engine. It admits requests in order, finds and loads the
+ * prefixes that it has, computes the rest in chunks, decodes, and releases the blocks. Its clock is
+ * that of the model. The device's clock is advanced to it whenever the device is used, so that the
+ * run time of the engine's own code does not count.
  */
 class Engine {
   public:
     Engine(Transport &transport, const Model &model, const std::vector<Request> &requests,
            std::vector<double> arrivals, const HintKinds &hints, uint64_t seed);
 
-    /* The hash id that a block is found by. */
+    /* Returns the hash id by which a block is found. */
     [[nodiscard]] std::optional<uint64_t> hash_of(uint32_t block) const {
         return store_.published(block);
     }
-    /* Requests that have started so far: all before this one. */
+    /* Returns the number of requests that have started. They start in order. */
     [[nodiscard]] std::size_t started() const { return started_; }
 
-    /* `progress` is called with the number of finished requests, now and then. */
+    /* Runs all requests. `progress` is called from time to time with the number of finished ones.
+     */
     Figures run(const std::function<void(std::size_t)> &progress);
 
   private:
     enum class Phase : uint8_t { loading, prefill, decode };
 
-    /* A request that runs. */
+    /* A running request. */
     struct Active {
         const Request *request = nullptr;
         uint64_t number = 0;
         Phase phase = Phase::loading;
         std::vector<uint32_t> blocks;  // of the prompt, then of the output
         std::vector<bool> is_private;  // computed though another request had published it
-        std::size_t found = 0;         // leading blocks that were there
-        std::size_t pinned = 0;        // leading blocks that are claimed, or asked to be
+        std::size_t found = 0;         // leading blocks that were found
+        std::size_t pinned = 0;        // leading blocks that are pinned, or whose PIN is pending
         std::size_t written = 0;       // leading blocks that hold their content
         uint64_t computed_tokens = 0;
         uint64_t output_tokens = 0;
@@ -83,7 +84,7 @@ class Engine {
         }
     };
 
-    /* Brings the device's clock up to the engine's, and takes completions. */
+    /* Advances the device's clock to the engine's, and takes completions. */
     void synchronize();
     void take_completions(std::size_t minimum, uint64_t until_ns);
     void complete(const kvcpu_completion &completion);

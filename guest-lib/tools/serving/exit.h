@@ -10,22 +10,21 @@
 #include <stdexcept>
 
 #include "command_line.h"
+#include "output.h"
 #include "trace.h"
 
 namespace kvcpu::serving {
 
-/* As the launcher's; --help lists them. */
+/* The launcher has the same codes; --help lists them. A wrong option is tools::exit_usage. */
 enum ExitCode : int {
     exit_ok = 0,
     exit_failed = 1,
     exit_bad_trace = 89,
-    exit_bad_policy = 90,
     exit_bad_sizes = 91,
     exit_bad_result = 92,
 };
 
-/* Runs `work` and returns the exit code. An exception is printed, and has an exit code of its own.
- */
+/* Runs `work` and returns the exit code. An exception is printed, and selects the exit code. */
 template <typename Work>
 int exit_code_of(const char *program, Work &&work) noexcept {
     try {
@@ -33,6 +32,9 @@ int exit_code_of(const char *program, Work &&work) noexcept {
             const int status = work();
             tools::finish_output();
             return status;
+        } catch (const tools::UsageError &error) {
+            fmt::print(stderr, "{}: {}\n", program, tools::usage_message(error.what()));
+            return tools::exit_usage;
         } catch (const TraceError &error) {
             fmt::print(stderr, "{}: {}\n", program, error.what());
             return exit_bad_trace;

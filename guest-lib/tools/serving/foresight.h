@@ -12,14 +12,14 @@
 namespace kvcpu::serving {
 
 /*
- * What no runtime knows: which requests are to come. For bounds, and for hints that are called an
- * oracle's wherever their figures are given.
+ * The requests that are to come, which no runtime knows. Bounds use it, and hints that are marked
+ * as an oracle's in all figures.
  */
 class Foresight {
   public:
     explicit Foresight(const std::vector<Request> &requests);
 
-    /* The first request from this number on that uses the block with this id. */
+    /* Returns the first request, from this number on, that uses the block with this id. */
     [[nodiscard]] std::optional<uint64_t> next_user(uint64_t hash_id, uint64_t from) const;
 
   private:

@@ -51,14 +51,15 @@ void Hinter::step(Batch &batch, uint64_t step, const Queue &queue, uint64_t room
     if (kinds_.step) {
         batch.step(step);
     }
-    announce(batch, queue, room);
+    prefetch_queue(batch, queue, room);
 }
 
-void Hinter::announce(Batch &batch, const Queue &queue, uint64_t room) {
+void Hinter::prefetch_queue(Batch &batch, const Queue &queue, uint64_t room) {
     if (!kinds_.prefetchable) {
         return;
     }
-    /* A request starts when the prompts before it are computed: so many steps, at the least. */
+    /* A request starts when the prompts before it are computed, which takes this many steps or
+     * more. */
     uint64_t tokens_ahead = 0;
     const auto next = [&](std::size_t number) {
         prefetch(batch, number, step_ + 1 + tokens_ahead / tokens_per_step_, room);
@@ -91,9 +92,9 @@ void Hinter::prefetch(Batch &batch, std::size_t request, uint64_t target, uint64
     if (known.size() > room) {
         known.resize(room);
     }
-    /* What it computes takes room, too, before those behind it start. */
+    /* The blocks that this request computes also take room before later requests start. */
     room -= std::min(room, requests_[request].hash_ids.size() - in_use);
-    /* What was said holds until its step has passed. */
+    /* An earlier hint is in force until its step has passed. */
     if (targets_[request] >= step_ && targets_[request] != 0) {
         return;
     }
@@ -122,7 +123,7 @@ void Hinter::held(Batch &batch, const std::vector<uint32_t> &blocks) {
     hint_shared(batch, KVCPU_OP_SHARE, blocks);
 }
 
-/* Called before the store lets go: a sharer leaves where another stays. */
+/* Called before the store releases the blocks: UNSHARE is given where another user remains. */
 void Hinter::let_go(Batch &batch, const std::vector<uint32_t> &blocks) {
     hint_shared(batch, KVCPU_OP_UNSHARE, blocks);
 }
@@ -150,7 +151,7 @@ void Hinter::computed(std::size_t request) {
     }
 }
 
-/* A session goes on where its last full block is used again. */
+/* A session continues if a later request uses its last full block. */
 bool Hinter::is_said_to_be_over(std::size_t request) {
     const std::size_t full = requests_[request].input_tokens / tokens_per_block;
     const bool over = full == 0 || !ends_.foresight->next_user(
@@ -159,7 +160,7 @@ bool Hinter::is_said_to_be_over(std::size_t request) {
     return said < (over ? ends_.recall : ends_.false_alarms);
 }
 
-/* Behind the last block at which another prompt took another course. */
+/* Returns the place after the last block at which another prompt continued differently. */
 std::size_t Hinter::own_blocks_from(std::size_t request) const {
     const std::vector<uint64_t> &ids = requests_[request].hash_ids;
     for (std::size_t i = ids.size(); i-- > 0;) {

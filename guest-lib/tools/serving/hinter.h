@@ -16,7 +16,8 @@
 
 namespace kvcpu::serving {
 
-/* Which hints the runtime gives. SEAL is always given: write-back is not a matter of policy. */
+/* The kinds of hints that the runtime gives. It always gives SEAL, since write-back is no policy.
+ */
 struct HintKinds {
     bool step = false;
     bool prefetchable = false;
@@ -28,23 +29,23 @@ struct HintKinds {
     static HintKinds parse(const std::string &text);
 };
 
-/* Requests that wait, in their order. An oracle foresees some that have yet to arrive. */
+/* Waiting requests, in order. An oracle also has requests that have not arrived. */
 struct Queue {
     const std::deque<std::size_t> &arrived;
     std::size_t foreseen_from = 0;
     std::size_t foreseen_end = 0;
 };
 
-/* An oracle's word, of a given quality, on whether a session is over when its request ends. */
+/* An oracle of a given quality for whether a session is over when its request ends. */
 struct SessionEnds {
-    double recall = 0;        // of those that are over, how many it tells of
-    double false_alarms = 0;  // of those that go on, how many it says are over
+    double recall = 0;        // the fraction of ended sessions that it reports
+    double false_alarms = 0;  // the fraction of other sessions that it reports as ended
     const Foresight *foresight = nullptr;
 };
 
 /*
- * Says to the device what a serving runtime may know: requests that have arrived, their order,
- * and what runs. Nothing from the future of the trace.
+ * Gives hints from what a serving runtime knows: the requests that have arrived, their order, and
+ * the running requests. It does not use the future of the trace.
  */
 class Hinter {
   public:
@@ -58,27 +59,28 @@ class Hinter {
           random_(seed),
           targets_(requests.size()) {}
 
-    /* A step begins. `room` is what of the fast tier running requests do not need. */
+    /* Called at the start of a step. `room` is the number of fast blocks that no running request
+     * needs. */
     void step(Batch &batch, uint64_t step, const Queue &queue, uint64_t room);
-    /* A request has arrived. */
-    void announce(Batch &batch, const Queue &queue, uint64_t room);
-    /* A running request holds, or lets go of, a block that others may hold too. */
+    /* Called when a request has arrived: hints the blocks of the waiting requests. */
+    void prefetch_queue(Batch &batch, const Queue &queue, uint64_t room);
+    /* Called when a running request begins or ends its use of blocks, which may be shared. */
     void held(Batch &batch, const std::vector<uint32_t> &blocks);
     void let_go(Batch &batch, const std::vector<uint32_t> &blocks);
-    /* A request has ended, of which an oracle may say that its session is over. */
+    /* Called when a request has ended. An oracle may report that its session is over. */
     void ended(Batch &batch, std::size_t request, const std::vector<uint32_t> &blocks);
-    /* What a request computed is found by others from now on. */
+    /* Called when other requests can find the blocks that a request has computed. */
     void computed(std::size_t request);
-    /* Blocks that the runtime itself will not look up again. */
+    /* Called with blocks that the runtime will not look up again. */
     void done_with(Batch &batch, const std::vector<uint32_t> &blocks);
 
     [[nodiscard]] bool is_quiet() const { return !kinds_.step && !kinds_.prefetchable; }
 
   private:
-    /* Of blocks that more than one request uses. */
+    /* Gives a hint for those of the blocks that more than one request uses. */
     void hint_shared(Batch &batch, kvcpu_opcode opcode, const std::vector<uint32_t> &blocks);
 
-    /* Full blocks that follow one in the prompts seen so far. */
+    /* The full blocks that follow a block in the prompts seen so far. */
     struct Branch {
         uint64_t first = 0;
         bool several = false;

@@ -10,8 +10,8 @@
 namespace kvcpu::serving {
 
 /*
- * What a block holds: words that only this block has. Every word depends on the block's identity
- * and on its place, so that a block in another's place, a shifted one or half of one shows.
+ * The content of a block: words that no other block has. Every word depends on the block's identity
+ * and on its place, so that a misplaced, shifted or half-written block is detected.
  */
 class Pattern {
   public:

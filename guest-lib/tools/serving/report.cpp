@@ -28,7 +28,7 @@ uint64_t mean(const std::vector<uint64_t> &values) {
     return values.empty() ? 0 : total(values) / values.size();
 }
 
-/* Quantiles 0 to 100 % by nearest rank; none of nothing. */
+/* Returns the quantiles 0 to 100 % by nearest rank; an empty list for an empty list. */
 std::vector<uint64_t> quantiles(std::vector<uint64_t> values) {
     std::vector<uint64_t> result;
     if (values.empty()) {
@@ -42,7 +42,7 @@ std::vector<uint64_t> quantiles(std::vector<uint64_t> values) {
     return result;
 }
 
-/* Of all requests. */
+/* Returns the 99th percentile. */
 uint64_t percentile_99(const std::vector<uint64_t> &values) {
     return values.empty() ? 0 : quantiles(values)[99];
 }
@@ -141,11 +141,12 @@ Json plan_json(const std::vector<Request> &requests, uint64_t fast_blocks, uint6
     const TraceFacts facts = facts_of(requests);
     const uint64_t everything = facts.blocks_to_keep_everything();
     if (fast_blocks == 0) {
-        /* As in the study, but for a trace so small that it would all fit. */
+        /* The study's size, or a smaller one for a trace that would fit into it. */
         fast_blocks =
             std::min(default_fast_blocks, std::max(2 * facts.largest_request, everything / 16));
     }
-    /* A few more, as a request may compute for itself what another just published. */
+    /* More blocks than the trace has, since a request may compute blocks that were just published.
+     */
     if (slow_blocks != 0 && facts.largest_request > slow_blocks) {
         throw std::invalid_argument(
             fmt::format("--slow-blocks: the largest request of this trace needs {} blocks, and {} "

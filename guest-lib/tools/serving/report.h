@@ -13,7 +13,7 @@
 
 namespace kvcpu::serving {
 
-/* What a run was made with. */
+/* The settings of a run. */
 struct RunSettings {
     std::string policy;
     HintKinds hints;
@@ -24,23 +24,23 @@ struct RunSettings {
     std::vector<std::string> without;  // kinds of hints that were withheld
     std::string trace;                 // its file's name
     std::string machine;               // "device" or "simulator"
-    bool bound = false;                // knows the future, which no device can
-    bool oracle = false;               // is told what no runtime can know
-    bool everything = false;           // the slow tier holds all that is ever asked for
+    bool bound = false;                // the bound knows the future
+    bool oracle = false;               // hints use what no runtime can know
+    bool everything = false;           // the slow tier holds all blocks of the trace
 };
 
-/* An element of `runs`; the schema is in docs/experiments.md. Counters: after minus before. */
+/* Returns an element of `runs` (docs/experiments.md). `counters` are differences over the run. */
 nlohmann::ordered_json run_json(const RunSettings &settings, const Figures &figures,
                                 const std::vector<uint64_t> &counters);
 
-/* The same for people, a figure a line with its JSON name. */
+/* Prints a run for people: each figure on a line, with its JSON name. */
 void print_run(const nlohmann::ordered_json &run);
 
-/* Sizes that suit a trace, and the properties of a device with them. 0: choose. */
+/* Returns sizes that suit a trace, and the properties of such a device. A size of 0 is chosen. */
 nlohmann::ordered_json plan_json(const std::vector<Request> &requests, uint64_t fast_blocks,
                                  uint64_t slow_blocks, double scale, uint64_t seed);
 
-/* The device that such a plan wants, in this process. */
+/* Returns the settings of a device in this process for such a plan. */
 LoopbackConfig loopback_of(const nlohmann::ordered_json &plan);
 
 }  // namespace kvcpu::serving

@@ -11,7 +11,7 @@ namespace kvcpu::serving {
 
 namespace {
 
-/* Sizes of the device against the trace, before anything runs. */
+/* Throws if the trace does not fit into the device. */
 void check_sizes(const kvcpu_info &info, const std::vector<Request> &requests) {
     const uint64_t largest = facts_of(requests).largest_request;
     if (largest > info.fast_slots || largest > info.blocks) {
@@ -36,10 +36,16 @@ std::string policy_name(uint32_t number) {
     }
 }
 
-bool is_policy(const std::string &name) {
-#define SAME(policy, value, text) || name == text
-    return false KVCPU_POLICIES(SAME);
-#undef SAME
+void check_policy(const std::string &name) {
+    std::string names;
+#define NAME(policy, value, text) \
+    if (name == (text)) {         \
+        return;                   \
+    }                             \
+    names += (names.empty() ? "" : ", ") + std::string(text);
+    KVCPU_POLICIES(NAME)
+#undef NAME
+    throw std::invalid_argument("'" + name + "' is not a policy; there are " + names);
 }
 
 void withhold(Session &session, const std::string &list) {
@@ -58,8 +64,8 @@ void withhold(Session &session, const std::string &list) {
             session.model.ends = {};
         } else if (word == "none") {
             continue;
-        } else if (word != "hot") { /* which the serving model never says */
-            throw std::invalid_argument("--without: '" + word + "' is no kind of hint; there are " +
+        } else if (word != "hot") { /* the serving model never gives HOT */
+            throw std::invalid_argument("'" + word + "' is no kind of hint; there are " +
                                         "step, hot, prefetch, evictable, release, share");
         }
         if (std::find(session.without.begin(), session.without.end(), word) ==
@@ -73,7 +79,8 @@ nlohmann::ordered_json replay(Transport &transport, const std::vector<Request> &
                               const Session &session,
                               const std::function<void(std::size_t)> &progress,
                               const std::function<void(const Engine &)> &started) {
-    /* Then the counts depend on no machine's speed, and are those of a loopback. */
+    /* With a stopped clock the counts do not depend on the machine's speed and equal a loopback's.
+     */
     if (!session.shared) {
         transport.stop_clock_between_waits();
     }

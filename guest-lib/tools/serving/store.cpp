@@ -10,7 +10,7 @@ namespace kvcpu::serving {
 
 namespace {
 
-/* The scrub of one block takes microseconds; of all that a request needs, far less than this. */
+/* One scrub takes microseconds, and the scrubs for a whole request far less than this. */
 constexpr uint64_t scrub_wait_ns = 1'000'000;
 constexpr int scrub_waits_max = 1000;
 
@@ -120,7 +120,7 @@ void Store::drop_oldest(uint64_t count) {
 
 std::vector<uint32_t> Store::take(uint64_t count, uint64_t first_token, uint64_t tokens) {
     std::vector<uint32_t> taken;
-    uint64_t reclaimed = 0; /* of which some may still be scrubbed */
+    uint64_t reclaimed = 0; /* freed blocks, of which some may still be scrubbed */
     for (int waits = 0; taken.size() < count;) {
         Batch batch;
         batch.alloc(std::min<uint64_t>(count - taken.size(), KVCPU_COMMAND_BLOCKS_MAX),

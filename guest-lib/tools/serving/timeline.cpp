@@ -15,7 +15,7 @@ constexpr uint64_t second_ns = 1'000'000'000;
 /* In the order of the registers OCCUPANCY_*. */
 constexpr std::array residency_names = {"free",       "scrubbing",  "slow",        "fetching",
                                         "fast_clean", "fast_dirty", "fast_pinned", "evicting"};
-/* As they are stacked: what is fast at the bottom. */
+/* The order in which they are stacked, with the fast tier at the bottom. */
 constexpr std::array<std::size_t, residency_names.size()> residency_order = {6, 4, 5, 7,
                                                                              3, 2, 1, 0};
 
@@ -42,7 +42,7 @@ Timeline::Row Timeline::look(const Figures &figures) const {
             .device = transport_.info()};
 }
 
-/* Where nothing happened for longer than an interval, the next ones are like the first. */
+/* Adds equal rows for intervals in which no step ended. */
 void Timeline::sample(const Figures &figures, uint64_t clock_ns) {
     const Row row = look(figures);
     for (; next_ns_ <= clock_ns; next_ns_ += interval_ns_) {

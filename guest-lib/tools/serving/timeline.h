@@ -13,18 +13,18 @@ namespace kvcpu::serving {
 struct Figures;
 
 /*
- * Traffic, hits and residency over the model's time, in equal intervals. A sample is taken when
- * the first step ends behind an interval's end, so that it needs no look at the device in between.
+ * Traffic, hits and residency over the model's time, in equal intervals. A sample is taken when the
+ * first step after the end of an interval ends, so the device is read between steps only.
  */
 class Timeline {
   public:
-    /* Intervals of whole seconds, about `intervals` of them until the last arrival. */
+    /* The length of an interval is a number of whole seconds, for about `intervals` intervals. */
     Timeline(Transport &transport, uint64_t last_arrival_ns);
 
     [[nodiscard]] bool is_due(uint64_t clock_ns) const { return clock_ns >= next_ns_; }
-    /* To be called when it is due, with the device's clock at the engine's. */
+    /* Must be called when a sample is due, with the device's clock at the engine's. */
     void sample(const Figures &figures, uint64_t clock_ns);
-    /* What there was since the last sample. */
+    /* Adds the row since the last sample. */
     void finish(const Figures &figures) { rows_.push_back(look(figures)); }
 
     [[nodiscard]] nlohmann::ordered_json json() const;
@@ -32,7 +32,7 @@ class Timeline {
   private:
     static constexpr uint64_t intervals = 120;
 
-    /* Sums since the start; a row is the difference of two. */
+    /* Sums since the start. An interval is the difference of two rows. */
     struct Sums {
         uint64_t blocks_in = 0;
         uint64_t blocks_out = 0;

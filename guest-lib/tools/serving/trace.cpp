@@ -23,7 +23,7 @@ constexpr uint64_t blocks_for(uint64_t tokens) {
     return (tokens + tokens_per_block - 1) / tokens_per_block;
 }
 
-/* Where in the input one is, for messages. */
+/* A place in the input, for messages. */
 struct Place {
     const std::string &name;
     std::size_t line;
@@ -61,7 +61,7 @@ std::vector<uint64_t> hash_ids(const Json &object, const Place &place) {
     return ids;
 }
 
-/* A key that is there twice has no meaning; the parser alone would take the latter. */
+/* Refuses an object that has a key twice; the parser alone would use the second one. */
 Json parse_json(const std::string &line, const Place &place) {
     std::set<std::string> keys;
     const auto look = [&](int depth, Json::parse_event_t event, const Json &parsed) {

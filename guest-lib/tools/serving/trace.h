@@ -20,7 +20,7 @@ struct Request {
     uint64_t output_tokens = 0;
     std::vector<uint64_t> hash_ids;  // a prompt block each; equal ids are equal prefixes
 
-    /* Blocks that its output adds to those of the prompt. */
+    /* Returns the number of blocks that the output adds to those of the prompt. */
     [[nodiscard]] uint64_t output_blocks() const noexcept;
     [[nodiscard]] uint64_t total_blocks() const noexcept {
         return hash_ids.size() + output_blocks();
@@ -47,14 +47,14 @@ std::vector<Request> read_trace_file(const std::string &path, std::size_t limit)
 std::vector<double> arrival_times(const std::vector<Request> &requests, double scale,
                                   uint64_t seed);
 
-/* What a trace needs and holds, counted without running it. */
+/* Counts of a trace that need no run. */
 struct TraceFacts {
     uint64_t block_uses = 0;
     uint64_t distinct_blocks = 0;
     uint64_t output_blocks = 0;
     uint64_t largest_request = 0;  // blocks, output included
 
-    /* So that nothing is ever dropped. */
+    /* The number of blocks with which no block is ever freed for another. */
     [[nodiscard]] uint64_t blocks_to_keep_everything() const noexcept {
         return distinct_blocks + output_blocks;
     }

@@ -16,10 +16,10 @@ namespace kvcpu::sim {
 
 namespace {
 
-/* Where progress goes to a file. */
+/* Points between two lines of progress in a file. */
 constexpr std::size_t progress_every = 10;
 
-/* Sums over seeds; what is printed are means. */
+/* Sums over seeds, of which means are printed. */
 struct Line {
     std::string name;
     double seeds = 0;
@@ -50,7 +50,7 @@ struct Line {
     }
 };
 
-/* What figures must have in common to be compared: trace, tiers, scale. */
+/* Figures are compared if these are equal: trace, tiers, scale. */
 using Place = std::tuple<std::string, uint64_t, uint64_t, double>;
 
 std::string variant_of(const Json &run) {
@@ -110,7 +110,7 @@ Ablation &ablation_of(std::vector<Ablation> &ablations, const std::string &polic
     return ablations.emplace_back(Ablation{policy, without, {}});
 }
 
-/* Each beside the same policy with all its hints. */
+/* Prints each ablation beside the same policy with all its hints. */
 void print_ablations(const std::vector<Ablation> &ablations, const std::vector<Line> &whole,
                      std::FILE *to) {
     fmt::print(to, "\n{:<16}{:<28}{:>8}{:>11}{:>8}{:>8}{:>10}{:>8}{:>10}\n", "ablation", "without",

@@ -12,16 +12,16 @@
 
 namespace kvcpu::sim {
 
-/* Runs all, `jobs` at a time, and hands each result over as it comes, one at a time. */
+/* Runs all points, `jobs` at a time. `done` is called with each result, one at a time. */
 std::vector<Json> run_all(const std::vector<Point> &points, const Traces &traces, unsigned jobs,
                           const std::function<void(const Point &, const Json &)> &done);
 
-/* How far it is, on standard error: a line that renews itself on a terminal. */
+/* Shows the progress on standard error. On a terminal one line is overwritten. */
 void show_progress(std::size_t done, std::size_t all);
 
 /*
- * A table for each trace, pair of tier sizes and scale: a line a policy, figures averaged over the
- * seeds. Behind it, where hints were withheld, what that cost.
+ * Prints a table for each trace, pair of tier sizes and scale. A policy has a line, with means over
+ * the seeds. A second table shows the cost of withheld hints.
  */
 void print_table(const std::vector<Json> &runs, std::FILE *to);
 

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT
-// kvcpu-sim: the replay of kvcpu-replay, on devices in this process, many at once.
+// kvcpu-sim: runs the replays of kvcpu-replay on devices in this process, many at once.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <fstream>
-#include <iostream>
 
 #include "command_line.h"
 #include "compare.h"
 #include "exit.h"
 #include "options.h"
+#include "output.h"
 #include "point.h"
 #include "report_command.h"
 #include "sweep.h"
@@ -29,24 +28,16 @@ int simulate(Options &options, Extent extent, const std::string &json) {
     complete(options, extent);
     const std::vector<Point> points = points_of(options);
     const kvcpu::sim::Traces traces(options.traces, options.requests);
-    std::ofstream file;
-    if (!json.empty() && json != "-") {
-        file.open(json, std::ios::app);
-    }
-    std::ostream &lines = json == "-" ? std::cout : file;
+    kvcpu::tools::LineOutput lines(json);
     std::size_t done = 0;
     const std::vector<Json> runs =
         kvcpu::sim::run_all(points, traces, options.jobs, [&](const Point &, const Json &run) {
-            if (!json.empty()) {
-                lines << run.dump() << '\n' << std::flush;
-            }
+            lines.add(run.dump() + '\n');
             if (extent == Extent::many) {
                 kvcpu::sim::show_progress(++done, points.size());
             }
         });
-    if (!json.empty() && !lines) {
-        throw std::runtime_error(json + ": cannot be written");
-    }
+    lines.close();
     if (json != "-") {
         kvcpu::sim::print_table(runs, stdout);
     }
@@ -56,7 +47,7 @@ int simulate(Options &options, Extent extent, const std::string &json) {
     return right ? exit_ok : exit_bad_result;
 }
 
-/* What the sub-commands were given. */
+/* The options of the sub-commands. */
 struct Commands {
     Options options;
     std::string json;
@@ -65,34 +56,50 @@ struct Commands {
 };
 
 void define_commands(CLI::App &app, Commands &commands) {
-    CLI::App *one = app.add_subcommand("run", "one simulation");
-    CLI::App *compare = app.add_subcommand("compare", "all policies and bounds, in a table");
+    CLI::App *one = app.add_subcommand("run", "run one simulation");
+    CLI::App *compare =
+        app.add_subcommand("compare", "compare all policies and bounds, in a table");
     define(*one, commands.options, Extent::one);
     define(*compare, commands.options, Extent::many);
     for (CLI::App *command : {one, compare}) {
-        command->add_option("--json", commands.json,
-                            "a line of JSON a simulation, to this file (-: stdout)");
+        command
+            ->add_option("--json", commands.json,
+                         "file to which a line of JSON is appended for each simulation; - is "
+                         "standard output")
+            ->check(kvcpu::tools::output_path());
     }
 
-    CLI::App *sweep = app.add_subcommand("sweep", "every combination of the options, resumable");
+    CLI::App *sweep =
+        app.add_subcommand("sweep", "run every combination of the options; resumable");
     define(*sweep, commands.options, Extent::many);
     sweep
         ->add_option("--out", commands.sweep.out,
-                     "results: a file of JSON lines, or a folder/ with a file a point (-: stdout)")
-        ->required();
+                     "file of JSON lines for the results, or folder/ with a file for each point; - "
+                     "is standard output")
+        ->required()
+        ->check(kvcpu::tools::output_path(true));
     sweep->add_flag("--list", commands.sweep.list,
-                    "run nothing: print a command line for each point that is not there yet");
-    sweep->add_option("--list-out", commands.sweep.list_out, "--out of those command lines");
-    sweep->add_flag("--quiet", commands.sweep.quiet, "no progress");
+                    "run nothing: print a command line for each point that has no result yet");
+    sweep->add_option("--list-out", commands.sweep.list_out, "--out of those command lines")
+        ->default_str("the value of --out");
+    sweep->add_flag("--quiet", commands.sweep.quiet, "show no progress");
 
-    CLI::App *report = app.add_subcommand("report", "one HTML page that shows all");
+    CLI::App *report = app.add_subcommand("report", "write one HTML page that shows all runs");
     define(*report, commands.options, Extent::many, false);
+    for (const char *chosen : {"--fast-blocks", "--slow-blocks"}) {
+        report->get_option(chosen)->default_str("chosen from the trace");
+    }
+    report->get_option("--seed")->default_str("1");
     report->add_option("--in", commands.report.in,
-                       "runs: files as sweep, compare --json or demo --json write them");
-    report->add_option("--out", commands.report.out, "the page")->required();
-    report->add_option("--results", commands.report.results,
-                       "keep what is simulated there, as sweep --out does");
-    report->add_flag("--quiet", commands.report.quiet, "no progress");
+                       "files of runs, written by sweep, compare --json or demo --json");
+    report->add_option("--out", commands.report.out, "file for the page")
+        ->required()
+        ->check(kvcpu::tools::output_path());
+    report
+        ->add_option("--results", commands.report.results,
+                     "file or folder/ that keeps what is simulated, as sweep --out does")
+        ->check(kvcpu::tools::output_path(true));
+    report->add_flag("--quiet", commands.report.quiet, "show no progress");
 }
 
 int carry_out(const CLI::App &app, Commands &commands) {
@@ -112,8 +119,9 @@ int run(int argc, char **argv) {
     CLI::App app("Replays a request trace on simulated KV-CPUs, under policies and bounds.");
     app.require_subcommand(1);
     app.footer(
-        "Exit status: 0 done; 1 failed; 89 bad trace; 91 sizes do not fit, or no such policy; "
-        "92 a block's content was wrong; 2 a wrong option.");
+        "Exit status: 0 done; 1 failed; 2 a wrong option; 89 bad trace; 91 sizes do not fit; "
+        "92 a block's content was wrong.");
+    kvcpu::tools::set_up(app);
     Commands commands;
     commands.sweep.program = argv[0];
     define_commands(app, commands);

@@ -14,25 +14,23 @@ namespace kvcpu::sim {
 
 namespace {
 
+/* The number of blocks in a text that was checked; 0 for `everything`. */
 uint64_t slow_blocks(const std::string &text) {
-    if (text == "everything") {
-        return 0;
-    }
-    std::size_t end = 0;
     uint64_t value = 0;
-    try {
-        value = std::stoull(text, &end);
-    } catch (const std::exception &) {
-        end = 0;
-    }
-    if (end != text.size() || value == 0) {
-        throw std::invalid_argument("--slow-blocks: '" + text +
-                                    "' is neither a number of blocks nor `everything`");
-    }
-    return value;
+    return text != "everything" && tools::parse_number(text, value) ? value : 0;
 }
 
-/* What is withheld from a policy: nothing first, then what was asked for. */
+CLI::Validator slow_blocks_or_everything() {
+    return {[](std::string &text) {
+                return text == "everything"
+                           ? std::string()
+                           : tools::number_from<uint64_t>("`everything` or a number of blocks", 1,
+                                                          KVCPU_BLOCKS_MAX)(text);
+            },
+            ""};
+}
+
+/* Returns the lists of kinds that are withheld from a policy, in the order of the options. */
 std::vector<std::string> variants(const Options &options, const Player &player) {
     std::vector<std::string> asked = options.without;
     if (options.ablation) {
@@ -50,6 +48,37 @@ std::vector<std::string> variants(const Options &options, const Player &player) 
     return result;
 }
 
+constexpr unsigned jobs_max = 1024;
+
+/* The options of which every combination of values is a point. */
+void define_axes(CLI::App &app, Options &options, Extent extent, bool trace_needed) {
+    const bool many = extent == Extent::many;
+    auto *trace = app.add_option("--trace,TRACE", options.traces,
+                                 "JSON lines of timestamp, input_length, output_length, hash_ids");
+    trace->required(trace_needed);
+    auto *policy = app.add_option("--policy", options.policies, "policies and bounds, by name");
+    auto *fast = app.add_option("--fast-blocks", options.fast_blocks, "blocks of the fast tier");
+    auto *slow = app.add_option("--slow-blocks", options.slow_blocks,
+                                "blocks of the slow tier, or `everything`");
+    auto *scale = app.add_option("--scale", options.scales,
+                                 "factor by which arrival times are divided: more is more load");
+    auto *seed = app.add_option("--seed", options.seeds, "seed of arrivals and block contents");
+    for (CLI::Option *option : {trace, policy, fast, slow, scale, seed}) {
+        option->delimiter(',');
+        if (extent == Extent::one) {
+            option->expected(1);
+        }
+    }
+    tools::whole_number(fast, "a number of blocks", 1, KVCPU_BLOCKS_MAX)
+        ->default_str(many ? "1000,3000,10000" : "3000");
+    slow->transform(slow_blocks_or_everything())
+        ->default_str(many ? "everything,20000" : "everything");
+    tools::trace_scale(scale)->default_str("0.4");
+    tools::random_seed(seed)->default_str(many ? "1,2,3" : "1");
+    policy->default_str(many ? "all policies and bounds" : players().front().name)
+        ->check(tools::accepted_by(player));
+}
+
 template <typename Value>
 void fill(std::vector<Value> &values, Extent extent, const std::vector<Value> &defaults) {
     if (values.empty()) {
@@ -61,55 +90,32 @@ void fill(std::vector<Value> &values, Extent extent, const std::vector<Value> &d
 }  // namespace
 
 void define(CLI::App &app, Options &options, Extent extent, bool trace_needed) {
-    const bool many = extent == Extent::many;
-    auto *trace = app.add_option("--trace,TRACE", options.traces,
-                                 "JSON lines of timestamp, input_length, output_length, hash_ids");
-    trace->required(trace_needed);
-    app.add_option("--requests", options.requests,
-                   "replay only the first N requests (default 0: all)")
-        ->check(tools::whole_number("a number of requests", 0, UINT32_MAX));
-    auto *policy = app.add_option("--policy", options.policies, "policies and bounds, by name");
-    auto *fast = app.add_option("--fast-blocks", options.fast_blocks,
-                                many ? "slots of the fast tier (default 1000,3000,10000)"
-                                     : "slots of the fast tier (default 3000)");
-    auto *slow =
-        app.add_option("--slow-blocks", options.slow_blocks,
-                       many ? "blocks of the slow tier, or `everything` (default everything,20000)"
-                            : "blocks of the slow tier, or `everything` (default everything)");
-    auto *scale = app.add_option("--scale", options.scales,
-                                 "divide arrival times by this factor (default 0.4)");
-    auto *seed = app.add_option("--seed", options.seeds,
-                                many ? "seeds of arrivals and block contents (default 1,2,3)"
-                                     : "seed of arrivals and block contents (default 1)");
-    for (CLI::Option *option : {trace, policy, fast, slow, scale, seed}) {
-        option->delimiter(',');
-        if (extent == Extent::one) {
-            option->expected(1);
-        }
-    }
-    fast->check(tools::whole_number("a number of blocks", 1, KVCPU_BLOCKS_MAX));
-    slow->check([](const std::string &text) {
-        return text == "everything" ? std::string()
-                                    : tools::whole_number("`everything` or a number of blocks", 1,
-                                                          KVCPU_BLOCKS_MAX)(text);
-    });
-    scale->check(tools::trace_scale());
-    seed->check(tools::random_seed());
+    tools::whole_number(
+        app.add_option("--requests", options.requests, "replay only this number of requests"),
+        "a number of requests", 0, UINT32_MAX)
+        ->default_str("0, all requests");
+    define_axes(app, options, extent, trace_needed);
     auto *without = app.add_option("--without", options.without,
-                                   "withhold hints: of step,hot,prefetch,evictable,release,share");
+                                   "kinds of hints to withhold: none, or a list of "
+                                   "step,hot,prefetch,evictable,release,share")
+                        ->default_str("none")
+                        ->check(tools::accepted_by([](const std::string &list) {
+                            (void)withheld(players().front(), list);
+                        }));
     if (extent == Extent::one) {
         without->expected(1);
     } else {
-        without->description(without->get_description() +
-                             "; repeatable, a variant each; `none` is one");
+        without->description(without->get_description() + "; repeatable, one variant each");
         app.add_flag("--ablation", options.ablation,
-                     "each policy also without each kind of hint that it is given");
-        options.jobs = std::max(std::thread::hardware_concurrency(), 1U);
-        app.add_option("--jobs,-j", options.jobs, "simulations at once")
-            ->capture_default_str()
-            ->check(tools::whole_number("a number of simulations", 1, 1024));
+                     "also run each policy without each kind of hint that it is given");
+        options.jobs = std::clamp(std::thread::hardware_concurrency(), 1U, jobs_max);
+        tools::whole_number(
+            app.add_option("--jobs,-j", options.jobs, "number of simulations at once"),
+            "a number of simulations", 1, jobs_max);
     }
-    app.add_flag("--content", options.content, "write every block's bytes, and verify them");
+    app.add_flag("--content", options.content,
+                 "write every block's bytes, and verify them; without this option blocks are only "
+                 "counted");
 }
 
 void complete(Options &options, Extent extent) {

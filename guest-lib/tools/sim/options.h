@@ -13,7 +13,7 @@
 
 namespace kvcpu::sim {
 
-/* What to simulate: every combination of these is a point. */
+/* The values to simulate. Every combination of them is a point. */
 struct Options {
     std::vector<std::string> traces;
     std::size_t requests = 0;
@@ -28,17 +28,17 @@ struct Options {
     unsigned jobs = 1;
 };
 
-/* How many values an option takes, and what stands for those that are not given. */
+/* Whether options take one value or many, and which defaults they have. */
 enum class Extent : uint8_t { one, many };
 
-/* Adds them to a sub-command. `trace_needed`: it can do nothing without one. */
+/* Adds the options to a sub-command. `trace_needed`: the trace is required. */
 void define(CLI::App &app, Options &options, Extent extent, bool trace_needed = true);
-/* Fills in what was not said. */
+/* Fills in the defaults of options that were not given. */
 void complete(Options &options, Extent extent);
-/* All points. Throws std::invalid_argument that names what is wrong. */
+/* Returns all points. */
 std::vector<Point> points_of(const Options &options);
 
-/* Traces by path, each read once; `requests`: the first ones alone. */
+/* Traces by path, each of which is read once, up to a number of requests. */
 class Traces {
   public:
     Traces(const std::vector<std::string> &paths, std::size_t requests);
@@ -51,9 +51,9 @@ class Traces {
     std::map<std::string, std::vector<serving::Request>> requests_;
 };
 
-/* A number as short as reads back the same. */
+/* Returns the shortest text that reads back as the same number. */
 std::string number_text(double value);
-/* `3000`, or `everything`. */
+/* Returns a number of blocks as text, or `everything` for 0. */
 std::string slow_text(uint64_t blocks);
 
 }  // namespace kvcpu::sim

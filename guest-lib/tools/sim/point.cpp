@@ -14,7 +14,7 @@ namespace kvcpu::sim {
 
 namespace {
 
-/* The next request that uses it, of those that have not started. */
+/* Returns the next request that uses the block, of those that have not started. */
 uint64_t next_use(const serving::Foresight &foresight, const serving::Engine &engine,
                   uint32_t block) {
     const std::optional<uint64_t> id = engine.hash_of(block);

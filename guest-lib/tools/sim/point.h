@@ -14,7 +14,7 @@ namespace kvcpu::sim {
 
 using Json = nlohmann::ordered_json;
 
-/* A policy as it is used: what a runtime says to it, and what an oracle says beyond. */
+/* A policy with the hints that a runtime gives it, and those that an oracle adds. */
 struct Player {
     std::string name;    // as in the table and in the JSON
     std::string policy;  // of the device; empty for a bound
@@ -24,33 +24,33 @@ struct Player {
         false;  // an oracle: which sessions are over; recall .8, false alarms .1
 };
 
-/* All that there are: policies, each with the hints that suit it, then bounds. */
+/* Returns all policies, each with the hints that suit it, and then all bounds. */
 const std::vector<Player> &players();
-/* Throws std::invalid_argument that names it, and what there is. */
+/* Throws std::invalid_argument that has the unknown name and all known ones. */
 const Player &player(const std::string &name);
 
-/* The kinds of hints that a policy is given; none of a bound, which is no policy. */
+/* Returns the kinds of hints that a policy gets. A bound is no policy and has none. */
 std::vector<std::string> kinds_of(const Player &player);
 /*
- * Of a list of kinds with commas, those that the player is given, in the order of kinds_of(): two
- * lists that take the same from it are one. Throws std::invalid_argument for what is no kind.
+ * Returns those kinds of a list with commas that the player gets, in the order of kinds_of(), so
+ * that lists with the same effect are equal. Throws std::invalid_argument for an unknown kind.
  */
 std::string withheld(const Player &player, const std::string &list);
 
 /* One simulation. */
 struct Point {
     std::string trace;         // its path
-    std::size_t requests = 0;  // of the trace, the first ones alone; 0: all
+    std::size_t requests = 0;  // the number of requests to replay; 0: all
     Player player;
     uint64_t fast_blocks = 3000;
-    uint64_t slow_blocks = 0;  // 0: as many as are ever asked for
+    uint64_t slow_blocks = 0;  // 0: all blocks of the trace
     double scale = 0.4;
     uint64_t seed = 1;
-    std::string without;  // kinds of hints withheld: withheld() of the player
+    std::string without;  // the withheld kinds of hints, from withheld()
     bool content = false;
 };
 
-/* Runs it: an element of `runs`. */
+/* Runs a simulation, and returns an element of `runs`. */
 Json run(const Point &point, const std::vector<serving::Request> &requests);
 
 }  // namespace kvcpu::sim

@@ -2,17 +2,15 @@
 #include "report_command.h"
 
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
-#include <stdexcept>
 
 #include "command_line.h"
 #include "compare.h"
 #include "html_report.h"
+#include "output.h"
 #include "report.h"
 #include "results.h"
 #include "sweep.h"
@@ -21,7 +19,7 @@ namespace kvcpu::sim {
 
 namespace {
 
-/* Sizes about those of the plan: of the study, for a trace of its size. */
+/* Chooses sizes around those of the plan, which are the study's for a trace of its size. */
 void suit(Options &options, const Json &plan) {
     const uint64_t fast = plan["fast_blocks"];
     const uint64_t everything = plan["slow_blocks"];
@@ -39,13 +37,13 @@ void suit(Options &options, const Json &plan) {
     }
 }
 
-/* The points to be simulated, beside those that were asked for by size. */
+/* Returns the points to simulate: those of the options, other slow tiers, and ablations. */
 std::vector<Point> points_for(const Options &options, bool slow_chosen) {
     Options all = options;
     Options middle = options;
     middle.fast_blocks = {options.fast_blocks[options.fast_blocks.size() / 2]};
     if (slow_chosen) {
-        /* Other slow tiers beside one fast tier alone: enough to see what they cost. */
+        /* Other slow tiers are simulated with one fast tier only, which shows their cost. */
         all.slow_blocks.resize(1);
     }
     std::vector<Point> points = points_of(all);
@@ -72,7 +70,7 @@ Json parameters_of(const Options &options, const Json &plan) {
     return parameters;
 }
 
-/* The fast tier of the runs that were given, if there are any: sizes are chosen about it. */
+/* Returns the fast tier of the given runs, around which sizes are chosen; 0 without runs. */
 uint64_t known_fast(const Json &document) {
     return document["runs"].empty() ? 0 : document["runs"][0].value("fast_blocks", uint64_t{0});
 }
@@ -99,7 +97,7 @@ void add_simulated(Json &document, Options &options, const ReportCommand &how) {
 
 void report(Options options, const ReportCommand &how) {
     if (how.in.empty() && options.traces.empty()) {
-        throw std::invalid_argument("report: give runs with --in, or a trace to simulate");
+        throw tools::UsageError("report: give runs with --in, or a trace to simulate with --trace");
     }
     Json document = report::read_files(how.in);
     if (!options.traces.empty()) {

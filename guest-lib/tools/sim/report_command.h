@@ -12,7 +12,7 @@ namespace kvcpu::sim {
 struct ReportCommand {
     std::vector<std::string> in;  // files of runs
     std::string out;              // the page
-    std::string results;          // where runs of its own are kept, for the next time; or empty
+    std::string results;          // where simulated runs are kept for the next time; or empty
     bool quiet = false;
 };
 

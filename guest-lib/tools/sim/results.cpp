@@ -15,6 +15,7 @@
 #include <stdexcept>
 
 #include "options.h"
+#include "output.h"
 
 namespace kvcpu::sim {
 
@@ -24,7 +25,7 @@ std::runtime_error failure(const std::string &path) {
     return std::runtime_error(path + ": " + std::strerror(errno));
 }
 
-/* FNV-1a, 64 bits: told apart are files of one's own, not those of an adversary. */
+/* FNV-1a, 64 bits. It distinguishes a user's own files, and resists no attack. */
 uint64_t digest(const std::string &text) {
     uint64_t value = 0xcbf29ce484222325;
     for (const char byte : text) {
@@ -47,52 +48,28 @@ std::string digest_of_file(const std::string &path) {
     return fmt::format("{:016x}", digest(whole_file(path)));
 }
 
-/* An open file that is closed, and unlocked with that, whatever happens. */
-class OpenFile {
-  public:
-    OpenFile(const std::string &path, int flags) : path_(path) {
-        descriptor_ = ::open(path.c_str(), flags | O_CLOEXEC, 0666);
-        if (descriptor_ < 0) {
-            throw failure(path);
-        }
+/* Locks a file for one process at a time, of those on this machine, until it is closed. */
+void lock(const tools::OutputFile &file) {
+    if (::flock(file.descriptor(), LOCK_EX) != 0) {
+        throw failure(file.name());
     }
-    ~OpenFile() { ::close(descriptor_); }
-    OpenFile(const OpenFile &) = delete;
-    OpenFile &operator=(const OpenFile &) = delete;
+}
 
-    /* One process at a time, of those on this machine. */
-    void lock() const {
-        if (::flock(descriptor_, LOCK_EX) != 0) {
-            throw failure(path_);
-        }
+/* Ends the file behind its last whole line. */
+void cut_torn_line(const tools::OutputFile &file) {
+    struct stat status = {};
+    if (::fstat(file.descriptor(), &status) != 0) {
+        throw failure(file.name());
     }
-    void write(const std::string &text) const {
-        const ssize_t written = ::write(descriptor_, text.data(), text.size());
-        if (written != static_cast<ssize_t>(text.size())) {
-            errno = written < 0 ? errno : ENOSPC;
-            throw failure(path_);
-        }
+    off_t end = S_ISREG(status.st_mode) ? status.st_size : 0;
+    char last = '\n';
+    while (end > 0 && ::pread(file.descriptor(), &last, 1, end - 1) == 1 && last != '\n') {
+        --end;
     }
-    /* Ends the file behind its last whole line. */
-    void cut_torn_line() const {
-        struct stat status = {};
-        if (::fstat(descriptor_, &status) != 0) {
-            throw failure(path_);
-        }
-        off_t end = S_ISREG(status.st_mode) ? status.st_size : 0;
-        char last = '\n';
-        while (end > 0 && ::pread(descriptor_, &last, 1, end - 1) == 1 && last != '\n') {
-            --end;
-        }
-        if (end < status.st_size && ::ftruncate(descriptor_, end) != 0) {
-            throw failure(path_);
-        }
+    if (end < status.st_size && ::ftruncate(file.descriptor(), end) != 0) {
+        throw failure(file.name());
     }
-
-  private:
-    std::string path_;
-    int descriptor_;
-};
+}
 
 }  // namespace
 
@@ -124,7 +101,7 @@ std::string Results::file_of(const std::string &name) const {
     return (std::filesystem::path(path_) / fmt::format("{:016x}.jsonl", digest(name))).string();
 }
 
-/* A last line without an end was being written when its process died. */
+/* A last line without an end was cut off when its process died. It is not counted. */
 void Results::read(const std::string &path, std::unordered_map<std::string, Json> &runs) const {
     const std::string text = whole_file(path);
     std::size_t number = 0;
@@ -171,32 +148,27 @@ void Results::mend() {
     if (is_folder_ || !std::filesystem::is_regular_file(path_)) {
         return;
     }
-    const OpenFile file(path_, O_RDWR);
-    file.lock();
-    file.cut_torn_line();
+    tools::OutputFile file(path_, O_RDWR);
+    lock(file);
+    cut_torn_line(file);
+    file.close();
 }
 
 void Results::add(const std::string &name, Json run) {
     run["point"] = name;
     run["program"] = Names::program();
     const std::string line = run.dump() + '\n';
-    if (path_ == "-") {
-        if (std::fwrite(line.data(), 1, line.size(), stdout) != line.size() ||
-            std::fflush(stdout) != 0) {
-            throw failure("standard output");
-        }
-        return;
-    }
-    if (!is_folder_) {
-        const OpenFile file(path_, O_RDWR | O_CREAT | O_APPEND);
-        file.lock();
-        file.cut_torn_line();
+    if (is_folder_) {
+        tools::write_file(file_of(name), line);
+    } else if (path_ == "-") {
+        tools::LineOutput(path_).add(line);
+    } else {
+        tools::OutputFile file(path_, O_RDWR | O_CREAT | O_APPEND);
+        lock(file);
+        cut_torn_line(file);
         file.write(line);
-        return;
+        file.close();
     }
-    const std::string partial = fmt::format("{}.{}.partial", file_of(name), ::getpid());
-    OpenFile(partial, O_WRONLY | O_CREAT | O_TRUNC).write(line);
-    std::filesystem::rename(partial, file_of(name));
 }
 
 }  // namespace kvcpu::sim

@@ -10,12 +10,12 @@
 
 namespace kvcpu::sim {
 
-/* What a point is, apart from where its trace lies: equal in whatever process, on any machine. */
+/* Names of points. A name does not depend on the trace's path, the process or the machine. */
 class Names {
   public:
-    /* Reads each trace once more, for its digest. Throws std::runtime_error. */
+    /* Returns a point's name. Reads each trace once for its digest. Throws std::runtime_error. */
     [[nodiscard]] std::string of(const Point &point);
-    /* This program's own digest: another build may give other figures. */
+    /* Returns the digest of this program, since another build may give other figures. */
     [[nodiscard]] static const std::string &program();
 
   private:
@@ -23,20 +23,21 @@ class Names {
 };
 
 /*
- * The results of a sweep: JSON lines in one file, to which each is appended in one piece; or, where
- * the path is a folder or ends with a slash, a file a point, each put in place by a rename. Several
- * processes may share either; where they are on several machines, a folder. What was cut off when a
- * process died is not counted, and is taken away before the next line is added.
- * All throw std::runtime_error that names the file, and the line where there is one.
+ * The results of a sweep. They are JSON lines that are appended to one file under a lock. If the
+ * path is a folder or ends with a slash, each point has a file of its own, which is renamed into
+ * place. Several processes may share a file or a folder; processes on several machines must use a
+ * folder. A line that was cut off when a process died is not counted, and is removed before the
+ * next line. All functions throw std::runtime_error that names the file, and the line if there is
+ * one.
  */
 class Results {
   public:
-    /* `-`: lines to standard output, and nothing is known of earlier ones. */
+    /* `-` is standard output, of which no earlier results are known. */
     explicit Results(std::string path);
 
-    /* The runs that are there already, by name; those that another build made are refused. */
+    /* Returns the existing runs by name. Runs of another build are refused. */
     std::unordered_map<std::string, Json> known();
-    /* Takes away what was cut off. */
+    /* Removes a line that was cut off. */
     void mend();
     void add(const std::string &name, Json run);
 

@@ -14,7 +14,7 @@ namespace kvcpu::sim {
 
 namespace {
 
-/* For a shell. */
+/* Returns the text as a word of a shell. */
 std::string quoted(const std::string &text) {
     const bool plain = !text.empty() && text.find_first_not_of(
                                             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -29,7 +29,7 @@ std::string quoted(const std::string &text) {
     return result + "'";
 }
 
-/* A sweep of this one point. */
+/* Returns the command line of a sweep of one point. */
 std::string command_line(const Point &point, const Sweep &how) {
     std::string line = fmt::format(
         "{} sweep --trace {} --policy {} --fast-blocks {} --slow-blocks {} --scale {} --seed {} "
@@ -66,7 +66,7 @@ std::vector<Json> run_kept(const std::vector<Point> &points, const Traces &trace
     }
     std::size_t done = points.size() - missing.size();
     if (!quiet && done > 0) {
-        fmt::print(stderr, "{} of {} points are there already\n", done, points.size());
+        fmt::print(stderr, "{} of {} points have results already\n", done, points.size());
     }
     std::vector<Json> made =
         run_all(missing, traces, jobs, [&](const Point &point, const Json &run) {

@@ -9,13 +9,13 @@
 
 namespace kvcpu::sim {
 
-/* Points, one by one or all at once, here or elsewhere; docs/experiments.md says how. */
+/* How points are run or listed; docs/experiments.md explains it. */
 struct Sweep {
-    std::string out;       // where results are kept; empty: nowhere, with `list` alone
+    std::string out;       // where results are kept; may be empty with `list`
     std::string list_out;  // --out of the listed commands; empty: `out`
-    bool list = false;     // print a command line a point instead of running it
+    bool list = false;     // print a command line for each point instead of running it
     bool quiet = false;    // no progress
-    std::string program;   // as it was called
+    std::string program;   // the path that it was started with
 };
 
 /*
@@ -25,7 +25,7 @@ struct Sweep {
 std::vector<Json> run_kept(const std::vector<Point> &points, const Traces &traces, unsigned jobs,
                            const std::string &results, bool quiet);
 
-/* Runs, or lists, the points that are not there yet. False if a block's content was wrong. */
+/* Runs or lists the points without a result. Returns false if a block's content was wrong. */
 bool sweep(const Options &options, const Sweep &how);
 
 }  // namespace kvcpu::sim

@@ -33,7 +33,7 @@ class Ring {
                   unsigned flags = 0, uint64_t tag = 0);
     void advance_tail();
     void advance_tail(uint64_t value) { doorbell(KVCPU_DB_SQ_TAIL, value); }
-    /* Pushes with F_COMPLETE, announces, and takes the completion, which must be there. */
+    /* Pushes with F_COMPLETE, advances the tail, and takes the completion, which must be there. */
     Result run(unsigned opcode, uint64_t first, uint64_t count, uint64_t arg = 0,
                unsigned flags = 0);
 

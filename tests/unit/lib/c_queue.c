@@ -240,7 +240,7 @@ static void a_pin_answers_by_poll_and_wait(void) {
     CHECK(kvcpu_queue_wait(on.queue, 50, &start) == 0);
     CHECK(start == 50);
     CHECK(kvcpu_queue_add(on.queue, &pin) == 0);
-    CHECK(kvcpu_queue_poll(on.queue, done, 2) == 0); /* which announces it */
+    CHECK(kvcpu_queue_poll(on.queue, done, 2) == 0); /* which publishes it */
     CHECK(kvcpu_queue_unfinished(on.queue) == 0);
     CHECK(kvcpu_queue_wait(on.queue, UINT64_MAX, &time_ns) == 0);
     CHECK(time_ns == 50 + 9192);
