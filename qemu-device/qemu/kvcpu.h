@@ -107,4 +107,7 @@ struct KvcpuState {
     uint64_t doorbell_latency_ns;
 };
 
+/* The operations that the core calls; `opaque` is the KvcpuState. */
+extern const struct kvcpu_host_ops kvcpu_host_ops;
+
 #endif /* HW_KVCPU_H */
