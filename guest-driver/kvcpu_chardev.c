@@ -13,6 +13,7 @@
 #include "kvcpu_advice.h"
 #include "kvcpu_chardev.h"
 #include "kvcpu_context.h"
+#include "kvcpu_fault.h"
 #include "kvcpu_ioctl.h"
 #include "kvcpu_mmap.h"
 #include "kvcpu_reference.h"
@@ -89,6 +90,7 @@ static int kvcpu_release(struct inode *inode, struct file *filp)
 	if (closed)
 		kvcpu_rings_free(file);
 	up_read(&kd->binding);
+	kvcpu_delay();
 	kvcpu_view_free(file);
 	kvcpu_submit_free(file);
 	filp->f_mapping = inode->i_mapping;

@@ -13,6 +13,7 @@
 #include "kvcpu_compat.h"
 #include "kvcpu_completion.h"
 #include "kvcpu_context.h"
+#include "kvcpu_fault.h"
 #include "kvcpu_limits.h"
 #include "kvcpu_rings.h"
 #include "kvcpu_window.h"
@@ -131,6 +132,8 @@ static int kvcpu_context_limit(struct kvcpu_file *file)
 	if (err || !max)
 		return err;
 	words.extent = kvcpu_quota_word(0, max);
+	if (kvcpu_fault(KVCPU_FAULT_QUOTA))
+		return -EREMOTEIO;
 	return kvcpu_issue_checked(file, &words);
 }
 

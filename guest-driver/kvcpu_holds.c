@@ -8,6 +8,7 @@
 #include <linux/workqueue.h>
 
 #include "kvcpu.h"
+#include "kvcpu_fault.h"
 #include "kvcpu_queues.h"
 #include "kvcpu_rings.h"
 #include "kvcpu_view.h"
@@ -47,6 +48,7 @@ static void kvcpu_hold_done(void *data, u64 result)
 
 	xa_lock(&view->holds);
 	hold->state = KVCPU_HOLD_COMPLETED;
+	kvcpu_delay();
 	hold->result = result;
 	if (KVCPU_GET(KVCPU_RES_STATUS, result) == KVCPU_SC_SUCCESS) {
 		hold->kinds |= hold->requested;
@@ -55,6 +57,7 @@ static void kvcpu_hold_done(void *data, u64 result)
 	if (hold->revoked && hold->kinds)
 		kvcpu_hold_queue(view, hold);
 	xa_unlock(&view->holds);
+	kvcpu_delay();
 	wake_up_all(&view->wait);
 }
 
@@ -171,6 +174,7 @@ static int kvcpu_hold_request(struct kvcpu_file *file, struct kvcpu_hold *hold, 
 	hold->state = KVCPU_HOLD_REQUESTED;
 	hold->requested = kind;
 	xa_unlock_irq(&view->holds);
+	kvcpu_delay();
 	err = kvcpu_admin_hold(file->kd, file->epoch, &words, kvcpu_hold_done, hold);
 	xa_lock_irq(&view->holds);
 	if (err)
@@ -386,6 +390,7 @@ static void kvcpu_view_work(struct work_struct *work)
 			unmap_mapping_range(file->space->i_mapping, hold->block * block_size,
 					    block_size, 1);
 		mutex_unlock(&file->mapping);
+		kvcpu_delay();
 		if (count && kvcpu_view_release(file, &batch))
 			return;
 		INIT_LIST_HEAD(&batch);

@@ -13,6 +13,7 @@
 #include "kvcpu_chardev.h"
 #include "kvcpu_completion.h"
 #include "kvcpu_context.h"
+#include "kvcpu_fault.h"
 #include "kvcpu_interrupts.h"
 #include "kvcpu_mmap.h"
 #include "kvcpu_queues.h"
@@ -326,9 +327,12 @@ static int __init kvcpu_init(void)
 
 	if (err)
 		return err;
+	kvcpu_fault_init();
 	err = pci_register_driver(&kvcpu_driver);
-	if (err)
+	if (err) {
+		kvcpu_fault_exit();
 		kvcpu_chardev_exit();
+	}
 	return err;
 }
 module_init(kvcpu_init);
@@ -336,6 +340,7 @@ module_init(kvcpu_init);
 static void __exit kvcpu_exit(void)
 {
 	pci_unregister_driver(&kvcpu_driver);
+	kvcpu_fault_exit();
 	kvcpu_chardev_exit();
 }
 module_exit(kvcpu_exit);

@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 
 #include "kvcpu.h"
+#include "kvcpu_fault.h"
 #include "kvcpu_queues.h"
 #include "kvcpu_window.h"
 
@@ -94,7 +95,7 @@ int kvcpu_queues_enable(struct kvcpu_device *kd)
 	kvcpu_write(kd, KVCPU_REG_EVQ_ADDR, q->events_dma);
 	kvcpu_write(kd, KVCPU_REG_EVQ_ENTRIES, KVCPU_EVENT_RECORDS);
 	kvcpu_write(kd, KVCPU_REG_QUEUE_ENABLE, wanted);
-	if (kvcpu_read(kd, KVCPU_REG_QUEUE_ENABLE) != wanted)
+	if (kvcpu_read(kd, KVCPU_REG_QUEUE_ENABLE) != wanted || kvcpu_fault(KVCPU_FAULT_QUEUES))
 		return -EIO;
 	spin_lock_irq(&q->lock);
 	q->enabled = true;
@@ -237,7 +238,7 @@ static int kvcpu_admin_post(struct kvcpu_device *kd, u64 epoch, struct kvcpu_com
 		goto unlock;
 	}
 	if (!slot || kvcpu_admin_space(q) < count ||
-	    (wanted->hold && q->holds >= KVCPU_ADMIN_HOLDS)) {
+	    (wanted->hold && (q->holds >= KVCPU_ADMIN_HOLDS || kvcpu_fault(KVCPU_FAULT_HOLD)))) {
 		err = -EAGAIN;
 		goto unlock;
 	}

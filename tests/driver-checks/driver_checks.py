@@ -56,7 +56,8 @@ def check(tap: Tap, series: str, folder: Path) -> None:
     script = kernel_tools.checkpatch_of(chosen)
     driver = copy_sources(folder / "clean")
     files = source_files(driver)
-    sources = {file.name for file in driver.glob("*.c")}
+    # Built for kernels with fault injection alone, and not for these.
+    sources = {file.name for file in driver.glob("*.c")} - {"kvcpu_fault.c"}
 
     tap.clean("checkpatch --strict finds nothing", checkpatch(script, files, "--show-types"))
     tap.clean("kernel-doc finds nothing",
