@@ -175,7 +175,7 @@ static int kvcpu_hold_request(struct kvcpu_file *file, struct kvcpu_hold *hold, 
 	hold->requested = kind;
 	xa_unlock_irq(&view->holds);
 	kvcpu_delay();
-	err = kvcpu_admin_hold(file->kd, file->epoch, &words, kvcpu_hold_done, hold);
+	err = kvcpu_admin_hold(file->kd, file->epoch, &words, kvcpu_hold_done, hold, view);
 	xa_lock_irq(&view->holds);
 	if (err)
 		hold->state = KVCPU_HOLD_COMPLETED;
@@ -448,15 +448,18 @@ void kvcpu_view_free(struct kvcpu_file *file)
 	struct kvcpu_hold *hold;
 	unsigned long block;
 
-	xa_for_each(&view->holds, block, hold) {
-		if (READ_ONCE(hold->state) == KVCPU_HOLD_REQUESTED)
-			kvcpu_admin_detach(file->kd, hold);
-	}
+	/*
+	 * A completion of HOLD that CLOSE has caused may be running. The state of a hold does not
+	 * show that: kvcpu_hold_done() uses hold and view after it has changed the state.
+	 */
+	kvcpu_admin_detach(file->kd, view);
 	/* The timer starts the work, so it is cancelled first. No other function starts either. */
 	hrtimer_cancel(&view->timer);
 	cancel_work_sync(&view->work);
-	xa_for_each(&view->holds, block, hold)
+	xa_for_each(&view->holds, block, hold) {
 		kfree(hold);
+		cond_resched();
+	}
 	xa_destroy(&view->holds);
 	kfree(view->words);
 }

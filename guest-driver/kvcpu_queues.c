@@ -267,14 +267,17 @@ unlock:
  * @words: the command
  * @done: called when the command has ended, perhaps before this function returns
  * @data: argument of @done
+ * @owner: object that @data belongs to; it calls kvcpu_admin_detach() before it frees @data
  *
  * Return: 0; -EAGAIN (the ring is full; kvcpu_queues.wait is woken when it may have space); -EIO
  * (the device was reset or is gone).
  */
 int kvcpu_admin_hold(struct kvcpu_device *kd, u64 epoch, struct kvcpu_command_words *words,
-		     kvcpu_admin_done_t done, void *data)
+		     kvcpu_admin_done_t done, void *data, const void *owner)
 {
-	struct kvcpu_admin_slot wanted = { .done = done, .data = data, .hold = true };
+	struct kvcpu_admin_slot wanted = {
+		.done = done, .data = data, .owner = owner, .hold = true
+	};
 	u64 tag;
 
 	return kvcpu_admin_post(kd, epoch, words, 1, &wanted, &tag);
@@ -299,18 +302,20 @@ bool kvcpu_admin_has_space(struct kvcpu_device *kd)
 }
 
 /**
- * kvcpu_admin_detach() - discard the result of a HOLD
+ * kvcpu_admin_detach() - discard the results of an owner's HOLDs
  * @kd: device
- * @data: argument of kvcpu_admin_hold()
+ * @owner: argument of kvcpu_admin_hold()
+ *
+ * No callback with data of @owner runs at return, and none will run later.
  */
-void kvcpu_admin_detach(struct kvcpu_device *kd, const void *data)
+void kvcpu_admin_detach(struct kvcpu_device *kd, const void *owner)
 {
 	struct kvcpu_queues *q = &kd->queues;
 	int i;
 
 	spin_lock_irq(&q->lock);
-	for (i = 0; i < KVCPU_ADMIN_ENTRIES; i++) {
-		if (q->slots[i].tag && q->slots[i].data == data)
+	for (i = 0; q->slots && i < KVCPU_ADMIN_ENTRIES; i++) {
+		if (q->slots[i].owner == owner)
 			q->slots[i].done = NULL;
 	}
 	spin_unlock_irq(&q->lock);

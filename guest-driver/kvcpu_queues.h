@@ -32,13 +32,19 @@ typedef void (*kvcpu_admin_done_t)(void *data, u64 result);
  * @tag: tag that the device returns; 0 while the slot is free
  * @done: called with the result; NULL: the result is discarded
  * @data: argument of @done
+ * @owner: object that @data belongs to, for kvcpu_admin_detach(); NULL: none
  * @hold: the command is a HOLD
+ *
+ * @done runs with kvcpu_queues.lock held. So it has ended, or will not run, once another thread has
+ * held this lock and found the slot free or without a @done. This is the rule that lets the owner
+ * of @data free it.
  */
 struct kvcpu_admin_slot {
 	struct list_head node;
 	u64 tag;
 	kvcpu_admin_done_t done;
 	void *data;
+	const void *owner;
 	bool hold;
 };
 
@@ -99,11 +105,11 @@ int kvcpu_queues_alloc(struct kvcpu_device *kd);
 int kvcpu_queues_enable(struct kvcpu_device *kd);
 void kvcpu_queues_disable(struct kvcpu_device *kd);
 int kvcpu_admin_hold(struct kvcpu_device *kd, u64 epoch, struct kvcpu_command_words *words,
-		     kvcpu_admin_done_t done, void *data);
+		     kvcpu_admin_done_t done, void *data, const void *owner);
 bool kvcpu_admin_has_space(struct kvcpu_device *kd);
 int kvcpu_admin_run(struct kvcpu_device *kd, u64 epoch, struct kvcpu_command_words *words,
 		    u32 count);
-void kvcpu_admin_detach(struct kvcpu_device *kd, const void *data);
+void kvcpu_admin_detach(struct kvcpu_device *kd, const void *owner);
 void kvcpu_admin_reap(struct kvcpu_device *kd);
 
 #endif /* KVCPU_QUEUES_H */

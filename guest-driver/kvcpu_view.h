@@ -50,6 +50,10 @@ enum kvcpu_hold_state {
  *
  * The lock of kvcpu_view.holds protects every member. In state COMPLETED kvcpu_file.mapping is
  * needed besides to change one.
+ *
+ * A completion of HOLD uses the hold and its view under kvcpu_queues.lock. So a hold may be freed
+ * only in a state in which no HOLD is in the device, with the lock of kvcpu_view.holds held, or
+ * after kvcpu_admin_detach().
  */
 struct kvcpu_hold {
 	struct kvcpu_view *view;
@@ -77,6 +81,9 @@ struct kvcpu_hold {
  * @work: releases holds
  * @timer: starts @work when the next hold may be released
  * @words: commands of a batch; used by @work only
+ *
+ * The view is a part of its file, and ends with it: kvcpu_view_stop() prevents that @work releases
+ * holds, and kvcpu_view_free() waits for completions of HOLD, for @timer and for @work.
  */
 struct kvcpu_view {
 	struct xarray holds;

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Races of the driver that a delay widens, and errors that are injected into it, by the files in
+ * /sys/kernel/debug/kvcpu. The device has 64 slots and moves that take 100 ms. Usage: vm_races
+ * [KILLS]. Runs as root, alone, on a kernel with fault injection. TAP.
+ */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "vm_ring.h"
+
+#define INJECTION "/sys/kernel/debug/kvcpu/"
+
+static struct kvcpu_info device;
+
+static void inject(const char *file, const char *text)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), INJECTION "%s", file);
+    if (attribute_write(path, text)) {
+        bail_out("%s", path);
+    }
+}
+
+static volatile uint8_t *map_block(int fd, uint64_t block)
+{
+    void *at = mmap(NULL, device.block_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+                    (off_t)(block * device.block_size));
+
+    if (at == MAP_FAILED) {
+        bail_out("mmap of the view");
+    }
+    return at;
+}
+
+/* -- A completion of HOLD while its file is closed ------------------------------------ */
+
+static bool is_moving(int fd, uint64_t block)
+{
+    uint64_t state = block_at(fd, block).state >> KVCPU_BST_STATE_SHIFT & KVCPU_BST_STATE_MASK;
+
+    return state == KVCPU_BS_FETCHING;
+}
+
+/* Faults on a block that is moving; tells the parent before. */
+__attribute__((noreturn)) static void fault_until_killed(int cpu, int told)
+{
+    cpu_set_t cpus;
+    volatile uint8_t *at;
+    uint64_t block;
+    int fd;
+
+    CPU_ZERO(&cpus);
+    CPU_SET(cpu, &cpus);
+    sched_setaffinity(0, sizeof(cpus), &cpus);
+    fd = open_device();
+    block = allocate(fd, 1);
+    at = map_block(fd, block);
+    /* A block without content is not moved. */
+    run_copy(fd, KVCPU_OP_WRITE, block, &block, 0, sizeof(block));
+    run_pin(fd, block, 1, LONG_NS, 0);
+    while (!is_moving(fd, block)) {
+    }
+    if (write(told, "", 1) != 1) {
+        _exit(1);
+    }
+    for (;;) {
+        *at = 1;
+        pause();
+    }
+}
+
+/* CLOSE ends the HOLD: its completion and the release of the file run at the same time. */
+static void test_close_during_hold(int kills)
+{
+    int killed = 0;
+
+    inject("delay_us", "20000");
+    for (int i = 0; i < kills; i++) {
+        int pipe_fds[2], status;
+        char byte;
+        pid_t pid;
+
+        if (pipe(pipe_fds)) {
+            bail_out("pipe");
+        }
+        pid = fork();
+        if (pid == 0) {
+            fault_until_killed(i % 2, pipe_fds[1]);
+        }
+        if (read(pipe_fds[0], &byte, 1) != 1) {
+            bail_out("read");
+        }
+        usleep((useconds_t)(i * 7919 % 100000));
+        kill(pid, SIGKILL);
+        waitpid(pid, &status, 0);
+        killed += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+        close(pipe_fds[0]);
+        close(pipe_fds[1]);
+    }
+    inject("delay_us", "0");
+    is((uint64_t)killed, (uint64_t)kills, "processes were killed in a fault that waits for a move");
+}
+
+int main(int argc, char **argv)
+{
+    int fd = open_device();
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    device = info_of(fd);
+    test_close_during_hold(argc > 1 ? atoi(argv[1]) : 20);
+    wait_until_free(fd, device.blocks);
+    is(info_of(fd).blocks_free, device.blocks, "no block stays taken");
+    close(fd);
+    return tap_end();
+}
