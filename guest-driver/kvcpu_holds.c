@@ -40,6 +40,18 @@ static void kvcpu_hold_queue(struct kvcpu_view *view, struct kvcpu_hold *hold)
 
 /* -- Request ----------------------------------------------------------------- */
 
+/*
+ * No HOLD is in the device any more, whether it was completed or could not be sent. A REVOKE that
+ * came meanwhile has left the release of what is held to this function. The lock of
+ * kvcpu_view.holds is held.
+ */
+static void kvcpu_hold_settle(struct kvcpu_view *view, struct kvcpu_hold *hold)
+{
+	hold->state = KVCPU_HOLD_COMPLETED;
+	if (hold->revoked && hold->kinds)
+		kvcpu_hold_queue(view, hold);
+}
+
 /* Records the result of a HOLD. Called with interrupts disabled. */
 static void kvcpu_hold_done(void *data, u64 result)
 {
@@ -47,15 +59,13 @@ static void kvcpu_hold_done(void *data, u64 result)
 	struct kvcpu_view *view = hold->view;
 
 	xa_lock(&view->holds);
-	hold->state = KVCPU_HOLD_COMPLETED;
-	kvcpu_delay();
 	hold->result = result;
 	if (KVCPU_GET(KVCPU_RES_STATUS, result) == KVCPU_SC_SUCCESS) {
 		hold->kinds |= hold->requested;
 		hold->since = ktime_get();
 	}
-	if (hold->revoked && hold->kinds)
-		kvcpu_hold_queue(view, hold);
+	kvcpu_hold_settle(view, hold);
+	kvcpu_delay();
 	xa_unlock(&view->holds);
 	kvcpu_delay();
 	wake_up_all(&view->wait);
@@ -178,7 +188,7 @@ static int kvcpu_hold_request(struct kvcpu_file *file, struct kvcpu_hold *hold, 
 	err = kvcpu_admin_hold(file->kd, file->epoch, &words, kvcpu_hold_done, hold, view);
 	xa_lock_irq(&view->holds);
 	if (err)
-		hold->state = KVCPU_HOLD_COMPLETED;
+		kvcpu_hold_settle(view, hold);
 	pending = hold->state == KVCPU_HOLD_REQUESTED;
 	xa_unlock_irq(&view->holds);
 	if (err)
@@ -284,7 +294,11 @@ static void kvcpu_view_idle(struct kvcpu_view *view)
 	xa_lock_irq(&view->holds);
 	xa_for_each(&view->holds, block, hold) {
 		hold->since = 0;
-		if (hold->state == KVCPU_HOLD_COMPLETED && hold->kinds && list_empty(&hold->node))
+		/* kvcpu_hold_settle() queues a hold that is still requested. */
+		if (hold->state == KVCPU_HOLD_REQUESTED)
+			hold->revoked = true;
+		else if (hold->state == KVCPU_HOLD_COMPLETED && hold->kinds &&
+			 list_empty(&hold->node))
 			list_add_tail(&hold->node, &view->revoked);
 	}
 	xa_unlock_irq(&view->holds);

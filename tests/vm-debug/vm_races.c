@@ -25,6 +25,17 @@ static void inject(const char *file, const char *text)
     }
 }
 
+/* Of the calls from here on, `times` fail; -1: all do. */
+static void inject_failure(const char *fault, const char *times)
+{
+    char file[64];
+
+    snprintf(file, sizeof(file), "%s/times", fault);
+    inject(file, times);
+    snprintf(file, sizeof(file), "%s/probability", fault);
+    inject(file, strcmp(times, "0") ? "100" : "0");
+}
+
 static volatile uint8_t *map_block(int fd, uint64_t block)
 {
     void *at = mmap(NULL, device.block_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
@@ -105,6 +116,44 @@ static void test_close_during_hold(int kills)
     is((uint64_t)killed, (uint64_t)kills, "processes were killed in a fault that waits for a move");
 }
 
+/* -- A REVOKE while a HOLD is being sent -------------------------------------------------- */
+
+static void test_revoke_during_failing_hold(void)
+{
+    int fd = open_device(), other = open_device();
+    uint64_t block = allocate(fd, 1), first = allocate(other, device.fast_slots);
+    struct kvcpu_completion completion;
+    volatile uint8_t *at;
+    int status;
+    pid_t pid;
+
+    is(pin_and_wait(fd, block, 1, LONG_NS), KVCPU_SC_SUCCESS, "a block is in a slot");
+    at = map_block(fd, block);
+    (void)*at;
+    run_range(fd, KVCPU_OP_UNPIN, block, 1, 0);
+    inject("delay_us", "5000");
+    inject_failure("fail_hold", "-1");
+    pid = fork();
+    if (pid == 0) {
+        *at = 1; /* needs a WRITE hold */
+        _exit(0);
+    }
+    usleep(50000);
+    is(run_pin(other, first, device.fast_slots, LONG_NS, 9), KVCPU_SC_PENDING,
+       "another context needs its slot");
+    /* REVOKE has come, and more than one HOLD has failed since. */
+    sleep(2);
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    inject_failure("fail_hold", "0");
+    inject("delay_us", "0");
+    is((uint64_t)wait_for(other, &completion, 1, 1, 60 * SECOND_NS), 1,
+       "a REVOKE during a HOLD that fails releases the block");
+    munmap((void *)at, device.block_size);
+    close(other);
+    close(fd);
+}
+
 int main(int argc, char **argv)
 {
     int fd = open_device();
@@ -112,6 +161,7 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     device = info_of(fd);
     test_close_during_hold(argc > 1 ? atoi(argv[1]) : 20);
+    test_revoke_during_failing_hold();
     wait_until_free(fd, device.blocks);
     is(info_of(fd).blocks_free, device.blocks, "no block stays taken");
     close(fd);
