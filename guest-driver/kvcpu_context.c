@@ -89,52 +89,89 @@ int kvcpu_issue_checked(struct kvcpu_file *file, struct kvcpu_command_words *wor
 
 /* -- Begin and end --------------------------------------------------------- */
 
-/* -EAGAIN: no context is free, but one is being closed or a reset is in progress. */
-static int kvcpu_context_try(struct kvcpu_file *file)
+/*
+ * Reserves the number of a context. -EAGAIN: no context is free, but one is being closed or a reset
+ * is in progress. kvcpu_device.lock is held.
+ */
+static int kvcpu_context_find(struct kvcpu_file *file, unsigned long *context)
+{
+	struct kvcpu_device *kd = file->kd;
+
+	*context = find_first_zero_bit(kd->context_map, kd->contexts);
+	if (kd->gone)
+		return -ENODEV;
+	if (file->lost)
+		return -EIO;
+	if (kd->resetting)
+		return -EAGAIN;
+	if (*context < kd->contexts)
+		return 0;
+	return kd->contexts_closing ? -EAGAIN : -EMFILE;
+}
+
+static bool kvcpu_context_must_wait(struct kvcpu_file *file)
+{
+	unsigned long context;
+	bool wait;
+
+	spin_lock_irq(&file->kd->lock);
+	wait = kvcpu_context_find(file, &context) == -EAGAIN;
+	spin_unlock_irq(&file->kd->lock);
+	return wait;
+}
+
+/* Sends the default maximum of slots for a context. A new context has no quota. */
+static int kvcpu_context_limit(struct kvcpu_device *kd, unsigned long context)
+{
+	struct kvcpu_command_words words = {
+		.control = KVCPU_PUT(KVCPU_CTL_OPCODE, KVCPU_OP_QUOTA) |
+			   KVCPU_PUT(KVCPU_CTL_CONTEXT, context),
+	};
+	u32 max = 0;
+	u64 result;
+	int err;
+
+	if (!(kd->features & KVCPU_FEATURE_QUOTAS))
+		return 0;
+	err = kvcpu_quota_allowed(kd, 0, &max);
+	if (err || !max)
+		return err;
+	if (kvcpu_fault(KVCPU_FAULT_QUOTA))
+		return -EREMOTEIO;
+	words.extent = kvcpu_quota_word(0, max);
+	err = kvcpu_execute(kd, &words, &result);
+	return err ? err : kvcpu_status_errno(result);
+}
+
+/*
+ * Assigns a context. The file gets it after its quota is in force, so that no file has a context
+ * without its quota, whatever fails. The device is entered, so no reset comes in between.
+ */
+static int kvcpu_context_assign(struct kvcpu_file *file)
 {
 	struct kvcpu_device *kd = file->kd;
 	unsigned long context;
-	int err = 0;
+	int err;
 
 	spin_lock_irq(&kd->lock);
-	context = find_first_zero_bit(kd->context_map, kd->contexts);
-	if (kd->gone) {
-		err = -ENODEV;
-	} else if (file->lost) {
-		err = -EIO;
-	} else if (kd->resetting) {
-		err = -EAGAIN;
-	} else if (context < kd->contexts) {
+	err = kvcpu_context_find(file, &context);
+	if (!err)
 		__set_bit(context, kd->context_map);
+	spin_unlock_irq(&kd->lock);
+	if (err)
+		return err;
+	err = kvcpu_context_limit(kd, context);
+	spin_lock_irq(&kd->lock);
+	if (err) {
+		__clear_bit(context, kd->context_map);
+		wake_up_all(&kd->context_wait);
+	} else {
 		kd->owners[context] = file;
 		file->epoch = kd->queues.epoch;
 		WRITE_ONCE(file->context, context);
-	} else {
-		err = kd->contexts_closing ? -EAGAIN : -EMFILE;
 	}
 	spin_unlock_irq(&kd->lock);
 	return err;
-}
-
-/* Applies the default maximum of slots to a file that has just got a context. */
-static int kvcpu_context_limit(struct kvcpu_file *file)
-{
-	struct kvcpu_command_words words = {
-		.control = KVCPU_PUT(KVCPU_CTL_OPCODE, KVCPU_OP_QUOTA),
-	};
-	u32 max = 0;
-	int err;
-
-	if (!(file->kd->features & KVCPU_FEATURE_QUOTAS))
-		return 0;
-	err = kvcpu_quota_allowed(file->kd, 0, &max);
-	/* A new context has no quota. */
-	if (err || !max)
-		return err;
-	words.extent = kvcpu_quota_word(0, max);
-	if (kvcpu_fault(KVCPU_FAULT_QUOTA))
-		return -EREMOTEIO;
-	return kvcpu_issue_checked(file, &words);
 }
 
 /**
@@ -145,20 +182,27 @@ static int kvcpu_context_limit(struct kvcpu_file *file)
  * program can open the device right after another program has ended.
  *
  * Return: 0; -EMFILE if all contexts belong to open files; -EIO if the context was lost in a
- * reset; -ENODEV; -ERESTARTSYS.
+ * reset; -ENODEV; -ERESTARTSYS; another errno if the device refuses the default quota. The file has
+ * no context after an error.
  */
 int kvcpu_context_get(struct kvcpu_file *file)
 {
 	struct kvcpu_device *kd = file->kd;
-	int err, interrupted;
+	int err;
 
 	if (file->context)
 		return 0;
-	interrupted = wait_event_interruptible(kd->context_wait,
-					       (err = kvcpu_context_try(file)) != -EAGAIN);
-	if (interrupted || err)
-		return interrupted ? interrupted : err;
-	return kvcpu_context_limit(file);
+	do {
+		err = wait_event_interruptible(kd->context_wait, !kvcpu_context_must_wait(file));
+		if (!err)
+			err = kvcpu_enter(kd);
+		if (err)
+			return err;
+		err = kvcpu_context_assign(file);
+		kvcpu_leave(kd);
+		/* Another file was faster. */
+	} while (err == -EAGAIN);
+	return err;
 }
 
 /**

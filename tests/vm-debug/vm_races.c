@@ -12,6 +12,7 @@
 #include "vm_ring.h"
 
 #define INJECTION "/sys/kernel/debug/kvcpu/"
+#define NOBODY 65534
 
 static struct kvcpu_info device;
 
@@ -154,6 +155,40 @@ static void test_revoke_during_failing_hold(void)
     close(fd);
 }
 
+/* -- A context and its quota ----------------------------------------------------------------- */
+
+static void test_quota_fails(void)
+{
+    struct kvcpu_command step = {.opcode = KVCPU_OP_STEP};
+    int fd = open_device(), status;
+    pid_t pid;
+
+    attribute_write("slots_max_limit", "4");
+    inject_failure("fail_quota", "1");
+    pid = fork();
+    if (pid == 0) {
+        if (setresuid(NOBODY, NOBODY, NOBODY)) {
+            _exit(2);
+        }
+        _exit(submit(fd, &step, 1, 0, NULL) == 0);
+    }
+    waitpid(pid, &status, 0);
+    is((uint64_t)status, 0, "a file that cannot get its quota gets no context");
+    is(info_of(fd).context, 0, "and has none afterwards");
+    pid = fork();
+    if (pid == 0) {
+        if (setresuid(NOBODY, NOBODY, NOBODY)) {
+            _exit(2);
+        }
+        _exit(submit(fd, &step, 1, 0, NULL) != 0 || info_of(fd).slots_max != 4);
+    }
+    waitpid(pid, &status, 0);
+    is((uint64_t)status, 0, "the next call gets a context and the default quota");
+    inject_failure("fail_quota", "0");
+    attribute_write("slots_max_limit", "0");
+    close(fd);
+}
+
 int main(int argc, char **argv)
 {
     int fd = open_device();
@@ -162,6 +197,7 @@ int main(int argc, char **argv)
     device = info_of(fd);
     test_close_during_hold(argc > 1 ? atoi(argv[1]) : 20);
     test_revoke_during_failing_hold();
+    test_quota_fails();
     wait_until_free(fd, device.blocks);
     is(info_of(fd).blocks_free, device.blocks, "no block stays taken");
     close(fd);
