@@ -32,13 +32,16 @@
  * kvcpu_device.window held, after a check that the device is not gone; remove takes this lock to
  * mark the device gone. Memory that is mapped for longer than a command (rings, buffers, residency
  * maps) is made, used and freed with kvcpu_device.binding held for reading; remove holds this lock
- * for writing while it frees the memory. Then devres frees the interrupts first and BAR 0 last, and
- * no thread uses them any more.
+ * for writing while it frees the memory. devres frees the interrupts before that and BAR 0 last,
+ * and no thread uses them any more.
  *
  * Removal always has the same order. First, page-table entries of processes are removed, so that no
  * process writes to a doorbell or to a tier. Second, the device is notified or reset, so that it no
  * longer accesses memory of the driver. Third, memory is unmapped for DMA, unpinned and freed. If
  * the device does not confirm the second step, the third step is skipped: the memory is not freed.
+ *
+ * A probe that fails undoes its steps in the same order, by devres: interrupts, the use of the
+ * device (kvcpu_end()), memory, mappings of BARs.
  *
  * An open file has at most one context of the device. Closing the file makes the device close the
  * context. The number of the context is reused after the device has completed the CLOSE. A reset of
@@ -166,6 +169,49 @@ static int kvcpu_reserve_all(struct kvcpu_device *kd)
 	return kvcpu_reserve(pdev, KVCPU_BAR_SLOW, kd->blocks * kd->block_size, &kd->bars.slow);
 }
 
+/* Removes the page-table entries of all files with a context, and prevents new contexts. */
+static void kvcpu_unmap_files(struct kvcpu_device *kd)
+{
+	struct kvcpu_file *file;
+
+	spin_lock_irq(&kd->lock);
+	kd->resetting = true;
+	spin_unlock_irq(&kd->lock);
+	/* The list changes only with the binding held, and the caller holds it for writing. */
+	list_for_each_entry(file, &kd->files, node) {
+		if (file->context)
+			kvcpu_unmap_all(file);
+	}
+}
+
+/*
+ * Ends the use of a device: after removal, and after a probe that fails at any later point. devres
+ * calls the function after it has freed the interrupts, and before it frees memory that the device
+ * accesses. After a failed probe a file may be open: the character device exists before its node.
+ */
+static void kvcpu_end(void *data)
+{
+	struct kvcpu_device *kd = data;
+	struct kvcpu_file *file;
+
+	down_write(&kd->binding);
+	kvcpu_unmap_files(kd);
+	mutex_lock(&kd->window);
+	/* The reset scrubs the blocks of files that are still open. */
+	kvcpu_reset_device(kd);
+	/* Prevents access to memory even if the reset had no effect. */
+	pci_clear_master(kd->pdev);
+	kvcpu_queues_disable(kd);
+	spin_lock_irq(&kd->lock);
+	WRITE_ONCE(kd->gone, true);
+	spin_unlock_irq(&kd->lock);
+	mutex_unlock(&kd->window);
+	kvcpu_wake_all(kd);
+	list_for_each_entry(file, &kd->files, node)
+		kvcpu_rings_free(file);
+	up_write(&kd->binding);
+}
+
 static int kvcpu_set_up(struct kvcpu_device *kd)
 {
 	struct pci_dev *pdev = kd->pdev;
@@ -185,13 +231,16 @@ static int kvcpu_set_up(struct kvcpu_device *kd)
 	/* Reset before bus mastering: earlier work of the device must not access memory. */
 	kvcpu_reset_device(kd);
 	kvcpu_tuning_default(kd);
-	pci_set_master(pdev);
 
 	err = kvcpu_requests_init(kd);
 	if (!err && kd->features & KVCPU_FEATURE_RINGS)
 		err = kvcpu_queues_alloc(kd);
 	if (!err)
-		err = kvcpu_interrupts_init(kd);
+		err = devm_add_action(&pdev->dev, kvcpu_end, kd);
+	if (err)
+		return err;
+	pci_set_master(pdev);
+	err = kvcpu_interrupts_init(kd);
 	if (err)
 		return err;
 	err = kvcpu_queues_enable(kd);
@@ -225,45 +274,12 @@ static int kvcpu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	return 0;
 }
 
-/* Removes the page-table entries of all files with a context, and prevents new contexts. */
-static void kvcpu_unmap_files(struct kvcpu_device *kd)
-{
-	struct kvcpu_file *file;
-
-	spin_lock_irq(&kd->lock);
-	kd->resetting = true;
-	spin_unlock_irq(&kd->lock);
-	/* The list changes only with the binding held, and the caller holds it for writing. */
-	list_for_each_entry(file, &kd->files, node) {
-		if (file->context)
-			kvcpu_unmap_all(file);
-	}
-}
-
 static void kvcpu_remove(struct pci_dev *pdev)
 {
 	struct kvcpu_device *kd = pci_get_drvdata(pdev);
-	struct kvcpu_file *file;
 
-	/* Not under the window: the call waits for attributes in use, which take the window. */
+	/* Waits for attributes in use. devres calls kvcpu_end() next. */
 	cdev_device_del(&kd->cdev, &kd->dev);
-
-	down_write(&kd->binding);
-	kvcpu_unmap_files(kd);
-	mutex_lock(&kd->window);
-	/* The reset scrubs the blocks of files that are still open. */
-	kvcpu_reset_device(kd);
-	/* Prevents access to memory even if the reset had no effect. */
-	pci_clear_master(pdev);
-	kvcpu_queues_disable(kd);
-	spin_lock_irq(&kd->lock);
-	WRITE_ONCE(kd->gone, true);
-	spin_unlock_irq(&kd->lock);
-	mutex_unlock(&kd->window);
-	kvcpu_wake_all(kd);
-	list_for_each_entry(file, &kd->files, node)
-		kvcpu_rings_free(file);
-	up_write(&kd->binding);
 }
 
 /* -- Reset of the function (FLR, secondary bus) ---------------------------- */

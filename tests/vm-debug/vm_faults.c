@@ -4,12 +4,17 @@
  * made again and again; each time the next of the allocations and copies in it fails, until none
  * does. What a call answers is ENOMEM or EFAULT, or it goes on without what it did not get; what it
  * leaves behind shows afterwards, as a block that stays taken or, to the debug kernel, as a leak.
- * Runs as root, alone, on a kernel with fault injection. TAP.
+ * Usage: vm_faults [CALL...]: the calls of these names alone. Runs as root, alone, on a kernel with
+ * fault injection. TAP.
  */
 #include "vm_pci.h"
 #include "vm_ring.h"
 
+#include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
 
 #define DEBUGFS "/sys/kernel/debug/"
 /* More than any call here allocates: one that reaches it never ends by itself. */
@@ -410,9 +415,54 @@ static bool is_bound(void)
     return access(DEVICE, F_OK) == 0;
 }
 
+/*
+ * A process that opens the device by a node of its own, whenever there is one: also during a probe
+ * that fails, after it has made the character device.
+ */
+static pid_t opener;
+
+static void start_opener(void)
+{
+    static const char node[] = "/tmp/kvcpu-opener";
+    struct kvcpu_command command = {.opcode = KVCPU_OP_ALLOC, .count = 1};
+    struct stat state;
+
+    /* Opening a node without a driver must not start a program that looks for one. */
+    attribute_write("/proc/sys/kernel/modprobe", "\n");
+    if (stat(DEVICE, &state) || mknod(node, S_IFCHR | 0600, state.st_rdev)) {
+        bail_out("mknod");
+    }
+    opener = fork();
+    if (opener) {
+        return;
+    }
+    for (;;) {
+        int fd = open(node, O_RDWR | O_CLOEXEC);
+
+        if (fd >= 0) {
+            submit(fd, &command, 1, 0, NULL);
+            usleep(20000);
+            submit(fd, &command, 1, 0, NULL);
+            close(fd);
+        }
+    }
+}
+
+static void stop_opener(void)
+{
+    if (!opener) {
+        return;
+    }
+    kill(opener, SIGKILL);
+    waitpid(opener, NULL, 0);
+}
+
 static void when_unbound(struct scene *scene)
 {
     (void)scene;
+    if (!opener) {
+        start_opener();
+    }
     if (pci_unbind(&function)) {
         bail_out("unbind");
     }
@@ -428,6 +478,12 @@ static int try_unbind(struct scene *scene)
 {
     (void)scene;
     return code(pci_unbind(&function));
+}
+
+static bool is_quiet(struct scene *scene, int error)
+{
+    (void)scene;
+    return !error || is_bound() || pci_is_quiet(&function);
 }
 
 /* Whatever a fault left undone, without one it can be done. */
@@ -481,11 +537,22 @@ static const struct call calls[] = {
     {.name = "bind",
      .prepare = when_unbound,
      .act = try_bind,
+     .holds = is_quiet,
      .undo = bind_again,
      .any_error = true},
 };
 
-int main(void)
+static bool is_wanted(const struct call *call, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], call->name)) {
+            return true;
+        }
+    }
+    return argc == 1;
+}
+
+int main(int argc, char **argv)
 {
     struct kvcpu_info info;
     int fd;
@@ -494,8 +561,11 @@ int main(void)
     look_at_device();
     set_up_injection();
     for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
-        every_fault(&calls[i]);
+        if (is_wanted(&calls[i], argc, argv)) {
+            every_fault(&calls[i]);
+        }
     }
+    stop_opener();
     fd = open_device();
     /* Blocks of the files just closed are scrubbed first. */
     wait_for(fd, NULL, 0, 0, SECOND_NS);

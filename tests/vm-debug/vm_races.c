@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "vm_pci.h"
 #include "vm_ring.h"
 
 #define INJECTION "/sys/kernel/debug/kvcpu/"
@@ -189,6 +190,22 @@ static void test_quota_fails(void)
     close(fd);
 }
 
+/* -- A probe that fails after it has enabled the queues ---------------------------------------- */
+
+static void test_probe_fails(void)
+{
+    struct pci_function function = pci_function_of(0);
+
+    if (pci_unbind(&function)) {
+        bail_out("unbind");
+    }
+    inject_failure("fail_queues", "1");
+    ok(pci_bind(&function) != 0, "a probe fails");
+    inject_failure("fail_queues", "0");
+    ok(pci_is_quiet(&function), "the device accesses no memory afterwards");
+    fails(pci_bind(&function), 0, "the next probe");
+}
+
 int main(int argc, char **argv)
 {
     int fd = open_device();
@@ -198,6 +215,9 @@ int main(int argc, char **argv)
     test_close_during_hold(argc > 1 ? atoi(argv[1]) : 20);
     test_revoke_during_failing_hold();
     test_quota_fails();
+    close(fd);
+    test_probe_fails();
+    fd = open_device();
     wait_until_free(fd, device.blocks);
     is(info_of(fd).blocks_free, device.blocks, "no block stays taken");
     close(fd);

@@ -9,6 +9,7 @@
 
 #include <limits.h>
 #include <linux/pci_regs.h>
+#include <sys/mman.h>
 
 #define PCI_DRIVER "/sys/bus/pci/drivers/kvcpu/"
 
@@ -67,6 +68,32 @@ __attribute__((unused)) static int pci_bind(const struct pci_function *function)
 __attribute__((unused)) static int pci_unbind(const struct pci_function *function)
 {
     return attribute_write(PCI_DRIVER "unbind", function->name);
+}
+
+/* Whether the device accesses no memory: bus mastering and its queues are off. No driver is bound. */
+__attribute__((unused)) static bool pci_is_quiet(const struct pci_function *function)
+{
+    volatile uint8_t *registers;
+    uint16_t command = 0;
+    uint64_t enabled;
+    int fd = pci_open(function, "config");
+
+    if (fd < 0 || pread(fd, &command, 2, PCI_COMMAND) != 2) {
+        bail_out("cannot read the configuration space");
+    }
+    close(fd);
+    fd = pci_open(function, "resource0");
+    registers = mmap(NULL, KVCPU_BAR0_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+    if (registers == MAP_FAILED) {
+        bail_out("cannot map the registers");
+    }
+    enabled = *(const volatile uint64_t *)(registers + KVCPU_REG_QUEUE_ENABLE);
+    munmap((void *)registers, KVCPU_BAR0_SIZE);
+    close(fd);
+    if (command & PCI_COMMAND_MASTER || enabled) {
+        printf("# COMMAND is %#x, QUEUE_ENABLE is %#llx\n", command, (unsigned long long)enabled);
+    }
+    return !(command & PCI_COMMAND_MASTER) && !enabled;
 }
 
 #endif /* KVCPU_VM_PCI_H */
