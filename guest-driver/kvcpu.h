@@ -270,4 +270,15 @@ struct kvcpu_file {
 	u32 ring_tail;
 };
 
+/**
+ * kvcpu_lock() - lock a mutex of a file that another call may hold while it waits for user space
+ * @mutex: kvcpu_file.submit or kvcpu_file.reap
+ *
+ * Return: 0; -ERESTARTSYS after a signal, so that the call is restarted if the handler allows that.
+ */
+static inline int kvcpu_lock(struct mutex *mutex)
+{
+	return mutex_lock_interruptible(mutex) ? -ERESTARTSYS : 0;
+}
+
 #endif /* KVCPU_H */

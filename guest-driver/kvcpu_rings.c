@@ -88,7 +88,7 @@ u64 kvcpu_coalesce_word(struct kvcpu_file *file, const struct kvcpu_rings *rings
  */
 int kvcpu_rings_lock(struct kvcpu_file *file)
 {
-	int err = mutex_lock_interruptible(&file->submit);
+	int err = kvcpu_lock(&file->submit);
 
 	if (err)
 		return err;

@@ -256,7 +256,7 @@ long kvcpu_ioc_setup(struct kvcpu_file *file, void __user *argument, size_t size
 	err = kvcpu_quota_allowed(kd, setup.slots_min, &setup.slots_max);
 	if (err)
 		return err;
-	err = mutex_lock_interruptible(&file->submit);
+	err = kvcpu_lock(&file->submit);
 	if (err)
 		return err;
 	err = kvcpu_setup_locked(file, &setup, argument, size);

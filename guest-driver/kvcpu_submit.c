@@ -302,7 +302,7 @@ long kvcpu_ioc_submit(struct kvcpu_file *file, void __user *argument, size_t siz
 	    submit.command_size > KVCPU_COMMAND_SIZE_MAX)
 		return -EINVAL;
 	submit.done = 0;
-	err = mutex_lock_interruptible(&file->submit);
+	err = kvcpu_lock(&file->submit);
 	if (err)
 		return err;
 	err = kvcpu_submit_alloc(file);

@@ -154,7 +154,7 @@ static int kvcpu_reap(struct kvcpu_file *file, struct kvcpu_wait *wait, void __u
 	u32 count;
 	int err;
 
-	err = mutex_lock_interruptible(&file->reap);
+	err = kvcpu_lock(&file->reap);
 	if (err)
 		return err;
 	while (wait->count < wait->capacity) {
