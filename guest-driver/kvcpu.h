@@ -143,18 +143,20 @@ struct kvcpu_bars {
  *	made, used or freed; held for writing by removal and reset of the function. Outside of the
  *	mmap lock
  * @window: serializes the command window, *_SELECT and the reference registers, and excludes
- *	register access during removal. @regs and @pdev may be used with @window held and @gone
- *	false. Held throughout a reset of the function
+ *	register access during removal. @regs and @pdev may be used with @window held, and @gone
+ *	and @paused false
  * @gone: the driver is unbound; set under @binding, @window and @lock
+ * @paused: the function is being reset or the machine sleeps: calls that need the device wait. Set
+ *	under @binding and @window, cleared under @window. No file has a context meanwhile
  * @telemetry: telemetry of the reference interface; under @window
  * @tuning: settings of the administrator; under @window
  * @lock: protects the members below; taken by interrupt handlers
  * @files: open files; changed with @binding held besides
  * @owners: the file of each context
- * @resetting: no file can get a context
+ * @resetting: no file can get a context: @paused is about to be set, or is set
  * @context_map: contexts in use; bit 0 is always set
  * @contexts_closing: number of contexts whose CLOSE is pending
- * @context_wait: woken when a context becomes free, after a reset, and at removal
+ * @context_wait: woken when a context becomes free, after a pause, and at removal
  * @requests: table of KVCPU_PENDING_MAX requests; the low bits of a tag are an index into it
  * @free: requests that are not in use
  * @next_sequence: upper bits of the next tag, so that no tag is used twice
@@ -163,7 +165,9 @@ struct kvcpu_bars {
  * Lock order: device lock of the PCI function, kvcpu_file.submit, @binding, (mmap lock of a
  * process), kvcpu_file.mapping, @window, @lock, kvcpu_queues.lock, the lock of kvcpu_view.holds.
  * kvcpu_file.reap is outside of the mmap lock too, and is never held with submit or @window. No
- * function that can wait for user space runs under @binding, kvcpu_file.mapping or @window.
+ * function that can wait for user space runs under @binding, kvcpu_file.mapping or @window. No
+ * thread holds locks of two devices: a bus is reset with all its devices paused, and no lock is
+ * held during a pause.
  */
 struct kvcpu_device {
 	struct device dev;
@@ -190,6 +194,7 @@ struct kvcpu_device {
 	/* Serializes register access, and excludes removal. */
 	struct mutex window;
 	bool gone;
+	bool paused;
 	struct kv_cpu_telemetry telemetry;
 	struct kvcpu_tuning tuning;
 

@@ -34,11 +34,28 @@ static struct class kvcpu_class = {
 
 /* -- Files ----------------------------------------------------------------- */
 
+/* An inode that another file keeps open can be opened after the device is gone. */
+static int kvcpu_file_attach(struct kvcpu_file *file)
+{
+	struct kvcpu_device *kd = file->kd;
+	int err = 0;
+
+	if (down_read_killable(&kd->binding))
+		return -EINTR;
+	spin_lock_irq(&kd->lock);
+	if (kd->gone)
+		err = -ENODEV;
+	else
+		list_add_tail(&file->node, &kd->files);
+	spin_unlock_irq(&kd->lock);
+	up_read(&kd->binding);
+	return err;
+}
+
 static int kvcpu_open(struct inode *inode, struct file *filp)
 {
 	struct kvcpu_device *kd = container_of(inode->i_cdev, struct kvcpu_device, cdev);
 	struct kvcpu_file *file;
-	bool gone;
 	int err;
 
 	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
@@ -57,19 +74,12 @@ static int kvcpu_open(struct inode *inode, struct file *filp)
 		return err;
 	}
 
-	/* An inode that another file keeps open can be opened after the device is gone. */
-	down_read(&kd->binding);
-	spin_lock_irq(&kd->lock);
-	gone = kd->gone;
-	if (!gone)
-		list_add_tail(&file->node, &kd->files);
-	spin_unlock_irq(&kd->lock);
-	up_read(&kd->binding);
-	if (gone) {
+	err = kvcpu_file_attach(file);
+	if (err) {
 		filp->f_mapping = inode->i_mapping;
 		kvcpu_space_free(file);
 		kfree(file);
-		return -ENODEV;
+		return err;
 	}
 	get_device(&kd->dev);
 	filp->private_data = file;

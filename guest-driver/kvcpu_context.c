@@ -49,26 +49,32 @@ void kvcpu_wake_all(struct kvcpu_device *kd)
 
 /* -- Commands -------------------------------------------------------------- */
 
+static int kvcpu_issue_entered(struct kvcpu_file *file, struct kvcpu_command_words *words,
+			       u64 *result)
+{
+	words->control &= ~KVCPU_PUT(KVCPU_CTL_CONTEXT, KVCPU_CTL_CONTEXT_MASK);
+	words->control |= KVCPU_PUT(KVCPU_CTL_CONTEXT, file->context);
+	/* After a reset the number of the context may belong to another file. */
+	return file->lost ? -EIO : kvcpu_execute(file->kd, words, result);
+}
+
 /**
  * kvcpu_issue() - have the device execute a command in the context of a file
  * @file: open file that has a context
  * @words: the command, without a context
  * @result: KVCPU_RES_* fields
  *
- * Return: 0 with any status; -EIO if the context was lost in a reset, -ENODEV.
+ * Return: 0 with any status; -EIO if the context was lost in a reset, -ENODEV; -EINTR after a fatal
+ * signal.
  */
 int kvcpu_issue(struct kvcpu_file *file, struct kvcpu_command_words *words, u64 *result)
 {
-	struct kvcpu_device *kd = file->kd;
-	int err = kvcpu_enter(kd);
+	int err = kvcpu_enter(file->kd);
 
 	if (err)
 		return err;
-	words->control &= ~KVCPU_PUT(KVCPU_CTL_CONTEXT, KVCPU_CTL_CONTEXT_MASK);
-	words->control |= KVCPU_PUT(KVCPU_CTL_CONTEXT, file->context);
-	/* After a reset the number of the context may belong to another file. */
-	err = file->lost ? -EIO : kvcpu_execute(kd, words, result);
-	kvcpu_leave(kd);
+	err = kvcpu_issue_entered(file, words, result);
+	kvcpu_leave(file->kd);
 	return err;
 }
 
@@ -77,13 +83,34 @@ int kvcpu_issue(struct kvcpu_file *file, struct kvcpu_command_words *words, u64 
  * @file: open file that has a context
  * @words: the command, without a context; the command does not wait
  *
- * Return: 0; -EIO, -ENODEV as kvcpu_issue(); another errno if the device refused the command.
+ * Return: 0; -EIO, -ENODEV, -EINTR as kvcpu_issue(); another errno if the device refused the
+ * command.
  */
 int kvcpu_issue_checked(struct kvcpu_file *file, struct kvcpu_command_words *words)
 {
 	u64 result;
 	int err = kvcpu_issue(file, words, &result);
 
+	return err ? err : kvcpu_status_errno(result);
+}
+
+/**
+ * kvcpu_issue_undo() - like kvcpu_issue_checked(), for a command that undoes another one
+ * @file: open file that has a context
+ * @words: the command, without a context; the command does not wait
+ *
+ * Return: 0; -EIO or -ENODEV if nothing is left to be undone; another errno if the device refused
+ * the command.
+ */
+int kvcpu_issue_undo(struct kvcpu_file *file, struct kvcpu_command_words *words)
+{
+	u64 result;
+	int err = kvcpu_enter_undo(file->kd);
+
+	if (err)
+		return err;
+	err = kvcpu_issue_entered(file, words, &result);
+	kvcpu_leave(file->kd);
 	return err ? err : kvcpu_status_errno(result);
 }
 
@@ -221,8 +248,8 @@ bool kvcpu_context_put(struct kvcpu_file *file)
 	u64 result, status;
 	bool closed = true;
 
-	/* A device that is gone, or leaves now, cannot access memory. */
-	if (kvcpu_enter(kd))
+	/* A device that is gone, leaves now or is paused does not access memory. */
+	if (kvcpu_enter_undo(kd))
 		return true;
 	if (!file->context)
 		goto leave;
@@ -248,14 +275,16 @@ leave:
  * kvcpu_bind() - begin to make or use a file's memory that is mapped for DMA
  * @file: open file; the caller does not hold the mmap lock
  *
- * Return: 0, and kvcpu_unbind() must follow; -EIO if the context was lost in a reset, -ENODEV.
+ * Return: 0, and kvcpu_unbind() must follow; -EIO if the context was lost in a reset, -ENODEV;
+ * -EINTR after a fatal signal.
  */
 int kvcpu_bind(struct kvcpu_file *file)
 {
 	struct kvcpu_device *kd = file->kd;
 	int err = 0;
 
-	down_read(&kd->binding);
+	if (down_read_killable(&kd->binding))
+		return -EINTR;
 	if (kd->gone)
 		err = -ENODEV;
 	else if (file->lost)

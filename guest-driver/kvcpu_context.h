@@ -16,6 +16,7 @@ bool kvcpu_context_put(struct kvcpu_file *file);
 void kvcpu_context_reset(struct kvcpu_device *kd);
 int kvcpu_issue(struct kvcpu_file *file, struct kvcpu_command_words *words, u64 *result);
 int kvcpu_issue_checked(struct kvcpu_file *file, struct kvcpu_command_words *words);
+int kvcpu_issue_undo(struct kvcpu_file *file, struct kvcpu_command_words *words);
 int kvcpu_bind(struct kvcpu_file *file);
 void kvcpu_unbind(struct kvcpu_file *file);
 void kvcpu_file_detach(struct kvcpu_file *file);

@@ -289,7 +289,7 @@ static void kvcpu_view_idle(struct kvcpu_view *view)
 	struct kvcpu_hold *hold;
 	unsigned long block;
 
-	if (!xchg(&view->idle, false) || atomic_read(&view->areas))
+	if (atomic_read(&view->areas))
 		return;
 	xa_lock_irq(&view->holds);
 	xa_for_each(&view->holds, block, hold) {
@@ -382,11 +382,11 @@ static int kvcpu_view_release(struct kvcpu_file *file, struct list_head *batch)
 	return err;
 }
 
-static void kvcpu_view_work(struct work_struct *work)
+/* Releases the holds that are due, and starts the timer for those that are not. */
+static void kvcpu_view_run(struct kvcpu_file *file, bool idle)
 {
-	struct kvcpu_view *view = container_of(work, struct kvcpu_view, work);
-	struct kvcpu_file *file = container_of(view, struct kvcpu_file, view);
 	u64 block_size = file->kd->block_size;
+	struct kvcpu_view *view = &file->view;
 	struct kvcpu_hold *hold;
 	LIST_HEAD(batch);
 	ktime_t next;
@@ -398,7 +398,9 @@ static void kvcpu_view_work(struct work_struct *work)
 			mutex_unlock(&file->mapping);
 			return;
 		}
-		kvcpu_view_idle(view);
+		if (idle)
+			kvcpu_view_idle(view);
+		idle = false;
 		count = kvcpu_view_collect(file, &batch, &next);
 		list_for_each_entry(hold, &batch, node)
 			unmap_mapping_range(file->space->i_mapping, hold->block * block_size,
@@ -412,6 +414,30 @@ static void kvcpu_view_work(struct work_struct *work)
 	} while (count);
 	if (next != KTIME_MAX)
 		hrtimer_start(&view->timer, next, HRTIMER_MODE_ABS);
+}
+
+static void kvcpu_view_work(struct work_struct *work)
+{
+	struct kvcpu_view *view = container_of(work, struct kvcpu_view, work);
+	int idle = atomic_read(&view->idle);
+
+	kvcpu_view_run(container_of(view, struct kvcpu_file, view), idle != view->idle_done);
+	WRITE_ONCE(view->idle_done, idle);
+	wake_up_all(&view->wait);
+}
+
+/**
+ * kvcpu_view_settle() - wait until the holds of areas that were unmapped are released
+ * @file: open file
+ *
+ * Return: 0 or -ERESTARTSYS.
+ */
+int kvcpu_view_settle(struct kvcpu_file *file)
+{
+	struct kvcpu_view *view = &file->view;
+
+	return wait_event_interruptible(view->wait, READ_ONCE(file->dead) ||
+					READ_ONCE(view->idle_done) == atomic_read(&view->idle));
 }
 
 static enum hrtimer_restart kvcpu_view_timer(struct hrtimer *timer)

@@ -282,38 +282,54 @@ static void kvcpu_remove(struct pci_dev *pdev)
 	cdev_device_del(&kd->cdev, &kd->dev);
 }
 
-/* -- Reset of the function (FLR, secondary bus) ---------------------------- */
+/* -- Pause: reset of the function (FLR, secondary bus), sleep of the machine ------ */
 
-static void kvcpu_reset_prepare(struct pci_dev *pdev)
+/*
+ * Takes the device from its users. At return every context has ended, the device accesses no
+ * memory, and calls that need the device wait. No lock is held then: another device of the bus is
+ * paused next, or a different task continues.
+ */
+static void kvcpu_pause(struct kvcpu_device *kd)
 {
-	struct kvcpu_device *kd = pci_get_drvdata(pdev);
-
-	/* The locks are held until kvcpu_reset_done(), called by the PCI core in the same task. */
 	down_write(&kd->binding);
 	kvcpu_unmap_files(kd);
 	mutex_lock(&kd->window);
+	WRITE_ONCE(kd->paused, true);
 	kvcpu_interrupts_off(kd);
+	/* Memory of contexts may be freed from here on, before the function is reset. */
+	pci_clear_master(kd->pdev);
 	kvcpu_queues_disable(kd);
 	kvcpu_context_reset(kd);
+	mutex_unlock(&kd->window);
+	up_write(&kd->binding);
 }
 
-static void kvcpu_reset_done(struct pci_dev *pdev)
+/* Makes a paused device usable after it was reset. */
+static void kvcpu_continue(struct kvcpu_device *kd)
 {
-	struct kvcpu_device *kd = pci_get_drvdata(pdev);
-
+	/* Not the binding: a thread that holds it may wait for the window. */
+	mutex_lock(&kd->window);
 	kvcpu_tuning_restore(kd);
-	/* The PCI core has restored the old value, with which bus mastering may be off. */
-	pci_set_master(pdev);
+	pci_set_master(kd->pdev);
 	if (kvcpu_queues_enable(kd))
-		dev_err(&pdev->dev, "the device does not enable its queues after the reset\n");
+		dev_err(&kd->pdev->dev, "the device does not enable its queues\n");
 	kvcpu_interrupts_on(kd);
 	spin_lock_irq(&kd->lock);
 	kd->resetting = false;
 	spin_unlock_irq(&kd->lock);
+	WRITE_ONCE(kd->paused, false);
 	mutex_unlock(&kd->window);
-	up_write(&kd->binding);
-	/* Threads that wait for a context go on. */
 	wake_up_all(&kd->context_wait);
+}
+
+static void kvcpu_reset_prepare(struct pci_dev *pdev)
+{
+	kvcpu_pause(pci_get_drvdata(pdev));
+}
+
+static void kvcpu_reset_done(struct pci_dev *pdev)
+{
+	kvcpu_continue(pci_get_drvdata(pdev));
 }
 
 static const struct pci_error_handlers kvcpu_error_handlers = {

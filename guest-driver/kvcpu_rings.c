@@ -84,7 +84,7 @@ u64 kvcpu_coalesce_word(struct kvcpu_file *file, const struct kvcpu_rings *rings
  * @file: open file
  *
  * Return: 0, and kvcpu_rings_unlock() must follow; -ENXIO (the file has no rings), -EIO, -ENODEV,
- * -ERESTARTSYS.
+ * -ERESTARTSYS; -EINTR after a fatal signal.
  */
 int kvcpu_rings_lock(struct kvcpu_file *file)
 {
@@ -196,13 +196,13 @@ long kvcpu_ioc_restart(struct kvcpu_file *file, void __user *argument, size_t si
  *
  * A completion that CQ_HEAD does not count raises the interrupt at once.
  *
- * Return: 0, -ENXIO (no rings), -EIO, -ENODEV.
+ * Return: 0, -ENXIO (no rings), -EIO, -ENODEV; -EINTR after a fatal signal.
  */
 int kvcpu_rings_arm(struct kvcpu_file *file, bool arm)
 {
 	struct kvcpu_device *kd = file->kd;
 	struct kvcpu_rings *rings;
-	int err = kvcpu_enter(kd);
+	int err = arm ? kvcpu_enter(kd) : kvcpu_enter_undo(kd);
 
 	if (err)
 		return err;

@@ -112,7 +112,7 @@ static int kvcpu_parts_register(struct kvcpu_file *file, struct kvcpu_rings *rin
 		blocks = min_t(u64, left, KVCPU_RESIDENCY_PART);
 		words.count = remove ? 0 : blocks;
 		left -= blocks;
-		err = kvcpu_issue_checked(file, &words);
+		err = remove ? kvcpu_issue_undo(file, &words) : kvcpu_issue_checked(file, &words);
 	}
 	return err;
 }

@@ -92,6 +92,8 @@ static vm_fault_t kvcpu_view_errno(int err)
 {
 	switch (err) {
 	case -ESTALE:
+	case -EINTR:
+		/* The access is repeated, unless the process is killed. */
 		return VM_FAULT_NOPAGE;
 	case -ENOMEM:
 		return VM_FAULT_OOM;
@@ -161,7 +163,7 @@ static void kvcpu_view_close(struct vm_area_struct *vma)
 
 	if (!atomic_dec_and_test(&file->view.areas))
 		return;
-	WRITE_ONCE(file->view.idle, true);
+	atomic_inc(&file->view.idle);
 	queue_work(system_unbound_wq, &file->view.work);
 }
 

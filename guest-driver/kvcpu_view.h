@@ -75,9 +75,10 @@ struct kvcpu_hold {
  * struct kvcpu_view - the linear view of a file
  * @holds: struct kvcpu_hold by block. Its lock is taken by interrupt handlers
  * @revoked: holds that the device has revoked; under the lock of @holds
- * @wait: woken when a hold leaves the state REQUESTED or RELEASING
+ * @wait: woken when a hold leaves the state REQUESTED or RELEASING, and when @idle_done changes
  * @areas: number of areas that map the view
- * @idle: the last area was unmapped, so no hold is needed
+ * @idle: number of times that the last area was unmapped, so that no hold was needed
+ * @idle_done: value of @idle up to which @work has released the holds
  * @work: releases holds
  * @timer: starts @work when the next hold may be released
  * @words: commands of a batch; used by @work only
@@ -90,7 +91,8 @@ struct kvcpu_view {
 	struct list_head revoked;
 	wait_queue_head_t wait;
 	atomic_t areas;
-	bool idle;
+	atomic_t idle;
+	int idle_done;
 	struct work_struct work;
 	struct hrtimer timer;
 	struct kvcpu_command_words *words;
@@ -106,6 +108,7 @@ void kvcpu_view_init(struct kvcpu_view *view);
 void kvcpu_view_stop(struct kvcpu_file *file);
 void kvcpu_view_free(struct kvcpu_file *file);
 void kvcpu_view_revoke(struct kvcpu_file *file, u64 block);
+int kvcpu_view_settle(struct kvcpu_file *file);
 bool kvcpu_hold_busy(struct kvcpu_view *view, u64 block);
 int kvcpu_hold_get(struct kvcpu_file *file, u64 block, bool write, struct kvcpu_hold **result);
 

@@ -197,7 +197,9 @@ long kvcpu_ioc_wait(struct kvcpu_file *file, void __user *argument, size_t size)
 	if (wait.flags & ~KVCPU_WAIT_RING || wait.min > wait.capacity)
 		return -EINVAL;
 	/* Release the holds of areas that were unmapped: the device may need the slots. */
-	flush_work(&file->view.work);
+	err = kvcpu_view_settle(file);
+	if (err)
+		return err;
 	wait.count = 0;
 	if (wait.flags & KVCPU_WAIT_RING)
 		err = kvcpu_wait_armed(file, &wait);

@@ -3,6 +3,8 @@
  * Register access and the command window.
  */
 #include <linux/io-64-nonatomic-lo-hi.h>
+#include <linux/sched/signal.h>
+#include <linux/wait.h>
 
 #include "kvcpu.h"
 #include "kvcpu_window.h"
@@ -16,17 +18,43 @@
  * kvcpu_enter() - begin to use the device's registers
  * @kd: device
  *
- * Sleeps while another thread or a function-level reset uses them.
+ * Sleeps while another thread uses them, and while the device is paused.
  *
- * Return: 0, and kvcpu_leave() must follow; -ENODEV if the driver is unbound.
+ * Return: 0, and kvcpu_leave() must follow; -ENODEV if the driver is unbound; -EINTR after a fatal
+ * signal.
  */
 int kvcpu_enter(struct kvcpu_device *kd)
 {
+	for (;;) {
+		if (mutex_lock_killable(&kd->window))
+			return -EINTR;
+		if (!kd->gone && !kd->paused)
+			return 0;
+		mutex_unlock(&kd->window);
+		if (READ_ONCE(kd->gone))
+			return -ENODEV;
+		if (wait_event_killable(kd->context_wait,
+					!READ_ONCE(kd->paused) || READ_ONCE(kd->gone)))
+			return -EINTR;
+	}
+}
+
+/**
+ * kvcpu_enter_undo() - like kvcpu_enter(), to undo something in the device
+ * @kd: device
+ *
+ * The wait is short, and a signal does not end it.
+ *
+ * Return: 0, and kvcpu_leave() must follow; -ENODEV, or -EIO while the device is paused: nothing is
+ * left to be undone.
+ */
+int kvcpu_enter_undo(struct kvcpu_device *kd)
+{
 	mutex_lock(&kd->window);
-	if (!kd->gone)
+	if (!kd->gone && !kd->paused)
 		return 0;
 	mutex_unlock(&kd->window);
-	return -ENODEV;
+	return READ_ONCE(kd->gone) ? -ENODEV : -EIO;
 }
 
 /**

@@ -11,6 +11,7 @@ struct kvcpu_command_words;
 struct kvcpu_device;
 
 int kvcpu_enter(struct kvcpu_device *kd);
+int kvcpu_enter_undo(struct kvcpu_device *kd);
 void kvcpu_leave(struct kvcpu_device *kd);
 u64 kvcpu_read(struct kvcpu_device *kd, u32 offset);
 void kvcpu_write(struct kvcpu_device *kd, u32 offset, u64 value);

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: MIT
 /*
  * Signals: a signal whose handler has SA_RESTART restarts a call that waits for another call on the
- * same file. Runs as root, alone. TAP.
+ * same file, and a fatal signal ends every wait. The device has a doorbell latency, so that the
+ * release of a hold takes as long as the device's clock is stopped. Runs as root, alone. TAP.
  */
 #include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "vm_ring.h"
 
 #define PAGE 4096
 #define PATIENCE_MS 10000
 
+static struct kvcpu_info device;
 static atomic_int signals;
 
 static void on_signal(int number)
@@ -236,9 +239,62 @@ static void test_restarts(void)
     close(fd);
 }
 
+/* -- Fatal signals ---------------------------------------------------------------------- */
+
+/* Whether a process ends within some time after SIGKILL. */
+static bool ends_by_kill(pid_t pid)
+{
+    int status;
+
+    kill(pid, SIGKILL);
+    for (int i = 0; i < PATIENCE_MS; i++) {
+        if (waitpid(pid, &status, WNOHANG) == pid) {
+            return true;
+        }
+        usleep(1000);
+    }
+    return false;
+}
+
+/* WAIT waits until the holds of an area that was unmapped are released. */
+static void test_kill_in_wait(void)
+{
+    int fd = open_device();
+    uint64_t block = allocate(fd, 1);
+    volatile uint8_t *at = mmap(NULL, device.block_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+                                (off_t)(block * device.block_size));
+    pid_t pid;
+
+    if (at == MAP_FAILED) {
+        bail_out("mmap of the view");
+    }
+    *at = 1;
+    attribute_write("clock_stop", "1");
+    munmap((void *)at, device.block_size);
+    /* The release has been sent, and does not end. */
+    usleep(200000);
+    pid = fork();
+    if (pid == 0) {
+        struct kvcpu_wait wait = {.until_ns = UINT64_MAX};
+
+        _exit(ioctl(fd, KVCPU_IOC_WAIT, &wait) ? 1 : 0);
+    }
+    usleep(200000);
+    ok(ends_by_kill(pid), "a fatal signal ends a WAIT for the release of holds");
+    attribute_write("clock_stop", "0");
+    is((uint64_t)wait_for(fd, NULL, 0, 0, 0), 0, "WAIT works once the device's clock runs");
+    is(block_at(fd, block).holds, 0, "the hold was released then");
+    close(fd);
+}
+
 int main(void)
 {
+    int fd = open_device();
+
     setvbuf(stdout, NULL, _IOLBF, 0);
+    device = info_of(fd);
+    close(fd);
     test_restarts();
+    test_kill_in_wait();
     return tap_end();
 }
