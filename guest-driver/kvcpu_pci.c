@@ -8,6 +8,7 @@
 #include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/pm.h>
 
 #include "kvcpu.h"
 #include "kvcpu_chardev.h"
@@ -332,6 +333,29 @@ static void kvcpu_reset_done(struct pci_dev *pdev)
 	kvcpu_continue(pci_get_drvdata(pdev));
 }
 
+/*
+ * The machine is about to sleep: suspend to RAM, to idle, or hibernation. A sleep may cost the
+ * function its state, and the next owner of a block must not find old mappings of it. So files lose
+ * what they lose in a reset of the function.
+ */
+static int kvcpu_suspend(struct device *dev)
+{
+	kvcpu_pause(dev_get_drvdata(dev));
+	return 0;
+}
+
+static int kvcpu_wake_up(struct device *dev)
+{
+	struct kvcpu_device *kd = dev_get_drvdata(dev);
+
+	/* Suspend to idle leaves the function its contexts. Nothing else uses a paused device. */
+	kvcpu_reset_device(kd);
+	kvcpu_continue(kd);
+	return 0;
+}
+
+static DEFINE_SIMPLE_DEV_PM_OPS(kvcpu_pm_ops, kvcpu_suspend, kvcpu_wake_up);
+
 static const struct pci_error_handlers kvcpu_error_handlers = {
 	.reset_prepare = kvcpu_reset_prepare,
 	.reset_done = kvcpu_reset_done,
@@ -351,6 +375,7 @@ static struct pci_driver kvcpu_driver = {
 	.probe = kvcpu_probe,
 	.remove = kvcpu_remove,
 	.err_handler = &kvcpu_error_handlers,
+	.driver.pm = pm_sleep_ptr(&kvcpu_pm_ops),
 };
 
 static int __init kvcpu_init(void)
