@@ -152,8 +152,9 @@ free:
 
 /*
  * A long-term mapping is never synchronized with caches or bounce buffers. So it needs a device
- * that is coherent and reaches all memory, as this device does. A page may then have several such
- * mappings in different buffers.
+ * that is coherent and whose mappings are not bounced: probe disables KVCPU_FEATURE_BUFFERS if they
+ * may be. An IOMMU bounces no whole pages. A page may have several such mappings in different
+ * buffers.
  */
 #define KVCPU_PINNED_ATTRS DMA_ATTR_SKIP_CPU_SYNC
 

@@ -226,6 +226,11 @@ static int kvcpu_set_up(struct kvcpu_device *kd)
 		return dev_err_probe(&pdev->dev, err, "no 64-bit DMA\n");
 	/* A buffer is a table of pages, so a segment may have any length. */
 	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
+	/* Only mappings that may be bounced have a limit. Rings leave no moment to copy them. */
+	if (kd->features & KVCPU_FEATURE_BUFFERS && dma_max_mapping_size(&pdev->dev) != SIZE_MAX) {
+		dev_info(&pdev->dev, "no registered buffers: memory is bounced for DMA\n");
+		kd->features &= ~KVCPU_FEATURE_BUFFERS;
+	}
 	err = kvcpu_reserve_all(kd);
 	if (err)
 		return err;

@@ -44,6 +44,8 @@ class Machine:
     kvm: bool = False
     # Devices reach guest memory only where the guest's kernel lets them.
     iommu: bool = False
+    # Added to the kernel's command line.
+    kernel_arguments: str = ""
     # Properties of each device: an entry per device.
     devices: tuple[dict[str, str], ...] = field(default_factory=lambda: ({},))
 
@@ -72,7 +74,8 @@ def arguments(machine: Machine, qemu: Path, kernel: Path, initramfs: Path, chann
         *_serial_ports(channels, console_on_stdio),
         *_devices(machine),
         "-kernel", str(kernel), "-initrd", str(initramfs), "-append",
-        _KERNEL_COMMAND_LINE + (_KERNEL_IOMMU if machine.iommu else ""),
+        " ".join(filter(None, [_KERNEL_COMMAND_LINE + (_KERNEL_IOMMU if machine.iommu else ""),
+                               machine.kernel_arguments])),
         # QMP starts the machine when the launcher listens to its events.
         "-S",
     ]

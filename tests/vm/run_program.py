@@ -90,6 +90,7 @@ def parse() -> argparse.Namespace:
                         help="a WARNING that came by way of this kernel function is not the driver's; repeatable")
     parser.add_argument("--name", help="of the test, for its logs (default: the program's)")
     parser.add_argument("--iommu", action="store_true", help="an emulated IOMMU before the devices")
+    parser.add_argument("--append", default="", metavar="ARGUMENTS", help="added to the kernel's command line")
     parser.add_argument("--timeout", type=float, default=240, metavar="S",
                         help="seconds of the host's clock after which the guest counts as hung (%(default)s)")
     parser.add_argument("--file", action="append", default=[], type=Path, metavar="FILE",
@@ -110,8 +111,8 @@ def prepare(options: argparse.Namespace) -> Guest:
             files["/usr/share/kvcpu-test/trace.jsonl"] = Path(folder) / "trace.jsonl"
             traces.write(files["/usr/share/kvcpu-test/trace.jsonl"], options.trace, seconds=60, seed=1)
         return guests.guest(options.kernel, [f"/usr/bin/{program}", *options.argument], options.name or program,
-                            devices=options.device or [""], iommu=options.iommu, files=files,
-                            timeout_s=options.timeout)
+                            devices=options.device or [""], iommu=options.iommu,
+                            kernel_arguments=options.append, files=files, timeout_s=options.timeout)
 
 
 def main() -> int:
