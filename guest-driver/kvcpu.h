@@ -150,6 +150,7 @@ struct kvcpu_bars {
  *	under @binding and @window, cleared under @window. No file has a context meanwhile
  * @telemetry: telemetry of the reference interface; under @window
  * @tuning: settings of the administrator; under @window
+ * @fifo: serializes the handler of the completion FIFO and its thread
  * @lock: protects the members below; taken by interrupt handlers
  * @files: open files; changed with @binding held besides
  * @owners: the file of each context
@@ -163,7 +164,9 @@ struct kvcpu_bars {
  * @pins: number of requests in use that are not a CLOSE
  *
  * Lock order: device lock of the PCI function, kvcpu_file.submit, @binding, (mmap lock of a
- * process), kvcpu_file.mapping, @window, @lock, kvcpu_queues.lock, the lock of kvcpu_view.holds.
+ * process), kvcpu_file.mapping, @window, @fifo, @lock, kvcpu_queues.lock, the lock of
+ * kvcpu_view.holds. With interrupts disabled, no loop is longer than a fixed number of requests,
+ * contexts, slots of the admin ring or holds. None is over open files or over all holds of a file.
  * kvcpu_file.reap is outside of the mmap lock too, and is never held with submit or @window. No
  * function that can wait for user space runs under @binding, kvcpu_file.mapping or @window. No
  * thread holds locks of two devices: a bus is reset with all its devices paused, and no lock is
@@ -198,6 +201,8 @@ struct kvcpu_device {
 	struct kv_cpu_telemetry telemetry;
 	struct kvcpu_tuning tuning;
 
+	/* Serializes the handler of the completion FIFO and its thread. */
+	spinlock_t fifo;
 	/* Protects the members below; taken by interrupt handlers. */
 	spinlock_t lock;
 	struct list_head files;

@@ -242,6 +242,7 @@ struct kvcpu_device *kvcpu_device_alloc(struct pci_dev *pdev)
 	kd->pdev = pdev;
 	init_rwsem(&kd->binding);
 	mutex_init(&kd->window);
+	spin_lock_init(&kd->fifo);
 	spin_lock_init(&kd->lock);
 	spin_lock_init(&kd->queues.lock);
 	init_waitqueue_head(&kd->queues.wait);

@@ -36,12 +36,13 @@ void kvcpu_requests_reset(struct kvcpu_device *kd)
 	struct kvcpu_file *file;
 	int i;
 
-	list_for_each_entry(file, &kd->files, node) {
-		INIT_LIST_HEAD(&file->waiting);
-		file->waiting_count = 0;
-	}
 	INIT_LIST_HEAD(&kd->free);
 	for (i = 0; i < KVCPU_PENDING_MAX; i++) {
+		file = kd->requests[i].file;
+		if (file) {
+			INIT_LIST_HEAD(&file->waiting);
+			file->waiting_count = 0;
+		}
 		memset(&kd->requests[i], 0, sizeof(kd->requests[i]));
 		list_add_tail(&kd->requests[i].node, &kd->free);
 	}
@@ -249,30 +250,51 @@ unlock:
 	spin_unlock(&kd->lock);
 }
 
-/**
- * kvcpu_completions_reap() - empty the completion FIFO
- * @kd: device
- *
- * Called by the interrupt handler of the FIFO. The FIFO holds at most KVCPU_PENDING_MAX entries.
- * The device raises the vector for each entry, so no entry is left behind. An earlier interrupt may
- * already have consumed the entry, so an empty FIFO does not mean a spurious interrupt.
- */
-void kvcpu_completions_reap(struct kvcpu_device *kd)
+/* Entries of the FIFO that are consumed with interrupts disabled at once. */
+#define KVCPU_FIFO_BATCH 32
+
+/* Consumes at most a batch of entries. Returns whether there are more. kd->fifo is held. */
+static bool kvcpu_fifo_reap(struct kvcpu_device *kd)
 {
 	u64 pending, tag, result, time_ns;
+	u32 i, count;
 
-	while (kvcpu_requests_any(kd) &&
-	       (pending = readq(kd->regs + KVCPU_REG_CPL_PENDING)) != 0) {
-		/* All ones: the function has left the bus. */
-		if (pending > KVCPU_PENDING_MAX)
-			break;
-		while (pending--) {
-			tag = readq(kd->regs + KVCPU_REG_CPL_TAG);
-			result = readq(kd->regs + KVCPU_REG_CPL_RESULT);
-			time_ns = readq(kd->regs + KVCPU_REG_CPL_TIME);
-			/* Before the request is freed: the request reserves the entry. */
-			writeq(1, kd->regs + KVCPU_REG_CPL_POP);
-			kvcpu_complete(kd, tag, result, time_ns);
-		}
+	if (!kvcpu_requests_any(kd))
+		return false;
+	pending = readq(kd->regs + KVCPU_REG_CPL_PENDING);
+	/* All ones: the function has left the bus. */
+	if (pending > KVCPU_PENDING_MAX)
+		return false;
+	count = min_t(u64, pending, KVCPU_FIFO_BATCH);
+	for (i = 0; i < count; i++) {
+		tag = readq(kd->regs + KVCPU_REG_CPL_TAG);
+		result = readq(kd->regs + KVCPU_REG_CPL_RESULT);
+		time_ns = readq(kd->regs + KVCPU_REG_CPL_TIME);
+		/* Before the request is freed: the request reserves the entry. */
+		writeq(1, kd->regs + KVCPU_REG_CPL_POP);
+		kvcpu_complete(kd, tag, result, time_ns);
 	}
+	return pending > count;
+}
+
+/**
+ * kvcpu_completions_reap() - consume a batch of the completion FIFO
+ * @kd: device
+ *
+ * Called by the interrupt handler of the FIFO and by its thread. The FIFO holds at most
+ * KVCPU_PENDING_MAX entries. The device raises the vector for each entry, so no entry is left
+ * behind. An earlier interrupt may already have consumed the entry, so an empty FIFO does not mean
+ * a spurious interrupt.
+ *
+ * Return: whether there are more entries.
+ */
+bool kvcpu_completions_reap(struct kvcpu_device *kd)
+{
+	unsigned long flags;
+	bool more;
+
+	spin_lock_irqsave(&kd->fifo, flags);
+	more = kvcpu_fifo_reap(kd);
+	spin_unlock_irqrestore(&kd->fifo, flags);
+	return more;
 }

@@ -18,6 +18,6 @@ u64 kvcpu_request_close(struct kvcpu_device *kd, u16 context);
 void kvcpu_request_done(struct kvcpu_device *kd, u64 tag);
 u64 kvcpu_request_find(struct kvcpu_file *file, u64 user_data, u64 after);
 u32 kvcpu_ring_used(const struct kvcpu_file *file);
-void kvcpu_completions_reap(struct kvcpu_device *kd);
+bool kvcpu_completions_reap(struct kvcpu_device *kd);
 
 #endif /* KVCPU_COMPLETION_H */

@@ -34,17 +34,20 @@ void kvcpu_file_signal(struct kvcpu_file *file)
 
 /**
  * kvcpu_wake_all() - wake all threads that wait for a device
- * @kd: device that is gone or was reset
+ * @kd: device that is gone or was reset; kvcpu_device.binding is held for writing, so that no file
+ *	is opened or closed
  */
 void kvcpu_wake_all(struct kvcpu_device *kd)
 {
 	struct kvcpu_file *file;
 
-	spin_lock_irq(&kd->lock);
-	list_for_each_entry(file, &kd->files, node)
+	list_for_each_entry(file, &kd->files, node) {
+		spin_lock_irq(&kd->lock);
 		kvcpu_file_signal(file);
+		spin_unlock_irq(&kd->lock);
+		cond_resched();
+	}
 	wake_up_all(&kd->context_wait);
-	spin_unlock_irq(&kd->lock);
 }
 
 /* -- Commands -------------------------------------------------------------- */
@@ -322,17 +325,19 @@ void kvcpu_file_detach(struct kvcpu_file *file)
 
 /**
  * kvcpu_context_reset() - end every context, as a function-level reset does
- * @kd: device, entered, with its interrupts disabled
+ * @kd: device, paused, with its interrupts disabled; kvcpu_device.binding is held for writing
  *
  * Files that have a context become lost. Other files are not affected.
  */
 void kvcpu_context_reset(struct kvcpu_device *kd)
 {
 	struct kvcpu_file *file;
+	u32 context;
 
 	spin_lock_irq(&kd->lock);
-	list_for_each_entry(file, &kd->files, node) {
-		if (!file->context)
+	for (context = 1; context < kd->contexts; context++) {
+		file = kd->owners[context];
+		if (!file)
 			continue;
 		WRITE_ONCE(file->context, 0);
 		WRITE_ONCE(file->lost, true);

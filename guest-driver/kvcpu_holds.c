@@ -283,58 +283,92 @@ void kvcpu_view_revoke(struct kvcpu_file *file, u64 block)
 	xa_unlock(&view->holds);
 }
 
-/* After the last area was unmapped: queues every hold for release. */
+/* Queues a hold of a view that no area maps. */
+static void kvcpu_hold_idle(struct kvcpu_view *view, struct kvcpu_hold *hold)
+{
+	hold->since = 0;
+	/* kvcpu_hold_settle() queues a hold that is still requested. */
+	if (hold->state == KVCPU_HOLD_REQUESTED)
+		hold->revoked = true;
+	else if (hold->state == KVCPU_HOLD_COMPLETED && hold->kinds && list_empty(&hold->node))
+		list_add_tail(&hold->node, &view->revoked);
+}
+
+/*
+ * After the last area was unmapped: queues every hold for release, a batch at a time with
+ * interrupts disabled. kvcpu_file.mapping is held, so no hold is added or removed in between.
+ */
 static void kvcpu_view_idle(struct kvcpu_view *view)
 {
 	struct kvcpu_hold *hold;
-	unsigned long block;
+	unsigned long block = 0;
+	u32 count;
 
 	if (atomic_read(&view->areas))
 		return;
-	xa_lock_irq(&view->holds);
-	xa_for_each(&view->holds, block, hold) {
-		hold->since = 0;
-		/* kvcpu_hold_settle() queues a hold that is still requested. */
-		if (hold->state == KVCPU_HOLD_REQUESTED)
-			hold->revoked = true;
-		else if (hold->state == KVCPU_HOLD_COMPLETED && hold->kinds &&
-			 list_empty(&hold->node))
-			list_add_tail(&hold->node, &view->revoked);
-	}
-	xa_unlock_irq(&view->holds);
+	do {
+		count = 0;
+		xa_lock_irq(&view->holds);
+		xa_for_each_start(&view->holds, block, hold, block) {
+			kvcpu_hold_idle(view, hold);
+			if (++count == KVCPU_REVOKE_BATCH)
+				break;
+		}
+		xa_unlock_irq(&view->holds);
+		block++;
+		cond_resched();
+	} while (count == KVCPU_REVOKE_BATCH);
 }
 
-/* Moves the holds that are due to @batch. @next: when the next hold is due, or KTIME_MAX. */
-static u32 kvcpu_view_collect(struct kvcpu_file *file, struct list_head *batch, ktime_t *next)
+/*
+ * Moves a hold from the list of revoked holds to the batch, or to @later if it is not due, or out
+ * of the lists if a HOLD of the other kind is pending: kvcpu_hold_settle() queues it again.
+ */
+static void kvcpu_hold_sort(struct kvcpu_hold *hold, ktime_t due, struct list_head *batch,
+			    struct list_head *later, ktime_t *next)
+{
+	if (hold->state == KVCPU_HOLD_REQUESTED) {
+		list_del_init(&hold->node);
+		hold->revoked = true;
+	} else if (ktime_after(due, ktime_get())) {
+		list_move_tail(&hold->node, later);
+		*next = min(*next, due);
+	} else {
+		hold->state = KVCPU_HOLD_RELEASING;
+		list_move_tail(&hold->node, batch);
+	}
+}
+
+/*
+ * Moves at most KVCPU_REVOKE_BATCH holds that are due to @batch, and looks at as many with
+ * interrupts disabled at once. @next: when the next hold is due, or KTIME_MAX. Returns whether
+ * there are more.
+ */
+static bool kvcpu_view_collect(struct kvcpu_file *file, struct list_head *batch, ktime_t *next)
 {
 	u32 residency = READ_ONCE(file->kd->tuning.min_residency_ns);
 	struct kvcpu_view *view = &file->view;
-	struct kvcpu_hold *hold, *after;
-	ktime_t now = ktime_get(), due;
-	u32 count = 0;
+	struct kvcpu_hold *hold;
+	LIST_HEAD(later);
+	bool more;
+	u32 seen;
 
 	*next = KTIME_MAX;
+	do {
+		xa_lock_irq(&view->holds);
+		for (seen = 0; seen < KVCPU_REVOKE_BATCH && !list_empty(&view->revoked); seen++) {
+			hold = list_first_entry(&view->revoked, struct kvcpu_hold, node);
+			kvcpu_hold_sort(hold, ktime_add_ns(hold->since, residency), batch, &later,
+					next);
+		}
+		more = !list_empty(&view->revoked);
+		xa_unlock_irq(&view->holds);
+		cond_resched();
+	} while (more && list_empty(batch));
 	xa_lock_irq(&view->holds);
-	list_for_each_entry_safe(hold, after, &view->revoked, node) {
-		if (count == KVCPU_REVOKE_BATCH)
-			break;
-		/* A HOLD of the other kind is pending: kvcpu_hold_done() queues the hold again. */
-		if (hold->state == KVCPU_HOLD_REQUESTED) {
-			list_del_init(&hold->node);
-			hold->revoked = true;
-			continue;
-		}
-		due = ktime_add_ns(hold->since, residency);
-		if (ktime_after(due, now)) {
-			*next = min(*next, due);
-			continue;
-		}
-		hold->state = KVCPU_HOLD_RELEASING;
-		list_move_tail(&hold->node, batch);
-		count++;
-	}
+	list_splice(&later, &view->revoked);
 	xa_unlock_irq(&view->holds);
-	return count;
+	return more;
 }
 
 /* Adds UNHOLDs of one kind for a batch. One UNHOLD covers a run of blocks. */
@@ -390,7 +424,7 @@ static void kvcpu_view_run(struct kvcpu_file *file, bool idle)
 	struct kvcpu_hold *hold;
 	LIST_HEAD(batch);
 	ktime_t next;
-	u32 count;
+	bool more;
 
 	do {
 		mutex_lock(&file->mapping);
@@ -401,17 +435,17 @@ static void kvcpu_view_run(struct kvcpu_file *file, bool idle)
 		if (idle)
 			kvcpu_view_idle(view);
 		idle = false;
-		count = kvcpu_view_collect(file, &batch, &next);
+		more = kvcpu_view_collect(file, &batch, &next);
 		list_for_each_entry(hold, &batch, node)
 			unmap_mapping_range(file->space->i_mapping, hold->block * block_size,
 					    block_size, 1);
 		mutex_unlock(&file->mapping);
 		kvcpu_delay();
-		if (count && kvcpu_view_release(file, &batch))
+		if (!list_empty(&batch) && kvcpu_view_release(file, &batch))
 			return;
 		INIT_LIST_HEAD(&batch);
 		cond_resched();
-	} while (count);
+	} while (more);
 	if (next != KTIME_MAX)
 		hrtimer_start(&view->timer, next, HRTIMER_MODE_ABS);
 }

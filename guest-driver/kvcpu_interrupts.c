@@ -15,27 +15,40 @@
 #include "kvcpu_rings.h"
 #include "kvcpu_window.h"
 
-/* The vector of the completion FIFO and the admin ring. */
+/*
+ * The vector of the completion FIFO and the admin ring. The admin ring has at most
+ * KVCPU_ADMIN_ENTRIES completions, in memory. An entry of the FIFO takes several register accesses,
+ * so the thread consumes those beyond a batch.
+ */
 static irqreturn_t kvcpu_completion_interrupt(int irq, void *data)
 {
 	struct kvcpu_device *kd = data;
 
 	kvcpu_admin_reap(kd);
-	kvcpu_completions_reap(kd);
+	return kvcpu_completions_reap(kd) ? IRQ_WAKE_THREAD : IRQ_HANDLED;
+}
+
+static irqreturn_t kvcpu_completion_thread(int irq, void *data)
+{
+	while (kvcpu_completions_reap(data))
+		cond_resched();
 	return IRQ_HANDLED;
 }
 
+/* Looks only at contexts that use the vector: one, if the device has a vector for each context. */
 static irqreturn_t kvcpu_context_interrupt(int irq, void *data)
 {
 	struct kvcpu_vector *vector = data;
 	struct kvcpu_device *kd = vector->kd;
-	u32 index = vector - kd->vectors;
 	struct kvcpu_file *file;
 	unsigned long flags;
+	u32 context;
 
 	spin_lock_irqsave(&kd->lock, flags);
-	list_for_each_entry(file, &kd->files, node) {
-		if (file->rings && file->rings->vector == index)
+	for (context = 1 + (vector - kd->vectors); context < kd->contexts;
+	     context += kd->vector_count) {
+		file = kd->owners[context];
+		if (file && file->rings)
 			kvcpu_file_signal(file);
 	}
 	spin_unlock_irqrestore(&kd->lock, flags);
@@ -83,8 +96,9 @@ int kvcpu_interrupts_init(struct kvcpu_device *kd)
 				      rings ? most : KVCPU_MSIX_VECTORS, PCI_IRQ_MSIX);
 	if (count < 0)
 		return dev_err_probe(&pdev->dev, count, "too few MSI-X vectors\n");
-	err = devm_request_irq(&pdev->dev, pci_irq_vector(pdev, KVCPU_VECTOR_COMPLETION),
-			       kvcpu_completion_interrupt, 0, KBUILD_MODNAME, kd);
+	err = devm_request_threaded_irq(&pdev->dev, pci_irq_vector(pdev, KVCPU_VECTOR_COMPLETION),
+					kvcpu_completion_interrupt, kvcpu_completion_thread, 0,
+					KBUILD_MODNAME, kd);
 	if (err || !rings)
 		return err;
 	kd->vector_count = count - KVCPU_VECTOR_CONTEXTS;
