@@ -46,6 +46,8 @@ class Machine:
     iommu: bool = False
     # Added to the kernel's command line.
     kernel_arguments: str = ""
+    # The devices are functions of one slot, behind one root port.
+    one_port: bool = False
     # Properties of each device: an entry per device.
     devices: tuple[dict[str, str], ...] = field(default_factory=lambda: ({},))
 
@@ -109,8 +111,10 @@ def _devices(machine: Machine) -> list[str]:
     # Two runs can be compared by their event logs in virtual time alone.
     digest = ",event-log-digest=on" if machine.time is Time.VIRTUAL else ""
     for index, properties in enumerate(machine.devices):
-        port = port_id(index)
+        port = port_id(0 if machine.one_port else index)
+        place = f",addr=0.{index},multifunction=on" if machine.one_port else ""
         settings = "".join(f",{key}={value}" for key, value in properties.items())
-        result += ["-device", f"pcie-root-port,id={port},chassis={index + 1},addr={index + 2:#x}",
-                   "-device", f"kvcpu,id={device_id(index)},bus={port}{digest}{settings}"]
+        if not machine.one_port or index == 0:
+            result += ["-device", f"pcie-root-port,id={port},chassis={index + 1},addr={index + 2:#x}"]
+        result += ["-device", f"kvcpu,id={device_id(index)},bus={port}{place}{digest}{settings}"]
     return result

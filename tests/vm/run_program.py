@@ -13,6 +13,7 @@ from pathlib import Path
 
 import guests
 import traces
+from launcher import build, driver
 from launcher.errors import LauncherError
 from launcher.guest import Channel, Guest, Outcome, complaints_in
 
@@ -90,6 +91,9 @@ def parse() -> argparse.Namespace:
                         help="a WARNING that came by way of this kernel function is not the driver's; repeatable")
     parser.add_argument("--name", help="of the test, for its logs (default: the program's)")
     parser.add_argument("--iommu", action="store_true", help="an emulated IOMMU before the devices")
+    parser.add_argument("--one-port", action="store_true", help="the devices are functions of one slot")
+    parser.add_argument("--module", type=Path, metavar="FOLDER",
+                        help="the sources of a module to build for the guest: /usr/share/kvcpu-test/NAME.ko")
     parser.add_argument("--append", default="", metavar="ARGUMENTS", help="added to the kernel's command line")
     parser.add_argument("--timeout", type=float, default=240, metavar="S",
                         help="seconds of the host's clock after which the guest counts as hung (%(default)s)")
@@ -107,12 +111,16 @@ def prepare(options: argparse.Namespace) -> Guest:
     program = options.program.name
     files = {f"/usr/bin/{path.name}": path for path in [options.program, *options.file]}
     with tempfile.TemporaryDirectory(prefix="kvcpu-vm-") as folder:
+        if options.module:
+            name = f"{options.module.name}.ko"
+            kernel = build.image(options.kernel, build.products_as_built()).kernel
+            files[f"/usr/share/kvcpu-test/{name}"] = driver.external_module(kernel, options.module.resolve(), name)
         if options.trace:
             files["/usr/share/kvcpu-test/trace.jsonl"] = Path(folder) / "trace.jsonl"
             traces.write(files["/usr/share/kvcpu-test/trace.jsonl"], options.trace, seconds=60, seed=1)
         return guests.guest(options.kernel, [f"/usr/bin/{program}", *options.argument], options.name or program,
                             devices=options.device or [""], iommu=options.iommu,
-                            kernel_arguments=options.append, files=files, timeout_s=options.timeout)
+                            kernel_arguments=options.append, one_port=options.one_port, files=files, timeout_s=options.timeout)
 
 
 def main() -> int:

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A reset of a bus with several KV-CPUs: each is reset, in whatever order, and no thread takes the
+ * locks of one while it holds those of another. Usage: vm_bus MODULE. Runs as root, alone. TAP.
+ */
+#include <sys/syscall.h>
+
+#include "vm_pci.h"
+#include "vm_ring.h"
+
+#define DEVICES 2
+#define ROUNDS 5
+
+static struct kvcpu_command step = {.opcode = KVCPU_OP_STEP};
+
+/* Loads the module, which resets the bus, and unloads it. 0, or -1 with errno. */
+static int reset_bus(const char *module)
+{
+    struct pci_function function = pci_function_of(0);
+    char parameters[64];
+    long result;
+    int fd = open(module, O_RDONLY | O_CLOEXEC);
+
+    snprintf(parameters, sizeof(parameters), "function=%s", function.name);
+    result = syscall(SYS_finit_module, fd, parameters, 0);
+    close(fd);
+    return result ? -1 : (int)syscall(SYS_delete_module, "bus", 0);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t failed = 0, kept = 0;
+    struct ring rings[DEVICES];
+
+    if (argc != 2) {
+        bail_out("usage: vm_bus MODULE");
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < DEVICES; i++) {
+            char path[32];
+
+            snprintf(path, sizeof(path), "/dev/kvcpu%d", i);
+            rings[i] = ring_open(open_node(path), 16, 16, 0);
+            ring_alloc(&rings[i], 1);
+        }
+        failed += reset_bus(argv[1]) != 0;
+        for (int i = 0; i < DEVICES; i++) {
+            kept += code(submit(rings[i].fd, &step, 1, 0, NULL)) != EIO;
+            ring_unmap(&rings[i]);
+            close(rings[i].fd);
+        }
+    }
+    is(failed, 0, "the bus is reset");
+    is(kept, 0, "each file of each device has lost its context");
+    return tap_end();
+}
