@@ -77,17 +77,19 @@ struct kvcpu_command_words {
  * struct kvcpu_tuning - settings of the administrator
  * @hot_lease: register HOT_LEASE
  * @shared_cap: register SHARED_CAP
+ * @policy: register POLICY when the machine went to sleep
  * @slots_min_limit: largest minimum of slots that needs no CAP_SYS_ADMIN
  * @slots_max_limit: largest maximum of slots that needs no CAP_SYS_ADMIN; 0: no limit
  * @min_residency_ns: time that a block stays mapped after the fault that mapped it
  *
  * The last three are read without a lock, and a function-level reset does not change them.
  * Weights and thresholds are in the telemetry. A function-level reset clears the registers; the
- * driver restores them. The device itself keeps POLICY.
+ * driver restores them. The device itself keeps POLICY, but for a sleep of the machine.
  */
 struct kvcpu_tuning {
 	u64 hot_lease;
 	u64 shared_cap;
+	u64 policy;
 	u32 slots_min_limit;
 	u32 slots_max_limit;
 	u32 min_residency_ns;

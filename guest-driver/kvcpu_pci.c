@@ -345,7 +345,11 @@ static void kvcpu_reset_done(struct pci_dev *pdev)
  */
 static int kvcpu_suspend(struct device *dev)
 {
-	kvcpu_pause(dev_get_drvdata(dev));
+	struct kvcpu_device *kd = dev_get_drvdata(dev);
+
+	kvcpu_pause(kd);
+	/* A reset of the function keeps it, and a loss of power does not. */
+	kd->tuning.policy = kvcpu_read(kd, KVCPU_REG_POLICY);
 	return 0;
 }
 
@@ -355,6 +359,7 @@ static int kvcpu_wake_up(struct device *dev)
 
 	/* Suspend to idle leaves the function its contexts. Nothing else uses a paused device. */
 	kvcpu_reset_device(kd);
+	kvcpu_write(kd, KVCPU_REG_POLICY, kd->tuning.policy);
 	kvcpu_continue(kd);
 	return 0;
 }

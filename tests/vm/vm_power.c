@@ -122,12 +122,14 @@ static void test_sleep(const char *method)
     volatile uint64_t *view = map_region(fd, ring.setup.view, PROT_READ | PROT_WRITE);
     volatile uint64_t *block = view + number * device.block_size / 8;
     struct kvcpu_command step = {.opcode = KVCPU_OP_STEP};
+    char policy[64] = "";
     pthread_t waiter;
     void *result;
 
     printf("# %s\n", method);
     *block = 1;
     attribute_write("w_d", "77");
+    attribute_write("policy", "arc");
     pthread_create(&waiter, NULL, wait_long, &fd);
     usleep(100000);
     if (sleep_by(method)) {
@@ -144,6 +146,8 @@ static void test_sleep(const char *method)
     fails(submit(idle, &step, 1, 0, NULL), 0, "SUBMIT of a file that had none");
     ok((polled(fd, POLLIN, 0) & POLLERR) != 0, "poll: POLLERR");
     is(attribute_number("w_d"), 77, "a weight is kept");
+    attribute_read("policy", policy, sizeof(policy));
+    ok(!strncmp(policy, "arc", 3), "the policy is kept");
     close(idle);
     test_foreign(block, number);
     ring_unmap(&ring);
