@@ -252,6 +252,8 @@ static int kvcpu_set_up(struct kvcpu_device *kd)
 	err = kvcpu_queues_enable(kd);
 	if (err)
 		return dev_err_probe(&pdev->dev, err, "the device does not enable its queues\n");
+	/* What is restored after an error of the bus. */
+	pci_save_state(pdev);
 	return 0;
 }
 
@@ -297,6 +299,9 @@ static void kvcpu_remove(struct pci_dev *pdev)
  */
 static void kvcpu_pause(struct kvcpu_device *kd)
 {
+	/* After an error of the bus that was not recovered from, a reset finds the device paused. */
+	if (kd->paused)
+		return;
 	down_write(&kd->binding);
 	kvcpu_unmap_files(kd);
 	mutex_lock(&kd->window);
@@ -317,6 +322,8 @@ static void kvcpu_continue(struct kvcpu_device *kd)
 	mutex_lock(&kd->window);
 	kvcpu_tuning_restore(kd);
 	pci_set_master(kd->pdev);
+	/* Each use of the saved state ends its validity. The next error of the bus needs it. */
+	pci_save_state(kd->pdev);
 	if (kvcpu_queues_enable(kd))
 		dev_err(&kd->pdev->dev, "the device does not enable its queues\n");
 	kvcpu_interrupts_on(kd);
@@ -366,7 +373,46 @@ static int kvcpu_wake_up(struct device *dev)
 
 static DEFINE_SIMPLE_DEV_PM_OPS(kvcpu_pm_ops, kvcpu_suspend, kvcpu_wake_up);
 
+/* -- Errors of the bus -------------------------------------------------------- */
+
+/*
+ * An error that the bus reports as uncorrectable may have cost any access of the device or of the
+ * driver. So the state of the device is not trusted, also where the bus still works, and the files
+ * lose what they lose in a reset of the function.
+ */
+static pci_ers_result_t kvcpu_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
+{
+	struct kvcpu_device *kd = pci_get_drvdata(pdev);
+
+	if (state == pci_channel_io_perm_failure) {
+		kvcpu_end(kd);
+		return PCI_ERS_RESULT_DISCONNECT;
+	}
+	kvcpu_pause(kd);
+	return PCI_ERS_RESULT_NEED_RESET;
+}
+
+/* The link was reset, or after an error that is not fatal nothing was. */
+static pci_ers_result_t kvcpu_slot_reset(struct pci_dev *pdev)
+{
+	struct kvcpu_device *kd = pci_get_drvdata(pdev);
+
+	pci_restore_state(pdev);
+	if (kvcpu_check_id(pdev, kvcpu_read(kd, KVCPU_REG_ID)))
+		return PCI_ERS_RESULT_DISCONNECT;
+	kvcpu_reset_device(kd);
+	return PCI_ERS_RESULT_RECOVERED;
+}
+
+static void kvcpu_error_resume(struct pci_dev *pdev)
+{
+	kvcpu_continue(pci_get_drvdata(pdev));
+}
+
 static const struct pci_error_handlers kvcpu_error_handlers = {
+	.error_detected = kvcpu_error_detected,
+	.slot_reset = kvcpu_slot_reset,
+	.resume = kvcpu_error_resume,
 	.reset_prepare = kvcpu_reset_prepare,
 	.reset_done = kvcpu_reset_done,
 };
