@@ -299,7 +299,7 @@ static void kvcpu_remove(struct pci_dev *pdev)
  */
 static void kvcpu_pause(struct kvcpu_device *kd)
 {
-	/* After an error of the bus that was not recovered from, a reset finds the device paused. */
+	/* A reset may follow an error of the bus that was not recovered from. */
 	if (kd->paused)
 		return;
 	down_write(&kd->binding);

@@ -120,7 +120,8 @@ def prepare(options: argparse.Namespace) -> Guest:
             traces.write(files["/usr/share/kvcpu-test/trace.jsonl"], options.trace, seconds=60, seed=1)
         return guests.guest(options.kernel, [f"/usr/bin/{program}", *options.argument], options.name or program,
                             devices=options.device or [""], iommu=options.iommu,
-                            kernel_arguments=options.append, one_port=options.one_port, files=files, timeout_s=options.timeout)
+                            kernel_arguments=options.append, one_port=options.one_port, files=files,
+                            timeout_s=options.timeout)
 
 
 def main() -> int:

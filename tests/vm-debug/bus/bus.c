@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /*
  * Resets the bus of a PCI function with all functions on it, as a driver of another device may do;
  * or has their drivers recover from a fatal error of the bus, as the AER driver does.
