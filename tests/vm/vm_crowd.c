@@ -63,7 +63,7 @@ int main(int argc, char **argv)
     }
     /* A completion that is not consumed. */
     ring_put(&ring, &step);
-    ring_announce(&ring);
+    ring_advance_tail(&ring);
     alone = interrupt_ns(&ring, event.fd);
     for (rlim_t i = 0; i < files; i++) {
         open_device();
