@@ -18,7 +18,7 @@ _KEPT = 2
 # Sources that nothing here compiles, and most files of the package; their Kconfig files are read, and stay.
 _LEFT_OUT = ("*/Documentation/*/*", "*/drivers/gpu/*.[ch]", "*/drivers/media/*.[ch]", "*/drivers/net/*.[ch]",
              "*/sound/*.[ch]", "*/tools/testing", "*/arch/[!ux]*/*.[chS]", "*/arch/[!ux]*/*.dts*")
-# Who built it, when and where: always the same, so that the same sources make the same kernel.
+# User, host and time of the build are constants, so that the same sources make the same kernel.
 _REPRODUCIBLE = {"KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 2026", "KBUILD_BUILD_USER": "kvcpu",
                  "KBUILD_BUILD_HOST": "kvcpu"}
 # What the build of a module reads of the kernel's folder.
@@ -33,7 +33,7 @@ def kernel() -> Kernel:
         raise LauncherError(Exit.NO_KERNEL, f"no debug kernel: Debian's archive has no {_PACKAGE}. "
                             "`./kvcpu setup --refresh` renews the package lists.")
     compiler = process.capture(["gcc", "--version"])
-    # Read once: who edits it meanwhile must not get a kernel under the name of another configuration.
+    # The file is read once: an edit during the build must not give a kernel the name of another configuration.
     config = CONFIG.read_text(encoding="utf-8")
     entry_key = cache.key(Path(__file__), config, _PACKAGE, version, compiler)
     folder = cache.entry("debug-kernels", entry_key, lambda partial: _build(partial, config))

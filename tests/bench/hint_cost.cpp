@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What a hint costs who gives it: through the reference interface, an ioctl each, and through a
-// ring, so many to a doorbell, or a range to an entry. For a guest in virtual time, where an
-// instruction takes a fixed time, so that the clock counts instructions: `./kvcpu bench hints`.
+// Measures the cost of a hint in the guest: through the reference interface, with one ioctl for
+// each hint, and through a ring, with several hints for each doorbell write, or with a range in one
+// entry. Runs in a guest in virtual time, in which an instruction takes a fixed time, so that the
+// clock counts instructions: `./kvcpu bench hints`.
 //
 // usage: kvcpu-bench-hints [--device PATH] NS_PER_INSTRUCTION
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a context of a KV-CPU answers to its owner, as far as it does not depend on time: maps and
-// loops over docs/device-spec.md, sections 7 and 8. No tiers, no moves, no policy.
+// loops over "Commands" and "Hints" in docs/device-spec.md. It has no tiers, moves or policies.
 #ifndef KVCPU_CONFORMANCE_MODEL_H
 #define KVCPU_CONFORMANCE_MODEL_H
 
@@ -34,7 +34,7 @@ class Model {
 
     Answer alloc(uint64_t count);
     Answer free(uint64_t first, uint64_t count);
-    /* A claim that can be had is had. Whether it can, who asks has seen to: room(). */
+    /* Grants each PIN that passes the checks. The caller must check that slots are free: room(). */
     Answer pin(uint64_t first, uint64_t count, uint64_t deadline_ns);
     Answer unpin(uint64_t first, uint64_t count);
     Answer read(uint64_t block, uint64_t offset, uint64_t length, std::span<std::byte> into) const;

@@ -45,7 +45,7 @@ def copy_sources(folder: Path) -> Path:
 
 
 def source_files(driver: Path) -> list[Path]:
-    """All files of the driver that somebody wrote."""
+    """All source files of the driver; no generated files."""
     files = sorted(driver.glob("*.[ch]")) + sorted(driver.glob("uapi/linux/*.h"))
     return [*files, driver / "Kbuild", driver / "Makefile"]
 

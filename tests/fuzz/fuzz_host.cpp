@@ -174,7 +174,7 @@ void FuzzHost::check_conservation() {
     const uint64_t fetched = fetches();
     advance(100'000'000);
     if (fetches() != fetched) {
-        stop("fetches, though nobody asks for more", fetches(), fetched);
+        stop("a fetch that no hint and no PIN requests", fetches(), fetched);
     }
     for (unsigned context = 1; context < context_total; ++context) {
         command(KVCPU_OP_CLOSE, context, 0, 0, 0, 0, 0);

@@ -86,7 +86,7 @@ class Sources(LauncherTest):
 
 
 class NoNetwork(LauncherTest):
-    """A mirror that nobody answers for."""
+    """A mirror that does not respond."""
 
     def setUp(self) -> None:
         super().setUp()

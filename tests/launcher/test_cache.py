@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The cache: nothing half-built is ever used, whoever fails, is killed, or meets a full disk. TAP."""
+"""The cache never returns an incomplete entry, also after a builder failed, was killed, or filled the disk. TAP."""
 
 import errno
 import multiprocessing
@@ -23,7 +23,7 @@ def write_content(folder: Path) -> None:
 
 
 def hang_half_way(folder: Path) -> None:
-    """A maker that is in the middle of its work until somebody kills it."""
+    """A builder that stops in the middle of its work until the test kills it."""
     (folder / "half").write_text("incomplete", encoding="ascii")
     time.sleep(600)
 

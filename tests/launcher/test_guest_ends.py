@@ -204,7 +204,7 @@ class Disk(LauncherTest):
         self.cache_on(self.small_disk(1024))
         done = run("true")
         self.assertEqual(done.returncode, Exit.DISK_FULL, done.stderr)
-        # As whoever met it says it; the second is the kernel's fixdep.
+        # Each program has its own message; the last one is that of the kernel's fixdep.
         self.assertRegex(done.stderr, "No space left on device|no space left on the disk|not all data was written")
         self.assertEqual([path for path in (cache.root() / "driver").iterdir() if path.suffix != ".lock"], [])
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules every file of the tree keeps: licence, size, who may include whom, no machine's paths.
+"""Rules for every file of the tree: licence, size, allowed includes, no paths of one machine.
 
 Each rule takes a file's name and text and returns what is wrong with it, a line each. test_tree.py holds the tree to
 them, test_rules.py holds them to samples that they must and must not find.
@@ -99,7 +99,7 @@ def function_lengths(name: str, text: str) -> list[str]:
 
 
 def includes(name: str, text: str, headers: list[str]) -> list[str]:
-    """Who may know whom; `headers` are the names of the project's own."""
+    """The allowed includes between folders; `headers` are the names of the project's own headers."""
     folder = next((folder for folder in INCLUDES if name.startswith(folder + "/")), None)
     if folder is None or not name.endswith((".c", ".cpp", ".h")):
         return []

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The device: docs/device-spec.md, sections 7, 9, 10 and 19, without what does not matter for
+ * The device: "Commands", "Block states", "Moving" and "Holds and revocation" of
+ * docs/device-spec.md, without what does not matter for
  * safety: times, rings, what a hint is worth. Where the device chooses, the model tries every
  * choice. What the device does within one register write or timer tick is one atomic step.
  *
@@ -36,7 +37,7 @@ bit occupied[SLOTS];
 byte busy; /* channels at work */
 bit scrubbing;
 
-/* Contents: whether a copy is not what the owner stored last, or is somebody else's still. */
+/* Contents: whether a copy differs from the owner's latest store, or still has another owner's bytes. */
 bit backing_is_stale[BLOCKS];
 bit slot_is_old[SLOTS];
 
@@ -60,8 +61,8 @@ byte holder[BLOCKS] = NO_CONTEXT; /* in whose name it is held */
 #define RECORD_OF(p) ((p) + 1)
 byte record[BLOCKS];
 
-/* Once it is set the device does only what somebody waits for, so that a state in which something
- * is stuck has no way on, and is found. */
+/* When it is set, the device does only work that a pending command needs. So a state in which a
+ * command is stuck has no successor, and SPIN finds it. */
 bit quiet;
 
 hidden byte cell;
@@ -339,8 +340,8 @@ inline end_scrub(b) {
     occur(b, SCRUBBED, FREE)
 }
 
-/* A reset: registers, claims, holds, waits and moves are gone at once; what was somebody's is to
- * be scrubbed. Who waited gets no completion. */
+/* A reset ends registers, pins, holds, pending commands and moves at once. Owned blocks are
+ * scrubbed. Pending commands get no completion. */
 inline reset_device() {
     n = 0;
     do
@@ -380,7 +381,7 @@ inline reset_device() {
 
 #define BY_ITSELF (AUTONOMOUS && !quiet)
 
-/* What the device does with block b when nobody tells it to. */
+/* What the device does with block b without a command. */
 proctype Device(byte b) {
 end:
     do

@@ -14,15 +14,15 @@
 byte mapping[BLOCKS];
 byte mapped_at[BLOCKS] = NOWHERE;
 byte mapped_by[BLOCKS] = NO_CONTEXT;
-/* What was sent, and not answered or its answer not taken. */
+/* Commands that were sent, and whose completions were not consumed. */
 bit pin_sent[PROCESSES];
 bit hold_sent[PROCESSES];
-bit kept[PROCESSES];       /* a REVOKE that came before the answer to the HOLD was taken */
-bit orphaned[PROCESSES];   /* who sent the HOLD was killed */
+bit kept[PROCESSES];       /* a REVOKE arrived before the HOLD's completion was consumed */
+bit orphaned[PROCESSES];   /* the process that sent the HOLD was killed */
 bit dying[PROCESSES];
 bit resetting;             /* all mapping locks are taken */
 
-/* Page-table entries go before the holds do. */
+/* Page-table entries are removed before the holds are released. */
 inline unmap(b) {
     mapping[b] = UNMAPPED;
     mapped_at[b] = NOWHERE;
@@ -95,7 +95,7 @@ inline close(p) {
     n = 0
 }
 
-/* Takes the answers that nobody waits for any more, reads the event queue, closes contexts. */
+/* Consumes the completions of killed processes, reads the event queue, closes contexts. */
 proctype Worker() {
 end:
     do
@@ -123,7 +123,7 @@ inline unmap_all() {
     n = 0
 }
 
-/* Who waited gets no answer from the device. */
+/* Wakes all waiting threads, as their commands get no completion from the device. */
 inline wake_all() {
     if
     :: pin_sent[0] -> pin_answer[0] = REFUSED

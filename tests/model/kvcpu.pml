@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two processes, the driver and the device of docs/device-spec.md. Checked for: nobody waits for
- * what never comes; no access through a mapping to a block that is not there; no store lost;
- * nothing left for the next owner; and only such changes of a block's state as the specification's
- * tables have.
+ * Two processes, the driver and the device of docs/device-spec.md. SPIN checks that no command
+ * waits for ever, that no access through a mapping reaches a wrong place, that no store is lost,
+ * that a new owner sees no old bytes, and that each change of a block's state is in the
+ * specification's tables.
  *
  * check.py sets the sizes and what takes part.
  */
@@ -22,8 +22,8 @@
     (pin_sent[0] || pin_sent[1] || hold_sent[0] || hold_sent[1] || kept[0] || kept[1] || \
      dying[0] || dying[1])
 
-/* At any moment everybody stops to ask for anything new. Once nothing goes on any more, everything
- * that was begun has ended: what is stuck shows here. */
+/* At any moment all processes may stop to request anything new. When no step is possible any more,
+ * every command must have ended. A stuck command is found here. */
 proctype Monitor() {
 end:
     quiet = 1;

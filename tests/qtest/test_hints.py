@@ -81,7 +81,7 @@ class Outcomes(DeviceTest):
 
 class Effects(DeviceTest):
     def pinned_once(self, count: int, *, context: int = 0) -> int:
-        """Blocks in slots that nobody claims."""
+        """Blocks in slots, not pinned."""
         first = self.device.alloc(count, context=context)
         for block in range(first, first + count):
             self.device.fill(block, pattern(block), context=context)

@@ -62,7 +62,7 @@ class OneChannel(DeviceTest):
         self.assert_counts(before, COMMANDS=1, PINS=1, PINS_WAITED=1, ZERO_FILLS=1, INTERRUPTS=1)
 
     def test_a_slot_shows_nothing_of_its_last_block(self) -> None:
-        """A zero-filled slot was somebody else's a moment ago."""
+        """A zero-filled slot does not show the bytes of its previous block."""
         first = self.written(SLOTS, context=1)
         self.device.command("PIN", first=first, count=SLOTS, arg=SECOND, context=1)
         self.settle()

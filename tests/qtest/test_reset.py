@@ -49,7 +49,7 @@ class ResetTest(DeviceTest):
         self.assertEqual([name for name in hw.STATUS if self.device.status_count(name)], [])
 
     def assert_scrubs(self) -> None:
-        """Blocks that somebody had are scrubbed one after the other, and nothing of them stays."""
+        """Owned blocks are scrubbed one after the other, and none of their bytes remain."""
         had = range(self.first, self.first + 8)
         self.assertEqual(self.device.states(had), ["SCRUBBING"] * 8)
         self.assertEqual(self.device.read("BLOCKS_FREE"), BLOCKS - 8)

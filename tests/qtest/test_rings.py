@@ -297,7 +297,7 @@ class Ends(RingTest):
         self.assertEqual(self.ring.look(), [])
         self.assertEqual(self.ring.register("CONTEXT_STATE") & 0xFF, hw.numbers("RING_STATES")["CQ_FAULT"])
         self.assertEqual(self.device.read("QUEUE_ENABLE"), 0)
-        self.assertEqual(self.device.block(0).claims, 1)  # it was granted; nobody could be told
+        self.assertEqual(self.device.block(0).claims, 1)  # it was granted; its completion could not be written
         self.device.function.enable(pci.COMMAND_MASTER)
         self.ring.wipe()
         self.assertEqual(self.device.command("RESTART", context=1).status, "SUCCESS")

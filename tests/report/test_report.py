@@ -101,7 +101,7 @@ class Report(ToolTest):
         reader = self.read()
         self.assertEqual([reference for reference in reader.references if not reference.startswith(("data:", "#"))], [])
         self.assertNotRegex(reader.styles, r"@import|url\(")
-        # The project's own script; the library's licence has an address, which nobody opens.
+        # Only the project's own script is checked: the licence of the library has an address, which is not opened.
         own = "".join(text for name, text in reader.scripts.items() if name != "data" and "Chart.js v" not in text)
         self.assertNotRegex(own, r"https?:|fetch\(|XMLHttpRequest|WebSocket|import\(|importScripts|sendBeacon")
         self.assertIn("Chart.js v", "".join(reader.scripts.values()))

@@ -23,7 +23,7 @@ def need(packages: dict[str, str]) -> None:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody uses now."""
+    """A TCP port of this machine that is not in use now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -19,7 +19,7 @@ ok() {
 	fi
 }
 
-# A device that knows nothing of who had it before, as the programs want it.
+# Resets the device, because the programs need a device without earlier state.
 fresh() {
 	name=$(basename "$(readlink -f /sys/class/kv_cpu/kvcpu0/device)")
 	echo "$name" >/sys/bus/pci/drivers/kvcpu/unbind && echo "$name" >/sys/bus/pci/drivers/kvcpu/bind

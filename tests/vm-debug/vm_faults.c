@@ -216,7 +216,7 @@ static int try_wait(struct scene *scene)
     return code(ioctl(scene->fd, KVCPU_IOC_WAIT, &request));
 }
 
-/* A completion that could not be delivered is there for the next one who asks. */
+/* A completion that could not be delivered is returned by the next WAIT. */
 static bool completion_is_kept(struct scene *scene, int error)
 {
     struct kvcpu_completion completion = {0};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Buffers: what can be registered and what not, accounting, and who sees which bytes when memory is
- * unmapped, forked or removed meanwhile. Wants CAP_SYS_ADMIN. TAP.
+ * Buffers: which memory can be registered, accounting, and which process sees which bytes when
+ * memory is unmapped, forked or removed meanwhile. Needs CAP_SYS_ADMIN. TAP.
  */
 #include "vm_ring.h"
 

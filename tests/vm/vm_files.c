@@ -12,7 +12,7 @@
 
 static struct kvcpu_info device;
 
-/* -- Who may do what ------------------------------------------------------- */
+/* -- Permissions ----------------------------------------------------------- */
 
 static void test_isolation(int fd, uint64_t first)
 {
@@ -67,7 +67,7 @@ static void test_privacy(int fd, uint64_t first)
     is((uint64_t)status, 0, "unprivileged: BLOCK of the file's own, and of no other");
 }
 
-/* What a file leaves behind is zero before anybody gets it. */
+/* Blocks of a closed file are zero before they are allocated again. */
 static void test_scrub(void)
 {
     uint32_t size = (uint32_t)device.block_size;

@@ -18,7 +18,7 @@
 #define VICTIM_BLOCKS 48
 #define ENTRIES 64 /* of the hostile rings */
 #define BUFFER_BLOCKS 4
-/* Who owns more begins anew: that others find no room is another matter, and another test's. */
+/* A process that owns more blocks starts again: a full device is the subject of another test. */
 #define OWNED_MAX 48
 
 struct shared {
@@ -399,7 +399,7 @@ static void hostile_round(struct hostile *hostile) {
         }
     }
     hostile->entries += batch;
-    /* The header is the device's word for how far it is, as long as nobody scribbles there. */
+    /* SQ_HEAD in the header is valid only while the process does not write random bytes to it. */
     ring_advance_tail(&hostile->ring);
     if ((random >> 16 & 7) == 0) {
         scribble(hostile);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# kvctl on the kernel's device: what it shows, what it says, and who may. Prints TAP; wants to be root in a guest.
+# kvctl on the kernel's device: output, messages and permissions. Prints TAP; must run as root in a guest.
 
 count=0
 scratch=$(mktemp -d)
@@ -26,8 +26,8 @@ kvctl_is() {
 	[ $? = "$expected" ]
 }
 
-# nobody_is STATUS COMMAND...: as a user without rights.
-nobody_is() {
+# unprivileged_is STATUS COMMAND...: as a user without rights.
+unprivileged_is() {
 	expected=$1
 	shift
 	su -s /bin/sh nobody -c "$*" >"$scratch/out" 2>"$scratch/err" </dev/null
@@ -105,9 +105,9 @@ check "self-test" kvctl_is 0 self-test
 check "why, in a script" script_is 0 'alloc 4' 'fill 0 4 --byte 7' 'pin 0 2' 'unpin 0 2' 'hint evictable 1 1 --now' 'why 1' 'why 0' 'why 3'
 check "a block that was sent away" said '^why: evicted from the fast tier by hepc: EVICTABLE asked'
 check "one that was fetched" said '^why: fetched into the fast tier because a PIN waited'
-check "one that nobody asked for" said '^why: in the slow tier since it was allocated'
+check "a block without a fetch" said '^why: in the slow tier since it was allocated'
 check "its history" said ' CHOSEN +by hepc as EVICTABLE, '
-check "is the administrator's" nobody_is 1 kvctl why 0
+check "is the administrator's" unprivileged_is 1 kvctl why 0
 check "top, once" kvctl_is 0 top --once
 check "traffic since the reset" said '^traffic +in_demand [1-9]'
 check "hints since the reset" said '^hints +accepted [1-9]'
@@ -124,7 +124,7 @@ sleep 0.3
 check "another's blocks are shown" [ "$(kvctl directory | grep -c 'allocated')" = 3 ]
 exec 3>&-
 wait
-check "somebody else" nobody_is 1 kvctl info
+check "another user" unprivileged_is 1 kvctl info
 check "may not" complained 'Permission denied'
 check "and back to lru" kvctl_is 0 policy lru
 

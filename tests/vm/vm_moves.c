@@ -15,7 +15,7 @@ static struct kvcpu_info device;
 static volatile uint64_t *view;
 static uint64_t first, blocks, batch; /* claims at a time */
 static volatile bool stop;
-/* The accesses are ahead of the moves: who has few processors gives them to the moves. */
+/* The accesses are ahead of the moves: on few processors the access threads yield to the moves. */
 static volatile bool ahead;
 
 struct worker {

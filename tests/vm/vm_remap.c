@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The BARs of one device go and come while another's registers are read: each read is answered by whom it was meant
- * for. A machine whose processors keep stale maps of the bus answers it by another, or dies. Wants two devices and two
- * processors; usage: vm_remap [ROUNDS]. Runs as root, alone. TAP.
+ * The BARs of one device are unmapped and mapped while another device's registers are read: each read returns the
+ * value of the device that it addresses. A machine whose processors keep stale maps of the bus returns another value,
+ * or crashes. Needs two devices and two processors; usage: vm_remap [ROUNDS]. Runs as root, alone. TAP.
  */
 #include "vm_pci.h"
 

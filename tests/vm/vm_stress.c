@@ -185,7 +185,7 @@ static void test_reset(void)
     thread = start_waiter(&fd);
     fails(pci_reset(&function), 0, "the function is reset");
     pthread_join(thread, &error);
-    is((uintptr_t)error, EIO, "who waited is woken: EIO");
+    is((uintptr_t)error, EIO, "a waiting thread is woken: EIO");
     is(counter(plain, KVCPU_CNT_RESETS), resets + 1, "the device counted it");
     fails(submit(fd, &step, 1, 0, NULL), EIO, "SUBMIT on a file that owned blocks");
     is(info_of(fd).context, 0, "it has no context any more");
@@ -226,7 +226,7 @@ static void test_unbind(void)
     thread = start_waiter(&fd);
     fails(pci_unbind(&function), 0, "unbind with a file open");
     pthread_join(thread, &error);
-    is((uintptr_t)error, ENODEV, "who waited is woken: ENODEV");
+    is((uintptr_t)error, ENODEV, "a waiting thread is woken: ENODEV");
     fails(ioctl(fd, KVCPU_IOC_INFO, &info), ENODEV, "INFO");
     fails(ioctl(fd, KV_CPU_GET_TELEMETRY, &telemetry), ENODEV, "GET_TELEMETRY");
     fails(ioctl(fd, 0x1234, NULL), ENODEV, "anything");
@@ -236,7 +236,7 @@ static void test_unbind(void)
     fails(open(DEVICE, O_RDWR), ENOENT, "the node is gone");
     fails(pci_bind(&function), 0, "bind again, the old file still open");
     fresh = open_device();
-    is(info_of(fresh).blocks_free, info_of(fresh).blocks, "nobody owns a block");
+    is(info_of(fresh).blocks_free, info_of(fresh).blocks, "no block is owned");
     fails(ioctl(fresh, KV_CPU_GET_TELEMETRY, &telemetry), 0, "GET_TELEMETRY");
     is(telemetry.step_count + telemetry.hot_count, 0, "counts begin at 0");
     is(telemetry.w_d, KVCPU_WEIGHT_D_DEFAULT, "weights are the published");

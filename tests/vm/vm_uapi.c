@@ -194,7 +194,8 @@ static void test_bad_commands(int fd, uint64_t first) {
     is(command.count, 0, "leaves count as it was");
     is(run_range(fd, KVCPU_OP_FREE, device.blocks, 1, 0), KVCPU_SC_BAD_RANGE, "FREE outside");
     is(run_range(fd, KVCPU_OP_FREE, UINT64_MAX, 2, 0), KVCPU_SC_BAD_RANGE, "FREE that wraps");
-    is(run_range(fd, KVCPU_OP_FREE, first + 4, 1, 0), KVCPU_SC_NOT_OWNER, "FREE of nobody's block");
+    is(run_range(fd, KVCPU_OP_FREE, first + 4, 1, 0), KVCPU_SC_NOT_OWNER,
+       "FREE of a block without an owner");
     is(run_copy(fd, KVCPU_OP_READ, first, &byte, 0, 0), KVCPU_SC_BAD_FIELD, "READ of no byte");
     is(run_copy(fd, KVCPU_OP_READ, first, &byte, (uint32_t)device.block_size, 1),
        KVCPU_SC_BAD_FIELD, "READ behind the block's end");

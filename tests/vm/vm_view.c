@@ -103,7 +103,7 @@ static void test_faults(int fd, volatile void *view, uint64_t block) {
         words[i] = 0x1111 * (uint64_t)i;
     }
     is(run_copy(fd, KVCPU_OP_WRITE, block, words, 0, sizeof(words)), KVCPU_SC_SUCCESS, "WRITE");
-    is(holds_of(fd, block), 0, "nobody holds a block that is not mapped");
+    is(holds_of(fd, block), 0, "a block that is not mapped has no hold");
     is(at[511], 0x1111 * 511, "a load shows what WRITE wrote");
     is(holds_of(fd, block), 1, "and takes a READ hold");
     for (int i = 0; i < 512; ++i) {

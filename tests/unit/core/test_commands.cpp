@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ALLOC, FREE, READ, WRITE, CLOSE, and who may say what.
+// ALLOC, FREE, READ, WRITE, CLOSE, and which context may name which block.
 #include <algorithm>
 
 #include "suites.h"

@@ -96,7 +96,7 @@ void records_in_sequence() {
               (std::vector<unsigned>{KVCPU_EV_RESET, KVCPU_EV_ALLOC, KVCPU_EV_WRITE}));
 }
 
-void a_choice_says_why_and_for_whom() {
+void a_choice_records_cause_and_block() {
     TestDevice device;
     fill_slots(device);
     device.step(12);
@@ -184,7 +184,8 @@ void occupancy_follows_a_block() {
 void add_history_suite() {
     Suite("history")
         .test("records in sequence", records_in_sequence)
-        .test("a choice says why, and for whom", a_choice_says_why_and_for_whom)
+        .test("a choice records its cause and the block that needs the slot",
+              a_choice_records_cause_and_block)
         .test("a long history", a_long_history)
         .test("occupancy follows a block", occupancy_follows_a_block);
 }

@@ -79,7 +79,7 @@ void holds_are_checked() {
     CU_ASSERT_EQUAL(unhold(device, 1, 1, KVCPU_F_WRITE), KVCPU_SC_NOT_HELD);
     CU_ASSERT_EQUAL(unhold(device, 0, 3), KVCPU_SC_NOT_HELD); /* all or nothing */
     CU_ASSERT_EQUAL(unhold(device, 0, 5000), KVCPU_SC_BAD_RANGE);
-    device.context = 3; /* whoever says it */
+    device.context = 3; /* the context is not checked */
     CU_ASSERT_EQUAL(unhold(device, 0, 2), KVCPU_SC_SUCCESS);
     device.context = 1;
     for (unsigned i = 0; i < KVCPU_HOLDS_MAX; ++i) {
@@ -89,8 +89,8 @@ void holds_are_checked() {
     CU_ASSERT_EQUAL(hold(device, 2, KVCPU_F_WRITE).status, KVCPU_SC_SUCCESS);
 }
 
-/* The least valuable block is asked back, once; nobody else is taken for it meanwhile. */
-void a_held_victim_is_asked_back() {
+/* One REVOKE is sent, for the least valuable block, and no other block is evicted meanwhile. */
+void a_held_victim_is_revoked() {
     TestDevice device;
     Events events(device);
     events.open();
@@ -122,7 +122,7 @@ void a_held_victim_is_asked_back() {
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_REVOKES), 1);
 }
 
-void as_many_are_asked_back_as_slots_are_wanted() {
+void as_many_are_revoked_as_slots_are_needed() {
     TestDevice device;
     Events events(device);
     events.open();
@@ -191,10 +191,10 @@ void a_pin_requests_what_is_held_in_the_slow_tier() {
     device.run(1000);
     CU_ASSERT_EQUAL(device.completions().at(0).result.status, KVCPU_SC_TIMED_OUT);
     unhold(device, 3);
-    CU_ASSERT_EQUAL(device.state(3), KVCPU_BS_SLOW); /* nobody wants it any more */
+    CU_ASSERT_EQUAL(device.state(3), KVCPU_BS_SLOW); /* no PIN needs it any more */
 }
 
-/* A hold that comes while a PIN waits for the block is asked back at once. */
+/* A hold that is granted while a PIN waits for the block is revoked at once. */
 void a_hold_under_a_waiting_pin() {
     TestDevice device;
     Events events(device);
@@ -220,7 +220,7 @@ void hints_ask_for_one_block_a_channel() {
     }
     device.command(KVCPU_OP_PREFETCHABLE, 3, 1, 5); /* the nearest */
     device.command(KVCPU_OP_PREFETCHABLE, 0, 3, 9);
-    device.command(KVCPU_OP_PREFETCHABLE, 4, 1, 20); /* held up by nobody */
+    device.command(KVCPU_OP_PREFETCHABLE, 4, 1, 20); /* not delayed by other fetches */
     CU_ASSERT_EQUAL(device.state(4), KVCPU_BS_FETCHING);
     std::vector<Notice> notices = events.take();
     CU_ASSERT_EQUAL_FATAL(notices.size(), 2);
@@ -445,7 +445,7 @@ void a_freed_block_is_scrubbed_after_its_holds() {
         CU_ASSERT_EQUAL(device.state(block), KVCPU_BS_SCRUBBING);
         CU_ASSERT_EQUAL(hold(device, block).status, KVCPU_SC_NOT_OWNER);
     }
-    CU_ASSERT_EQUAL(device.fast.at(0), 1); /* still there for whoever maps it */
+    CU_ASSERT_EQUAL(device.fast.at(0), 1); /* still visible through the mapping */
     unhold(device, 0, 2);
     unhold(device, 6, 1, KVCPU_F_WRITE);
     device.run_dry();
@@ -499,7 +499,7 @@ void a_reset_forgets_holds() {
     own_fast(device);
     device.pin(4);
     device.run_dry();
-    CU_ASSERT_EQUAL(device.completions().size(), 1); /* nobody is asked for anything */
+    CU_ASSERT_EQUAL(device.completions().size(), 1); /* no REVOKE is sent */
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_REVOKES), 0);
 }
 
@@ -509,9 +509,8 @@ void add_holds_suite() {
     Suite("holds")
         .test("a hold says where the block is", a_hold_says_where_the_block_is)
         .test("holds are checked", holds_are_checked)
-        .test("a held victim is asked back", a_held_victim_is_asked_back)
-        .test("as many are asked back as slots are wanted",
-              as_many_are_asked_back_as_slots_are_wanted)
+        .test("a held victim is revoked", a_held_victim_is_revoked)
+        .test("as many are revoked as slots are needed", as_many_are_revoked_as_slots_are_needed)
         .test("a claim overtakes the revocation", a_claim_overtakes_the_revocation)
         .test("a PIN requests what is held in the slow tier",
               a_pin_requests_what_is_held_in_the_slow_tier)

@@ -122,7 +122,7 @@ void a_dirty_victim_is_written_back_first() {
     CU_ASSERT(device.holds(4, 5));
 }
 
-/* So many moves that nobody waits for share a timer; a PIN's last one has its own. */
+/* Moves without a pending PIN share a timer; the last move of a PIN has a timer of its own. */
 void timers_are_for_interrupts() {
     kvcpu_config config = small_config();
     config.fast_size = config.slow_size = uint64_t{64} * 4096;
@@ -222,7 +222,7 @@ void the_clock_stops_at_clock_stop() {
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_TIME), 2000 + small_move_ns);
 }
 
-/* Whoever stopped it may be dead: what is left to do for others is done. */
+/* The process that stopped the clock may be dead; work for other processes continues. */
 void a_close_and_a_reset_let_the_clock_run() {
     TestDevice device;
     device.alloc(4);

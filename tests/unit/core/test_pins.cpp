@@ -80,7 +80,7 @@ void deadlines_pass() {
     CU_ASSERT_EQUAL(done[0].result.status, KVCPU_SC_TIMED_OUT);
     CU_ASSERT_EQUAL(device.status_counter(KVCPU_SC_TIMED_OUT), 1);
     device.unpin(0);
-    CU_ASSERT_EQUAL(device.state(4), KVCPU_BS_SLOW); /* nobody wants it any more */
+    CU_ASSERT_EQUAL(device.state(4), KVCPU_BS_SLOW); /* no PIN needs it any more */
     CU_ASSERT_EQUAL(device.pin(0, 1, 0).status, KVCPU_SC_BAD_FIELD);
     CU_ASSERT_EQUAL(device.pin(0, 1, KVCPU_PIN_DEADLINE_MAX_NS + 1).status, KVCPU_SC_BAD_FIELD);
     CU_ASSERT_EQUAL(device.pin(0, 5).status, KVCPU_SC_NO_SLOTS);

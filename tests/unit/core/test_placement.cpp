@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Who leaves the fast tier for whom.
+// The choice of victims, and of the blocks that they make a slot free for.
 #include "suites.h"
 #include "test_device.h"
 
@@ -72,7 +72,7 @@ void a_hint_does_not_displace_what_is_protected() {
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_PREFETCH_UNUSED), 1);
 }
 
-/* All of them are beyond the cap, and each is wanted: whoever is there stays. */
+/* All of them are beyond the cap, and a hint requests each: the blocks in slots stay. */
 void shared_blocks_are_not_rotated() {
     for (const kvcpu_policy policy : {KVCPU_POLICY_HEPC, KVCPU_POLICY_NEXT_USE}) {
         kvcpu_config config = small_config();

@@ -117,7 +117,7 @@ void a_minimum_is_kept() {
         CU_ASSERT_EQUAL_FATAL(done.size(), 1);
         CU_ASSERT_EQUAL(done[0].result.status, KVCPU_SC_TIMED_OUT);
         CU_ASSERT_EQUAL(used(device, 1), 2);
-        /* Its owner goes on as before: what it uses above the minimum is anybody's again. */
+        /* The owner continues: other contexts may take its slots above the minimum again. */
         for (const uint64_t block : {3ULL, 4ULL, 5ULL, 6ULL}) {
             demand(device, 1, block);
             CU_ASSERT(device.is_fast(block));
@@ -154,7 +154,7 @@ void a_maximum_is_not_exceeded() {
         CU_ASSERT_EQUAL(device.pin(first_of_2, 2).status, KVCPU_SC_PENDING);
         device.run(100'000);
         CU_ASSERT_EQUAL(device.completions().size(), 1);
-        /* Nothing to give: it waits, and holds up nobody. */
+        /* The context has no victim: its PIN waits, and does not block other contexts. */
         CU_ASSERT_EQUAL(device.pin(12, 1).status, KVCPU_SC_PENDING);
         device.context = 1;
         CU_ASSERT_EQUAL(device.pin(0, 2).status, KVCPU_SC_PENDING);
@@ -197,7 +197,7 @@ void prefetches_wait_too() {
         device.command(KVCPU_OP_PREFETCHABLE, 9, 1, 10);
         device.run(100'000);
         CU_ASSERT(!device.is_fast(9));
-        /* Nobody else is held up. */
+        /* Other contexts are not blocked. */
         device.context = 1;
         device.command(KVCPU_OP_PREFETCHABLE, 0, 1, 100);
         device.run(100'000);
@@ -210,7 +210,7 @@ void prefetches_wait_too() {
     }
 }
 
-void held_blocks_are_asked_back() {
+void held_blocks_are_revoked() {
     TestDevice device(under(KVCPU_POLICY_LRU));
     share_out(device);
     quota(device, 2, 0, 1);
@@ -229,8 +229,8 @@ void held_blocks_are_asked_back() {
 /* -- Random streams -------------------------------------------------------- */
 
 /*
- * Context 1 has two blocks in slots, and wants no other: what it uses falls only if somebody takes
- * it. Contexts 2 and 3 do what they can, with quotas that change.
+ * Context 1 has two blocks in slots, and fetches no other: the number of its slots decreases only
+ * if another context takes one. Contexts 2 and 3 send random commands, with quotas that change.
  */
 struct Stream {
     TestDevice device;
@@ -290,7 +290,7 @@ struct Stream {
 };
 
 void no_context_is_pressed_below_its_minimum() {
-    /* hepc demotes by score, whoever else wants the slot or not. */
+    /* Not hepc: it demotes by score, whether or not another block needs the slot. */
     for (const kvcpu_policy policy : {KVCPU_POLICY_LRU, KVCPU_POLICY_NEXT_USE, KVCPU_POLICY_ARC}) {
         uint64_t exchanges = 0;
         for (unsigned seed = 0; seed < 40; ++seed) {
@@ -330,7 +330,7 @@ void add_quotas_suite() {
         .test("a maximum is not exceeded", a_maximum_is_not_exceeded)
         .test("a dirty block is written back first", a_dirty_block_is_written_back_first)
         .test("prefetches wait too", prefetches_wait_too)
-        .test("held blocks are asked back", held_blocks_are_asked_back)
+        .test("held blocks are revoked", held_blocks_are_revoked)
         .test("no context is pressed below its minimum", no_context_is_pressed_below_its_minimum);
 }
 

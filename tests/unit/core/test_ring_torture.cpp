@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Random streams through rings: well-behaved processes, one that is not, and a driver that maps
-// blocks, stores into them, and gives them back when asked. What belongs to whom, what is in it,
-// where it is and where it is shown must agree all the time.
+// Random streams through rings: well-behaved processes, a malicious one, and a driver that maps
+// blocks, stores into them, and releases them after a REVOKE. The owner of each block, its bytes,
+// its place and its residency map must agree all the time.
 #include <algorithm>
 #include <array>
 #include <cstdio>

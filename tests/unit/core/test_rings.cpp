@@ -452,12 +452,12 @@ void bad_tails_stop_the_ring() {
         CU_ASSERT_EQUAL(device.events(KVCPU_EV_RING_STOPPED), 1);
         CU_ASSERT_EQUAL(device.log.at(device.log.size() - 3).kind, KVCPU_EV_GUEST_ERROR);
         CU_ASSERT_EQUAL(device.log.at(device.log.size() - 3).context, 1);
-        /* The PIN is over, without a completion; what was allocated stays. */
+        /* The PIN has ended without a completion; the allocated blocks stay. */
         device.run_dry();
         CU_ASSERT_EQUAL(ring.look().size(), 0);
         CU_ASSERT_EQUAL(device.status_counter(KVCPU_SC_CANCELLED), 1);
         CU_ASSERT_EQUAL(device.read(KVCPU_REG_BLOCKS_FREE), 14);
-        /* Nothing gets through any more; nobody else notices. */
+        /* No entry is executed any more; other rings are not affected. */
         ring.advance_tail();
         ring.doorbell(KVCPU_DB_CQ_HEAD, 1);
         CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_BAD_DOORBELL), 3);

@@ -19,7 +19,7 @@ constexpr uint64_t occupancy_kinds =
     (KVCPU_REG_OCCUPANCY_EVICTING - KVCPU_REG_OCCUPANCY_FREE) / 8 + 1;
 
 struct Expected {
-    unsigned owner = 0; /* 0: nobody; this test allocates in contexts 1 and up */
+    unsigned owner = 0; /* 0: no owner; this test allocates in contexts 1 and up */
     uint8_t byte = 0;
     unsigned claims = 0;
 };

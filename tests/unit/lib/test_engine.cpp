@@ -219,7 +219,7 @@ void every_policy_verifies_what_it_moves() {
             CU_ASSERT_EQUAL(figures.blocks_verified, figures.fast + figures.slow);
             CU_ASSERT(figures.slow > 0 || figures.fast > 0);
             CU_ASSERT_EQUAL(figures.recomputed, 7 * (2 + 8) + 4 - 7);
-            /* All is written back once, and nobody holds anything. */
+            /* Each block is written back once, and no block is allocated or pinned. */
             const std::vector<uint64_t> counters = transport->counters();
             CU_ASSERT_EQUAL(counters[KVCPU_CNT_WRITES], figures.blocks_written);
             CU_ASSERT(counters[KVCPU_CNT_WRITE_BACKS] <= figures.blocks_written);

@@ -190,8 +190,8 @@ void others_blocks_are_not_shown() {
     }
 }
 
-/* The scrub waits for nobody who holds what he has given back. */
-void a_block_given_back_leaves_its_window() {
+/* The scrub of a freed block does not wait for the window: the window releases its hold. */
+void a_freed_block_leaves_its_window() {
     QueueOnLoopback on;
     Queue::Blocks blocks = on.queue.alloc(1);
     const uint64_t block = blocks.first();
@@ -215,7 +215,7 @@ void add_memory_suite() {
         .test("a window waits for a move", a_window_waits_for_a_move)
         .test("a sealed block is read alone", a_sealed_block_is_read_alone)
         .test("others' blocks are not shown", others_blocks_are_not_shown)
-        .test("a block given back leaves its window", a_block_given_back_leaves_its_window);
+        .test("a freed block leaves its window", a_freed_block_leaves_its_window);
 }
 
 }  // namespace kvcpu_test

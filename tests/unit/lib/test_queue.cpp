@@ -206,8 +206,8 @@ void blocks_end_with_their_object() {
     CU_ASSERT_EQUAL(on.state(first), KVCPU_BS_SLOW);
 }
 
-/* They wait for room, and then go first. */
-void what_ends_while_the_ring_is_full_is_given_back_later() {
+/* Their UNPIN and FREE wait for space in the ring, and precede newer entries. */
+void objects_destroyed_while_the_ring_is_full_are_released_later() {
     QueueOnLoopback on;
     const Queue::Blocks blocks = on.queue.alloc(1);
     {
@@ -383,8 +383,8 @@ void add_queue_suite() {
         .test("a wait ends with a completion or in time", a_wait_ends_with_a_completion_or_in_time)
         .test("claims end with their object", claims_end_with_their_object)
         .test("blocks end with their object", blocks_end_with_their_object)
-        .test("what ends while the ring is full is given back later",
-              what_ends_while_the_ring_is_full_is_given_back_later)
+        .test("objects destroyed while the ring is full are released later",
+              objects_destroyed_while_the_ring_is_full_are_released_later)
         .test("refusals are thrown", refusals_are_thrown)
         .test("set-up is checked", set_up_is_checked)
         .test("a transport without rings says so", a_transport_without_rings_says_so)

@@ -177,7 +177,7 @@ void a_thousand_pins_may_be_unanswered() {
     CU_ASSERT(!batch.submit(*transport));
     CU_ASSERT_EQUAL(batch.result(KVCPU_PENDING_MAX - 1).status, KVCPU_SC_PENDING);
     CU_ASSERT_EQUAL(batch.result(KVCPU_PENDING_MAX).status, KVCPU_SC_BUSY);
-    /* They have all ended; as long as nobody takes that, there is no place for more. */
+    /* All have ended; until their completions are consumed, a further PIN is BUSY. */
     let_pass(*transport, 20'000);
     const auto again = [&] {
         return run(*transport, [](Batch &more) { more.pin(4, 1, 10'000, 1); }).status;
