@@ -47,7 +47,7 @@ class Core final : private ResetLine {
     [[nodiscard]] uint64_t next_interrupt() const noexcept;
     [[nodiscard]] uint64_t next_wake_up() const noexcept;
 
-    /* CONTROL.RESET was written. */
+    /* Resets the device after a write of CONTROL bit 0. */
     void reset_by_register() noexcept override { reset(KVCPU_RESET_REGISTER); }
     void reset_blocks(kvcpu_reset_kind kind) noexcept;
     void reset_parts() noexcept;

@@ -54,18 +54,18 @@ enum kvcpu_tier { KVCPU_TIER_FAST, KVCPU_TIER_SLOW };
 
 enum kvcpu_dma_result {
     KVCPU_DMA_OK,
-    KVCPU_DMA_FAULT,       /* nothing answers at this bus address, or bus mastering is off */
+    KVCPU_DMA_FAULT,       /* no memory has this bus address, or bus mastering is disabled */
     KVCPU_DMA_OWN_ADDRESS, /* the address lies in this device's own BARs */
 };
 
 enum kvcpu_reset_kind {
-    KVCPU_RESET_COLD,     /* power-on or bus reset of the whole machine; the host zeroes tier memory
-                             itself */
+    KVCPU_RESET_COLD, /* power-on, or bus reset of the whole machine; the host itself zeroes tier
+                         memory */
     KVCPU_RESET_FUNCTION, /* FLR and secondary bus reset */
     KVCPU_RESET_REGISTER, /* KVCPU_CONTROL_RESET; made by the core itself */
 };
 
-/* One record of the event log, in host byte order; kvcpu_hw.h says what the fields hold. */
+/* One record of the event log, in host byte order; kvcpu_hw_log.h defines the fields. */
 struct kvcpu_event {
     uint64_t sequence;
     uint64_t time_ns; /* since the log's restart */
@@ -83,46 +83,52 @@ struct kvcpu_event {
 #define KVCPU_TIMER_OFF UINT64_MAX
 
 /*
- * What the core needs of its host. Every function but next_use is required. All are called
- * from within a call into the core, never later.
+ * Operations of the host. All except next_use are required. The core calls them only within a call
+ * into the core.
  */
 struct kvcpu_host_ops {
-    /* Virtual time. Never runs backwards. */
+    /* Returns the virtual time, which never decreases. */
     uint64_t (*now)(void *opaque);
-    /* Arms the one timer for an absolute virtual time, replacing what was armed;
-     * the host then calls kvcpu_core_timer() at or after it. A time already past
-     * means "as soon as the present call has returned". */
+    /*
+     * Arms the core's only timer for an absolute virtual time, and replaces an earlier time. The
+     * host calls kvcpu_core_timer() at or after this time. A time in the past means "as soon as the
+     * current call has returned".
+     */
     void (*set_timer)(void *opaque, uint64_t deadline_ns);
-    /* Guest memory. 8 bytes at a multiple of 8 are read or written by one access; a write of them
-     * is not seen before the writes that were made earlier. */
+    /*
+     * Access guest memory. 8 bytes at a multiple of 8 are read or written by one access. Such a
+     * write is not visible before earlier writes.
+     */
     enum kvcpu_dma_result (*dma_read)(void *opaque, uint64_t address, void *to, uint64_t bytes);
     enum kvcpu_dma_result (*dma_write)(void *opaque, uint64_t address, const void *from,
                                        uint64_t bytes);
     /* Raises an MSI-X vector (edge). */
     void (*notify)(void *opaque, unsigned vector);
-    /* The core itself changed tier memory. */
+    /* Notifies the host that the core has changed tier memory. */
     void (*tier_written)(void *opaque, enum kvcpu_tier tier, uint64_t offset, uint64_t bytes);
-    /* One event log record. KVCPU_EV_LOG_RESTART is the first of a new log. */
+    /* Stores one event log record. KVCPU_EV_LOG_RESTART is the first record of a new log. */
     void (*event)(void *opaque, const struct kvcpu_event *event);
-    /* NULL, but in a simulator that knows the future: when the block is used next, in any
-     * unit that grows with time, and UINT64_MAX for never. With it the device is no device
-     * any more but a bound: whatever POLICY says, the block that is used farthest in the
-     * future leaves (Belady's MIN). No guest can reach this. */
+    /*
+     * NULL except in a simulator. Returns the next use of the block, in any unit that grows with
+     * time; UINT64_MAX: never. With this operation the core ignores POLICY and evicts the block
+     * with the farthest next use (Belady's MIN), as a bound for other policies. No guest can select
+     * this.
+     */
     uint64_t (*next_use)(void *opaque, uint32_t block);
 };
 
 /*
- * Says what is wrong with a configuration: writes a message that begins with the name of
- * the QEMU property at fault ("block-size: ...") and names value and range. Returns true if
- * the configuration is good; then `message` is not touched.
+ * Checks a configuration. Returns true if it is valid, and does not write to `message` then.
+ * Otherwise writes a message that begins with the name of the invalid QEMU property ("block-size:
+ * ...") and contains its value and range.
  */
 bool kvcpu_config_check(const struct kvcpu_config *config, char *message, size_t size);
 
 /*
- * Makes a core in its power-on state. `fast` and `slow` are fast_size and slow_size bytes of
- * zeroed memory, or both NULL: blocks then hold nothing, READ and WRITE copy no byte, and
- * all else is as ever (for simulation). `ops` is copied. Returns NULL if the configuration is
- * refused or memory is short; `message` then says which.
+ * Creates a core in its power-on state. `fast` and `slow` are fast_size and slow_size bytes of
+ * zeroed memory. If both are NULL, blocks have no content, and READ and WRITE copy no bytes;
+ * everything else works as with memory (for simulation). `ops` is copied. Returns NULL if the
+ * configuration is invalid or memory is short; `message` then has the reason.
  */
 struct kvcpu_core *kvcpu_core_create(const struct kvcpu_config *config,
                                      const struct kvcpu_host_ops *ops, void *opaque, void *fast,
@@ -130,7 +136,7 @@ struct kvcpu_core *kvcpu_core_create(const struct kvcpu_config *config,
 /* NULL is allowed. Calls no host operation. */
 void kvcpu_core_destroy(struct kvcpu_core *core);
 
-/* A register access as it came over the bus, whatever its offset, size and alignment. */
+/* Executes a register access of any offset, size and alignment. */
 uint64_t kvcpu_core_read(struct kvcpu_core *core, uint64_t offset, unsigned bytes);
 void kvcpu_core_write(struct kvcpu_core *core, uint64_t offset, uint64_t value, unsigned bytes);
 
@@ -142,7 +148,7 @@ void kvcpu_core_reset(struct kvcpu_core *core, enum kvcpu_reset_kind kind);
 /* Writes the canonical form of a record: KVCPU_EVENT_WORDS little-endian words. */
 void kvcpu_event_encode(const struct kvcpu_event *event, uint8_t out[KVCPU_EVENT_BYTES]);
 
-/* Property value of a policy and back; NULL or -1 where there is none. */
+/* Convert a policy to its property value and back; return NULL or -1 for an unknown one. */
 const char *kvcpu_policy_name(uint32_t policy);
 int kvcpu_policy_number(const char *name);
 

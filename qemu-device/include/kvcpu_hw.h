@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR MIT */
 /*
  * The KV-CPU's hardware contract: PCI identity, registers, command layout,
- * status codes, block states and counters. Rings, what lies in guest memory and
- * doorbells are in kvcpu_hw_rings.h, the event log is in kvcpu_hw_log.h.
+ * status codes, block states and counters. kvcpu_hw_rings.h has rings, doorbells
+ * and the structures in guest memory, and kvcpu_hw_log.h has the event log.
  *
- * The three are the only place these numbers are written down. The device core,
- * the QEMU adapter, the Linux driver, the library and the tests read them, and a
- * test holds docs/device-spec.md to them. They consist of macros alone, so that
- * C, C++ and kernel code can include them without any type of their own.
+ * Only these three headers define the numbers. The device core, the QEMU adapter,
+ * the Linux driver, the library and the tests include them, and a test compares
+ * docs/device-spec.md with them. They contain only macros, so that C, C++ and
+ * kernel code can include them.
  *
- * Lists are X-macros: KVCPU_REGISTERS(X) and the others expand X once an entry,
- * so that a table in code cannot miss a line that is here.
+ * Lists are X-macros: KVCPU_REGISTERS(X) and the others expand X once for each
+ * entry, so that a table in code cannot omit an entry.
  *
  * Every register is 64 bits wide and little-endian.
  */
@@ -32,7 +32,10 @@
 #define KVCPU_BAR0_SIZE 0x200000
 #define KVCPU_MSIX_TABLE_OFFSET 0x8000
 #define KVCPU_MSIX_PBA_OFFSET 0x10000
-/* What a driver of the command window alone needs; VECTORS says how many there are. */
+/*
+ * The number of vectors that a driver of only the command window needs; VECTORS has the number of
+ * vectors.
+ */
 #define KVCPU_MSIX_VECTORS 1
 /* Raised when an entry is added to the completion FIFO or the admin completion ring. */
 #define KVCPU_VECTOR_COMPLETION 0
@@ -44,21 +47,21 @@
 /* Block numbers are 32 bits; all ones is "no slot". */
 #define KVCPU_BLOCKS_MAX 0x80000000ULL
 #define KVCPU_NO_SLOT 0xffffffffULL
-/* Blocks one command (not a hint) may name. */
+/* Blocks that one command (not a hint) may name. */
 #define KVCPU_COMMAND_BLOCKS_MAX 4096
-/* Commands of the window that may wait at once; each owns a place in the completion FIFO. */
+/* Commands of the window that may be pending; each reserves a place in the completion FIFO. */
 #define KVCPU_PENDING_MAX 1024
 #define KVCPU_CONTEXTS_MAX 256
 #define KVCPU_DMA_CHANNELS_MAX 16
 #define KVCPU_PIN_DEADLINE_MAX_NS 3600000000000ULL
-/* Steps that a HOT without an `until` protects, until HOT_LEASE is written. */
+/* Steps for which a HOT without an `until` protects a block, until HOT_LEASE is written. */
 #define KVCPU_HOT_LEASE_DEFAULT 256
 
 /* CLOCK_STOP: never. */
 #define KVCPU_CLOCK_RUNS 0
-/* Blocks of a hint that are looked at within one register write or timer tick. */
+/* Blocks of a hint that are examined within one register write or timer tick. */
 #define KVCPU_HINT_BUDGET 4096
-/* Hints whose rest waits for a timer tick; a further long one is ignored. */
+/* Hints that may be queued; a further long hint is ignored. */
 #define KVCPU_HINT_QUEUE_MAX 64
 
 /* -- Score: values after reset -------------------------------------------- */
@@ -147,7 +150,7 @@
     X(CONTEXT_QUOTA, 0x11a8, RO, KVCPU_RESET_CONFIG, "KVCPU_QTA_* fields")                      \
     X(CONTEXT_SQ, 0x11b0, RO, KVCPU_RESET_CONFIG, "KVCPU_CXR_* fields of its submission ring")  \
     X(CONTEXT_CQ, 0x11b8, RO, KVCPU_RESET_CONFIG, "KVCPU_CXR_* fields of its completion ring")  \
-    /* what was where, and what became of a block */                                            \
+    /* occupancy, and the history of a block */                                                 \
     X(OCCUPANCY_FREE, 0x1200, RO, KVCPU_RESET_CONFIG, "blocks in FREE")                         \
     X(OCCUPANCY_SCRUBBING, 0x1208, RO, KVCPU_RESET_CONFIG, "blocks in SCRUBBING")               \
     X(OCCUPANCY_SLOW, 0x1210, RO, KVCPU_RESET_CONFIG, "blocks in SLOW")                         \
@@ -209,10 +212,10 @@ enum kvcpu_register { KVCPU_REGISTERS(KVCPU_REGISTER_OFFSET_) };
      KVCPU_CAP_QUOTAS | KVCPU_CAP_CACHED_BLOCKS | KVCPU_CAP_OCCUPANCY | KVCPU_CAP_HISTORY)
 
 /* CONTROL */
-#define KVCPU_CONTROL_RESET 0x1ULL       /* as an FLR: registers, directory, contexts */
-#define KVCPU_CONTROL_LOG_RESTART 0x2ULL /* sequence and time of the event log from 0 */
+#define KVCPU_CONTROL_RESET 0x1ULL       /* reset as by an FLR */
+#define KVCPU_CONTROL_LOG_RESTART 0x2ULL /* restart of the event log */
 
-/* QUEUE_ENABLE: a bit that goes from 0 to 1 sets its queue up from the registers */
+/* QUEUE_ENABLE: a change of a bit from 0 to 1 sets the queue up from the registers */
 #define KVCPU_QEN_ADMIN 0x1ULL
 #define KVCPU_QEN_EVENTS 0x2ULL
 
@@ -227,7 +230,7 @@ enum kvcpu_register { KVCPU_REGISTERS(KVCPU_REGISTER_OFFSET_) };
 #define KVCPU_POLICY_NUMBER_(name, number, text) KVCPU_POLICY_##name = (number),
 enum kvcpu_policy { KVCPU_POLICIES(KVCPU_POLICY_NUMBER_) };
 #undef KVCPU_POLICY_NUMBER_
-/* Of a device whose property `policy` was left alone. */
+/* The default of the property `policy`. */
 #define KVCPU_POLICY_DEFAULT KVCPU_POLICY_NEXT_USE
 
 /* -- Counters: X(name, index, what), at KVCPU_COUNTER_BASE + 8 * index ---- */
@@ -309,7 +312,7 @@ enum kvcpu_policy { KVCPU_POLICIES(KVCPU_POLICY_NUMBER_) };
 enum kvcpu_counter { KVCPU_COUNTERS(KVCPU_COUNTER_INDEX_) KVCPU_COUNTER_COUNT };
 #undef KVCPU_COUNTER_INDEX_
 
-/* One more counter a status code: how many commands ended with it. */
+/* One further counter for each status code: the number of commands that ended with it. */
 #define KVCPU_STATUS_COUNTER_BASE 0x3800
 
 /* -- Status codes: X(name, number, what) ---------------------------------- */
@@ -359,7 +362,7 @@ enum kvcpu_status { KVCPU_STATUS_CODES(KVCPU_STATUS_NUMBER_) KVCPU_STATUS_COUNT 
       "completes when every command of the context that is pending now has completed")          \
     X(RECLAIMED, 0x0a, "acknowledge reclaimed cached blocks; result: first and how many")
 
-/* Of the command window and the admin ring alone; so is CLOSE. */
+/* Valid only in the command window and in the admin ring; so is CLOSE. */
 #define KVCPU_ADMIN_COMMANDS(X)                                                         \
     X(CLOSE, 0x08, "cancel a context's pending commands, and free its pins and blocks") \
     X(OPEN, 0x40, "set up a context's rings")                                           \
@@ -391,7 +394,7 @@ enum kvcpu_opcode {
 };
 #undef KVCPU_OPCODE_NUMBER_
 
-/* CMD_CONTROL: the word that is written last. Bits 63:48 are reserved, zero. */
+/* CMD_CONTROL: the word that is written last. Bits 63:48 are reserved and must be zero. */
 #define KVCPU_CTL_OPCODE_SHIFT 0
 #define KVCPU_CTL_OPCODE_MASK 0xffffULL
 #define KVCPU_CTL_FLAGS_SHIFT 16
@@ -400,8 +403,8 @@ enum kvcpu_opcode {
 #define KVCPU_CTL_CONTEXT_MASK 0xffffULL
 
 /* Flags of CMD_CONTROL */
-#define KVCPU_F_NOW 0x0001      /* EVICTABLE: do not wait until the slot is wanted */
-#define KVCPU_F_COMPLETE 0x0002 /* of a ring's entry: write a completion */
+#define KVCPU_F_NOW 0x0001      /* EVICTABLE: evict at once, also if no slot is needed */
+#define KVCPU_F_COMPLETE 0x0002 /* entry of a ring: write a completion */
 #define KVCPU_F_WRITE 0x0004    /* HOLD, UNHOLD: a hold for writing */
 #define KVCPU_F_CACHED 0x0008   /* ALLOC: the device may reclaim the blocks */
 
@@ -411,8 +414,10 @@ enum kvcpu_opcode {
 #define KVCPU_EXT_LENGTH_SHIFT 32
 #define KVCPU_EXT_LENGTH_MASK 0xffffffffULL
 
-/* CMD_META of ALLOC, and BLOCK_TAG: what the directory keeps of a block. The
- * n-th block of an ALLOC starts n * TOKENS tokens after TOKEN_FIRST. */
+/*
+ * CMD_META of ALLOC, and BLOCK_TAG: the tag in the directory. The token range of the n-th block of
+ * an ALLOC starts n * TOKENS after the ARG of the ALLOC.
+ */
 #define KVCPU_TAG_REQUEST_SHIFT 0
 #define KVCPU_TAG_REQUEST_MASK 0xffffULL
 #define KVCPU_TAG_LAYER_SHIFT 16
@@ -425,11 +430,11 @@ enum kvcpu_opcode {
 #define KVCPU_TOKEN_MASK 0xffffffffULL
 
 /* CMD_RESULT and CPL_RESULT. AUX and VALUE by opcode:
- *   ALLOC        AUX blocks taken              VALUE first of them
- *   RECLAIMED    AUX blocks reclaimed          VALUE first of them
- *   PIN          AUX blocks found fast         VALUE 0
+ *   ALLOC        AUX blocks allocated          VALUE first block
+ *   RECLAIMED    AUX blocks in the run         VALUE first block
+ *   PIN          AUX blocks found in slots     VALUE 0
  *   HOLD         AUX generation, low 16 bits   VALUE slot, or KVCPU_NO_SLOT: in the slow tier
- *   a hint       AUX outcome and reason        VALUE blocks it applied to so far
+ *   a hint       AUX outcome and reason        VALUE blocks it was applied to so far
  *   others       AUX 0                         VALUE 0 */
 #define KVCPU_RES_STATUS_SHIFT 0
 #define KVCPU_RES_STATUS_MASK 0xffffULL
@@ -476,7 +481,10 @@ enum kvcpu_hint_reason { KVCPU_HINT_REASONS(KVCPU_REASON_NUMBER_) };
     X(WRITING_BACK, 5, "in a slot, being written back; keeps the slot")                     \
     X(EVICTING, 6, "in a slot, being written back; frees the slot then")
 
-/* Events that may change it. The specification's table has a cell a pair. */
+/*
+ * Events that may change the state of a block. The specification's table has a cell for each state
+ * and event.
+ */
 #define KVCPU_BLOCK_EVENTS(X)                                                             \
     X(ALLOC, 0, "allocated by ALLOC")                                                     \
     X(FREE, 1, "freed by FREE or CLOSE, or reclaimed")                                    \
@@ -498,7 +506,7 @@ enum kvcpu_block_state { KVCPU_BLOCK_STATES(KVCPU_STATE_NUMBER_) KVCPU_BLOCK_STA
 enum kvcpu_block_event { KVCPU_BLOCK_EVENTS(KVCPU_BLOCK_EVENT_NUMBER_) KVCPU_BLOCK_EVENT_COUNT };
 #undef KVCPU_BLOCK_EVENT_NUMBER_
 
-/* Classes in which room is made, first to leave first. */
+/* Victim classes. The class with the lowest number is evicted first. */
 #define KVCPU_VICTIM_CLASSES(X)                                                    \
     X(RELEASED, 0, "RELEASE")                                                      \
     X(EVICTABLE, 1, "EVICTABLE")                                                   \
@@ -521,22 +529,22 @@ enum kvcpu_victim_class { KVCPU_VICTIM_CLASSES(KVCPU_CLASS_NUMBER_) };
 #define KVCPU_BST_OWNER_MASK 0xffffULL
 #define KVCPU_BST_FLAGS_SHIFT 32
 #define KVCPU_BST_FLAGS_MASK 0xffffULL
-/* The published directory's two-bit tier: 0 HBM (our fast tier), 2 DRAM (our slow one) */
+/* The two-bit tier of the published directory: 0 HBM (the fast tier), 2 DRAM (the slow tier) */
 #define KVCPU_BST_TIER_SHIFT 48
 #define KVCPU_BST_TIER_MASK 0x3ULL
 #define KVCPU_TIER_HBM 0
 #define KVCPU_TIER_DRAM 2
 
 /* Flags of BLOCK_STATE */
-#define KVCPU_BF_ALLOCATED 0x0001 /* handed out by ALLOC */
+#define KVCPU_BF_ALLOCATED 0x0001 /* the block is allocated */
 #define KVCPU_BF_WRITTEN 0x0002   /* written since ALLOC; otherwise it reads as zeros */
-#define KVCPU_BF_DIRTY 0x0004     /* its slot is newer than its backing block */
+#define KVCPU_BF_DIRTY 0x0004     /* its slot has data that its backing block does not have */
 #define KVCPU_BF_SEALED 0x0008
 #define KVCPU_BF_PREFIX 0x0010 /* shared at least once: D of the score is 255 */
-#define KVCPU_BF_QUEUED 0x0020 /* a fetch of it waits for a channel or for room */
+#define KVCPU_BF_QUEUED 0x0020 /* a fetch of it waits for a channel or for a slot */
 #define KVCPU_BF_HELD 0x0040   /* has a hold */
 #define KVCPU_BF_WRITE_HELD 0x0080
-#define KVCPU_BF_REVOKING 0x0100 /* its holders were asked to release it */
+#define KVCPU_BF_REVOKING 0x0100 /* the driver was asked to release its holds */
 #define KVCPU_BF_CACHED 0x0200   /* the device may reclaim it */
 
 /* BLOCK_PLACE */
@@ -547,7 +555,7 @@ enum kvcpu_victim_class { KVCPU_VICTIM_CLASSES(KVCPU_CLASS_NUMBER_) };
 #define KVCPU_BPL_SHARERS_SHIFT 48
 #define KVCPU_BPL_SHARERS_MASK 0xffULL
 
-/* BLOCK_USE: recency, frequency and score as of the context's present step */
+/* BLOCK_USE: recency, frequency and score as of the context's current step */
 #define KVCPU_BUS_R_SHIFT 0
 #define KVCPU_BUS_R_MASK 0xffULL
 #define KVCPU_BUS_F_SHIFT 8

@@ -57,7 +57,7 @@
 enum kvcpu_event_kind { KVCPU_EVENTS(KVCPU_EVENT_NUMBER_) KVCPU_EVENT_COUNT };
 #undef KVCPU_EVENT_NUMBER_
 
-/* Why a move was made, most urgent first. */
+/* The reasons of a move, most urgent first. */
 #define KVCPU_MOVE_DEMAND 0
 #define KVCPU_MOVE_PREFETCH 1
 #define KVCPU_MOVE_CLEAN 2 /* write-back in the background */
@@ -90,7 +90,7 @@ enum kvcpu_eviction_cause { KVCPU_EVICTION_CAUSES(KVCPU_EVICTION_CAUSE_NUMBER_) 
 /* -- The history: the latest records, searched a block at a time ----------- */
 
 #define KVCPU_HISTORY_RECORDS 65536
-/* Records that one write of HISTORY_BEFORE looks at. */
+/* Records that one write of HISTORY_BEFORE examines. */
 #define KVCPU_HISTORY_BUDGET 4096
 
 /* HISTORY_STATE */

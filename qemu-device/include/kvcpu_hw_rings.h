@@ -18,19 +18,19 @@
 #define KVCPU_RING_ENTRIES_MAX 4096
 /* Alignment of rings, the event queue and parts of a residency map, in bytes. */
 #define KVCPU_RING_ALIGN 4096
-/* Commands of one context's ring that may wait at once. */
+/* Commands of one context's ring that may be pending. */
 #define KVCPU_CONTEXT_PENDING_MAX 1024
-/* What one turn of a ring may cost, and when the next is due. */
+/* The cost at which a slice ends, and the time to the next slice after a used-up slice. */
 #define KVCPU_RING_BUDGET 4096
-#define KVCPU_RING_COPY_COST 16 /* of a page that READ or WRITE copies; a block costs 1 */
+#define KVCPU_RING_COPY_COST 16 /* cost of a page that READ or WRITE accesses; a block costs 1 */
 #define KVCPU_RING_SLICE_NS 1000
-/* Buffers of a context, and bytes of one. */
+/* Buffers of a context, and bytes of one buffer. */
 #define KVCPU_BUFFERS_MAX 64
 #define KVCPU_BUFFER_BYTES_MAX 0x10000000000ULL
 #define KVCPU_BUFFER_PAGE 4096
 /* Blocks of one part of a residency map; parts begin at multiples of it. */
 #define KVCPU_RESIDENCY_PART 262144
-/* Holds of each kind that a block takes. */
+/* Holds of each kind that a block can have. */
 #define KVCPU_HOLDS_MAX 65535
 #define KVCPU_COALESCE_COUNT_MAX 4096
 #define KVCPU_COALESCE_MAX_NS 1000000000ULL
@@ -40,13 +40,13 @@
 
 /* -- Vectors -------------------------------------------------------------- */
 
-/* KVCPU_VECTOR_COMPLETION, in kvcpu_hw.h, is 0. A context's vector is what OPEN says. */
+/* KVCPU_VECTOR_COMPLETION, in kvcpu_hw.h, is 0. OPEN selects the vector of a context. */
 #define KVCPU_VECTOR_EVENTS 1
-#define KVCPU_VECTOR_CONTEXTS 2 /* the first that is meant for contexts */
+#define KVCPU_VECTOR_CONTEXTS 2 /* the first vector that is intended for contexts */
 
 /* -- Doorbells: X(name, offset in the context's page, what) --------------- */
 
-/* One page a context, in BAR 0. 64-bit writes alone. */
+/* One page for each context, in BAR 0. Only 64-bit writes are valid. */
 #define KVCPU_DOORBELL_BASE 0x100000
 #define KVCPU_DOORBELL_STRIDE 0x1000
 #define KVCPU_DOORBELLS(X)                                         \
@@ -91,11 +91,11 @@ enum kvcpu_entry_word { KVCPU_ENTRY_FIELDS(KVCPU_ENTRY_WORD_) KVCPU_ENTRY_WORDS 
 #define KVCPU_OPN_CQ_ENTRIES_SHIFT 16
 #define KVCPU_OPN_CQ_ENTRIES_MASK 0xffffULL
 /* OPEN, COALESCE: ARG */
-#define KVCPU_CLS_COUNT_SHIFT 0 /* completions that raise the vector; 0: it is never raised */
+#define KVCPU_CLS_COUNT_SHIFT 0 /* completions that raise the vector; 0: they never do */
 #define KVCPU_CLS_COUNT_MASK 0xffffULL
 #define KVCPU_CLS_VECTOR_SHIFT 16
 #define KVCPU_CLS_VECTOR_MASK 0xffffULL
-#define KVCPU_CLS_NS_SHIFT 32 /* after the first of them it is raised in any case */
+#define KVCPU_CLS_NS_SHIFT 32 /* ns after the first of these, the latest time */
 #define KVCPU_CLS_NS_MASK 0xffffffffULL
 /* OPEN, QUOTA: EXTENT; CONTEXT_QUOTA */
 #define KVCPU_QTA_MIN_SHIFT 0
@@ -104,11 +104,11 @@ enum kvcpu_entry_word { KVCPU_ENTRY_FIELDS(KVCPU_ENTRY_WORD_) KVCPU_ENTRY_WORDS 
 #define KVCPU_QTA_MAX_MASK 0xffffffffULL
 /* BUFFER_ADD: FIRST the buffer's number, COUNT its bytes, ADDR the bus address of its table of
  * pages, ARG the offset of its first byte in the first page. BUFFER_REMOVE: FIRST. */
-/* RESIDENCY: FIRST, COUNT (0: forget the part), ADDR. */
+/* RESIDENCY: FIRST, COUNT (0: remove the part), ADDR. */
 /* HOLD: ARG */
 #define KVCPU_HLD_GENERATION_SHIFT 0
 #define KVCPU_HLD_GENERATION_MASK 0xffffffffULL
-#define KVCPU_HLD_CHECK_SHIFT 32 /* 1: STALE unless the block's generation is this */
+#define KVCPU_HLD_CHECK_SHIFT 32 /* 1: the result is STALE unless the block has this generation */
 #define KVCPU_HLD_CHECK_MASK 0x1ULL
 
 /* -- Completion ring: a header, then the completions ---------------------- */
@@ -136,7 +136,10 @@ enum kvcpu_cq_header_word { KVCPU_CQ_HEADER_FIELDS(KVCPU_CQ_HEADER_WORD_) };
 enum kvcpu_completion_word { KVCPU_COMPLETION_FIELDS(KVCPU_COMPLETION_WORD_) };
 #undef KVCPU_COMPLETION_WORD_
 
-/* Of a completion's and a notice's last word: 1 in the first lap, 0 in the second, and so on. */
+/*
+ * In the last word of completions and event queue records: 1 in the first lap, 0 in the second, and
+ * so on.
+ */
 #define KVCPU_PHASE 0x8000000000000000ULL
 
 /* -- State of a ring: X(name, number, what) ------------------------------- */
@@ -185,7 +188,7 @@ enum kvcpu_notice_word { KVCPU_NOTICE_FIELDS(KVCPU_NOTICE_WORD_) };
 enum kvcpu_notice { KVCPU_NOTICES(KVCPU_NOTICE_NUMBER_) };
 #undef KVCPU_NOTICE_NUMBER_
 
-/* Why a block is asked back: X(name, number, what) */
+/* Reasons of a REVOKE: X(name, number, what) */
 #define KVCPU_REVOKE_REASONS(X)                                          \
     X(SLOT, 0, "its slot is needed")                                     \
     X(FETCH, 1, "the block is needed in the fast tier")                  \
@@ -227,9 +230,9 @@ enum kvcpu_revoke_reason { KVCPU_REVOKE_REASONS(KVCPU_REVOKE_NUMBER_) };
 #define KVCPU_CXB_SLOTS_SHIFT 32
 #define KVCPU_CXB_SLOTS_MASK 0xffffffffULL
 /* CONTEXT_WAITS */
-#define KVCPU_CXW_WAITING_SHIFT 0 /* commands of its ring that wait */
+#define KVCPU_CXW_WAITING_SHIFT 0 /* pending commands of its ring */
 #define KVCPU_CXW_WAITING_MASK 0xffffffffULL
-#define KVCPU_CXW_HELD_SHIFT 32 /* blocks with holds in its name */
+#define KVCPU_CXW_HELD_SHIFT 32 /* blocks with holds whose HOLD command named it */
 #define KVCPU_CXW_HELD_MASK 0xffffffffULL
 /* CONTEXT_SQ, CONTEXT_CQ: the low halves of the device's and the guest's index */
 #define KVCPU_CXR_DEVICE_SHIFT 0

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What differs between the QEMU versions this device builds in: 10.0 and later.
+ * Differences between the QEMU versions that this device builds in: 10.0 and
+ * later.
  */
 #ifndef HW_KVCPU_COMPAT_H
 #define HW_KVCPU_COMPAT_H

@@ -25,7 +25,7 @@ bool kvcpu_log_open(KvcpuLog *log, Error **errp)
     return true;
 }
 
-/* A log that lacks records is worse than none: the first error ends it. */
+/* An incomplete log would be misleading, so the first error ends the log. */
 static void kvcpu_log_give_up(KvcpuLog *log)
 {
     error_report("kvcpu: event-log: cannot write '%s': %s; it ends here",

@@ -9,7 +9,7 @@
 #include "migration/vmstate.h"
 #include "kvcpu.h"
 
-/* Behind a tier whose size is no power of two. */
+/* The rest of a BAR behind a tier whose size is not a power of two. */
 static uint64_t kvcpu_pad_read(void *opaque, hwaddr offset, unsigned bytes)
 {
     return 0;
@@ -98,8 +98,9 @@ void kvcpu_tier_exit(KvcpuTier *tier)
     memory_region_del_subregion(&tier->bar, tier->ram);
     memory_region_del_subregion(&tier->bar, &tier->pad);
     /*
-     * RCU may keep this RAM for a while after the device is gone; its name
-     * must be free by then, for a device that is plugged into the same place.
+     * RCU may keep this RAM for some time after the device has been removed.
+     * Its name must be free by then, for a device that is plugged into the
+     * same slot.
      */
     vmstate_unregister_ram(tier->ram, NULL);
     if (tier->memdev) {
@@ -114,11 +115,11 @@ void *kvcpu_tier_ptr(KvcpuTier *tier)
 }
 
 /*
- * Discards the pages where that makes them zero. A backend may have any content
- * at first. A private mapping of a file (share=off) must leave the file as it
- * is. While another device of the machine has disabled discards (VFIO, RDMA),
- * pages are pinned, and a discard would part the guest's view from the pinned
- * pages.
+ * Discards the pages if this zeroes them. A backend may have any content at
+ * first. A private mapping of a file (share=off) must not change the file.
+ * While another device of the machine has disabled discards (VFIO, RDMA),
+ * pages are pinned, and a discard would separate the guest's view from the
+ * pinned pages.
  */
 void kvcpu_tier_zero(KvcpuTier *tier)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * KV-CPU: the parts of its QEMU device. The device itself is the core behind
- * kvcpu_core.h; what is here makes QEMU its host.
+ * KV-CPU: the QEMU device. The device's behaviour is in the core behind
+ * kvcpu_core.h; this adapter is the core's host.
  */
 #ifndef HW_KVCPU_H
 #define HW_KVCPU_H
@@ -21,14 +21,17 @@ OBJECT_DECLARE_SIMPLE_TYPE(KvcpuState, KVCPU)
 typedef struct KvcpuTier {
     HostMemoryBackend *memdev;
     uint64_t size;
-    /* The BAR, a power of two; RAM at 0, and behind it what reads as zeros. */
+    /*
+     * The BAR. Its size is a power of two. The RAM is at offset 0; the rest
+     * reads as zeros.
+     */
     MemoryRegion bar;
     MemoryRegion pad;
-    MemoryRegion own_ram; /* where there is no memdev */
+    MemoryRegion own_ram; /* used without a memdev */
     MemoryRegion *ram;
 } KvcpuTier;
 
-/* Makes the tier's memory, and its BAR. `name` is "fast" or "slow". */
+/* Creates the tier's memory and its BAR. `name` is "fast" or "slow". */
 bool kvcpu_tier_realize(KvcpuState *s, KvcpuTier *tier, const char *name,
                         uint64_t default_size, Error **errp);
 void kvcpu_tier_register_bar(KvcpuState *s, KvcpuTier *tier, int bar);
@@ -76,7 +79,7 @@ struct KvcpuState {
     KvcpuLog log;
     struct kvcpu_core *core;
 
-    /* Which reset the next one is; see kvcpu_reset_exit(). */
+    /* The kind of the next reset; see kvcpu_reset_exit(). */
     bool is_machine_reset;
     bool was_reset;
 

@@ -171,7 +171,7 @@ Result Commands::alloc(const Command &command) noexcept {
     return {KVCPU_SC_SUCCESS, static_cast<uint16_t>(run.count), run.first};
 }
 
-/* Reclaims the blocks that are lacking; those that are being scrubbed already count as free. */
+/* Reclaims the missing number of blocks; reclaimed blocks that are being scrubbed count as free. */
 void Commands::make_space(uint32_t count) noexcept {
     for (uint32_t free = d_.free_blocks.count() + d_.reclaimed; free < count; ++free) {
         const uint32_t block = p_.reclaim.next();

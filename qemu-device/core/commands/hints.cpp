@@ -66,7 +66,7 @@ Result Hints::conclude(const HintRequest &request, kvcpu_hint_outcome outcome,
     return {KVCPU_SC_SUCCESS, aux, applied};
 }
 
-/* A hint that applies to no block gets a reason in `skipped`, and an empty range. */
+/* Sets a reason in `skipped` for a hint that applies to no block, an empty range included. */
 HintProgress Hints::prepare(const HintRequest &request) noexcept {
     d_.count(counter_of(request.opcode));
     HintProgress progress = {.request = request};

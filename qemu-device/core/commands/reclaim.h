@@ -13,9 +13,9 @@
 namespace kvcpu {
 
 /*
- * Cached blocks that are reclaimed to make space. A context acknowledges its reclaimed blocks by a
- * RECLAIMED command. Until then its ALLOC fails with AGAIN, so that it never owns a block by a
- * number that it still believes to be an older block of its own.
+ * Cached blocks that are reclaimed when ALLOC needs space. A context acknowledges its reclaimed
+ * blocks by RECLAIMED commands. Until then its ALLOC ends as AGAIN, so that it does not get a new
+ * block whose number it still takes for an older block.
  */
 class Reclaim {
   public:
@@ -27,7 +27,7 @@ class Reclaim {
 
     void clear() noexcept { notices_.clear(); }
 
-    /* The block to reclaim next for an ALLOC that lacks space; no_block if no block may be. */
+    /* The block to reclaim next when ALLOC needs space; no_block if no block may be reclaimed. */
     [[nodiscard]] uint32_t next() const noexcept { return placement_.policy().reclaim_next(); }
     /* Records that the block was reclaimed from its owner. */
     void add(uint32_t block, uint16_t owner) noexcept;
@@ -42,7 +42,7 @@ class Reclaim {
     Device &d_;
     Placement &placement_;
     EventQueue &events_;
-    IndexLists notices_;  // a list a context
+    IndexLists notices_;  // one list per context
 };
 
 }  // namespace kvcpu

@@ -14,7 +14,7 @@ namespace kvcpu {
 
 /*
  * Serves the rings: accepts doorbells, gives each ring slices in round-robin order, executes its
- * entries, and stops it after an error. See "Rings" in the specification.
+ * entries, and stops it after an error. See "Queue pairs" in the specification.
  */
 class RingScheduler {
   public:

@@ -17,7 +17,7 @@ class Ghosts {
     static constexpr uint32_t none = UINT32_MAX;
     static constexpr uint32_t ways = 8;
 
-    /* `size` is a lower limit. */
+    /* `size` is the minimum number of ghosts. */
     explicit Ghosts(uint32_t blocks)
         : sets_((blocks + ways - 1) / ways), contents_(uint64_t{sets_} * ways), next_(sets_) {}
 

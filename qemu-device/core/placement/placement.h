@@ -40,7 +40,7 @@ class Placement {
     void use(uint32_t block, Use use = Use::access) noexcept;
     /* UNPIN: the use ends. */
     void end_use(uint32_t block) noexcept;
-    /* PIN, READ or WRITE of a prefetched block. */
+    /* Counts the first PIN, READ, WRITE or HOLD of a prefetched block. */
     void credit_prefetch(uint32_t block) noexcept;
     /* `target` is on the context's clock. It is used for HOT and PREFETCHABLE. */
     void hint(uint32_t block, Hint hint, uint64_t target) noexcept;

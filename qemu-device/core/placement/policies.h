@@ -9,7 +9,7 @@
 
 namespace kvcpu {
 
-/* Creates one of each, indexed by enum kvcpu_policy. */
+/* Creates one object of each policy, indexed by enum kvcpu_policy. */
 std::vector<std::unique_ptr<Policy>> make_policies(const PolicyTools &tools);
 
 }  // namespace kvcpu

@@ -58,10 +58,10 @@ struct PolicyTools {
 };
 
 /*
- * Chooses the block to evict from the fast tier next, and the block to fetch next: "Placement" in
- * the specification. A policy only decides: it is notified of what happens to blocks, and keeps
- * what it needs to answer. It allocates at construction alone, and does a bounded amount of work in
- * each call.
+ * Chooses the next block to evict from the fast tier, and the next block to fetch: "Placement" in
+ * the specification. A policy only decides. It is notified of changes of blocks, and keeps the
+ * state for its decisions. It allocates memory only at construction, and does a bounded amount of
+ * work in each call.
  */
 class Policy {
   public:

@@ -18,7 +18,7 @@ namespace kvcpu {
  * maximum forbids is parked as well, until the context uses fewer slots or has a victim of its own.
  * So no unavailable block is examined twice, and a context without a quota costs nothing.
  *
- * unpark_*() only return the block to put back; the caller then calls Placement::changed().
+ * unpark_*() only return the block to unpark; the caller must then call Placement::changed().
  */
 class Quotas {
   public:

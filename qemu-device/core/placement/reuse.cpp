@@ -276,8 +276,10 @@ void Reuse::learn() noexcept {
     for (unsigned in_class = 0; in_class < classes; ++in_class) {
         learn_class(in_class, of_kinds[in_class % kinds]);
     }
-    /* A block that was used more often may be the prefix of one that was used less, which is worth
-       nothing without it: it is worth no less. */
+    /*
+     * A block with more uses may be the prefix of a block with fewer uses, which is useless without
+     * the prefix. So a cell of more uses is at least as dense.
+     */
     for (unsigned i = kinds * buckets; i < cells; ++i) {
         density_[i] = std::max(density_[i], density_[i - kinds * buckets]);
     }

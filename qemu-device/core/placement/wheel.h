@@ -10,9 +10,9 @@
 namespace kvcpu {
 
 /*
- * The times at which blocks are to be examined: one timing wheel per context, advanced by its
- * clock. A block whose time is further ahead than the wheel reaches is examined once a revolution,
- * and put back.
+ * The times at which blocks must be examined: one timing wheel per context, advanced by the
+ * context's clock. A block whose time is beyond the range of the wheel is examined once per
+ * revolution, and inserted again.
  */
 class Wheel {
   public:

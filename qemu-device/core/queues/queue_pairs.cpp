@@ -156,7 +156,7 @@ kvcpu_dma_result QueuePairs::store(const QueuePair &pair, uint64_t offset, const
     return d_.host.dma_write(pair.setup.cq_address + offset, to.data(), uint64_t{count} * 8);
 }
 
-/* The word with the phase is a store of its own, after the others. */
+/* The word with the phase is stored last, by a separate store. */
 void QueuePairs::write_completion(QueuePair &pair, uint64_t tag, const Result &result) noexcept {
     const uint64_t lap = pair.written / pair.setup.cq_entries;
     const uint64_t offset =

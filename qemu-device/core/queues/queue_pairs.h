@@ -81,7 +81,7 @@ class QueuePairs {
 
     /* Opens a queue pair: writes its header, and checks that the submission ring can be read. */
     kvcpu_dma_result open(uint16_t context, const QueueSetup &setup) noexcept;
-    /* Closes a queue pair. The device does not access its memory any more. */
+    /* Closes a queue pair. The device no longer accesses its memory. */
     void close(uint16_t context) noexcept;
     void coalesce(uint16_t context, const Coalescing &coalescing) noexcept;
 
@@ -113,7 +113,7 @@ class QueuePairs {
     [[nodiscard]] uint32_t next_faulty() const noexcept { return faulty_.first(); }
     /* Removes the ring from the scheduler's queues and stores its header once more. */
     void stop(uint16_t context) noexcept;
-    /* FAILED, STATE, SQ_HEAD, of every ring where they changed. */
+    /* Stores FAILED, STATE and SQ_HEAD of every ring in which they changed. */
     void store_headers() noexcept;
 
     /* Enqueues the ring for a slice; rings are served in order. */

@@ -46,7 +46,8 @@ struct Device {
         return static_cast<uint32_t>(blocks.size());
     }
 
-    /* The only way in which a block's state changes; asserts that the transition table allows it.
+    /*
+     * Changes a block's state. No other function does. Asserts that the transition table allows it.
      */
     void change(uint32_t block, kvcpu_block_event event, kvcpu_block_state to) noexcept;
     /* Must be called after a change that affects whether ALLOC may allocate the block. */
@@ -114,7 +115,7 @@ struct Device {
     uint32_t reclaimed = 0;        // reclaimed blocks that are not scrubbed yet
     uint64_t use_sequence = 0;     // number of the last use
     uint64_t fetch_sequence = 0;   // number of the last request to fetch a block
-    uint64_t wait_sequence = 0;    // number of the last command that had to wait
+    uint64_t wait_sequence = 0;    // number of the last command that became pending
     uint32_t slots_requested = 0;  // held blocks with slot_requested
     uint32_t held = 0;             // blocks that are held
     std::vector<Hold> holds;

@@ -18,8 +18,8 @@
 namespace kvcpu {
 
 /*
- * The residency maps: memory of the guest in which a context reads where its blocks are. See
- * "Residency maps" in the specification.
+ * The residency maps: guest memory in which the device stores the place of each block. See
+ * "Residency map" in the specification.
  */
 class Residency {
   public:

@@ -18,7 +18,7 @@ class Tiers {
           slow_(static_cast<uint8_t *>(slow)),
           block_size_(block_size) {}
 
-    /* False in a simulation without content: the pointers below are not valid then. */
+    /* False in a simulation without content. The pointers below are not valid then. */
     [[nodiscard]] bool hold_bytes() const noexcept { return slow_ != nullptr; }
     [[nodiscard]] uint8_t *slot(uint32_t slot) const noexcept { return fast_ + slot * block_size_; }
     [[nodiscard]] uint8_t *backing(uint32_t block) const noexcept {

@@ -24,8 +24,10 @@ constexpr StateSet states(auto... state) {
     return (states_after(from, event) & states(to)) != 0;
 }
 
-/* Whether the event may occur while the block is held ("Holds" in the specification): yes, only
- * after the hold is released, or never. */
+/*
+ * Whether the event may occur while the block is held ("Holds and revocation" in the
+ * specification): yes, only after the hold is released, or never.
+ */
 enum class HeldRule : uint8_t { yes, revoke, never };
 [[nodiscard]] HeldRule held_rule(kvcpu_block_event event, bool for_writing);
 

@@ -16,9 +16,9 @@
 namespace kvcpu {
 
 /*
- * Concepts. A hold keeps a block in place while a process has it mapped: "Holds" in the
- * specification. HOLD of a block that is moving is pending until the move has ended. A REVOKE asks
- * the holders of a block to release it.
+ * Concepts. A hold keeps a block in place while a process has it mapped: "Holds and revocation" in
+ * the specification. HOLD of a moving block is pending until the move has ended. A REVOKE asks the
+ * driver to release the holds of a block.
  */
 class Holds {
   public:
@@ -33,7 +33,7 @@ class Holds {
 
     /* Grants the pending HOLDs whose block's move has ended. */
     void grant_arrived() noexcept;
-    /* The block is freed: its holders are asked to release it. */
+    /* The block is freed: sends a REVOKE if it is held. */
     void freed(uint32_t block) noexcept;
     void cancel_all(uint16_t context) noexcept;
     void cancel_via(uint16_t via) noexcept;

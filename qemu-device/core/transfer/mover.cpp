@@ -181,8 +181,8 @@ uint32_t Mover::next_for_pins(bool written) noexcept {
 }
 
 /*
- * Whether a slot is free now. If not, evicts a victim. A dirty victim frees its slot later, so no
- * more are evicted than there are fetches that wait.
+ * Returns whether a slot is free now. Otherwise evicts a victim. A dirty victim frees its slot
+ * later, so the number of evictions is limited to the number of waiting fetches.
  */
 bool Mover::make_slot_free(uint32_t wanted_by, SlotPurpose purpose) noexcept {
     if (placement_.quotas.is_at_maximum(d_.at(wanted_by).owner) && !exchange(wanted_by, purpose)) {

@@ -35,7 +35,9 @@ class Mover final : public Evictions {
     void evict_now(uint32_t block) noexcept {
         evict_for(block, KVCPU_VC_EVICTABLE, {.cause = KVCPU_EC_NOW, .revoke = KVCPU_RV_EVICT});
     }
-    /* Writes a dirty block back when the link has nothing better to do; the block stays. */
+    /*
+     * Writes a dirty block back when no more urgent move needs the link. The block keeps its slot.
+     */
     void clean(uint32_t block) noexcept;
     /* The block is freed: its move is aborted, and it is scrubbed. */
     void give_up(uint32_t block) noexcept;
@@ -84,7 +86,7 @@ class Mover final : public Evictions {
     static constexpr uint32_t scrub_jobs = 2;
     static constexpr uint32_t job_lists = 3;
 
-    /* Why a block is evicted, and the reason that a REVOKE gives if it is held. */
+    /* Why a block is evicted, and the reason in the REVOKE if the block is held. */
     struct Cause {
         kvcpu_eviction_cause cause;
         kvcpu_revoke_reason revoke;

@@ -106,7 +106,7 @@ void Pins::wait(const Waiting &pin) noexcept {
     }
 }
 
-/* A wanted block is not evicted. */
+/* A block that a pending PIN needs is not evicted. */
 void Pins::rescue(uint32_t block) noexcept {
     const Block &b = d_.at(block);
     d_.keep_slot(block);
@@ -135,7 +135,10 @@ void Pins::grant(uint16_t context, Range range) noexcept {
                .value = range.count});
 }
 
-/* Last block first, so that the suffix of a prompt is evicted before the prefix that it needs. */
+/*
+ * The last block is first, so that the suffix of a prompt is evicted before the prefix that it
+ * depends on.
+ */
 void Pins::unpin(uint16_t context, Range range) noexcept {
     for (uint32_t block = range.end(); block-- > range.first;) {
         --d_.at(block).claims;

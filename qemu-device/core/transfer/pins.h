@@ -45,7 +45,7 @@ class Pins {
     void lost(uint32_t block) noexcept;
     /* The block's last hold was released, so it can be fetched. */
     void unheld(uint32_t block) noexcept;
-    /* The block was written for the first time: from now on it is fetched, not zero-filled. */
+    /* The block was written for the first time. From now on it is fetched, and not zero-filled. */
     void first_written(uint32_t block) noexcept;
 
     void grant_ready() noexcept;
@@ -79,7 +79,9 @@ class Pins {
         const uint32_t first = oldest_pending();
         return first != none && waiting_[first].range.contains(block);
     }
-    /* A block in a slot that only younger PINs want. The oldest PIN evicts it if it finds no other.
+    /*
+     * Takes a block in a slot that only younger PINs need. The oldest PIN evicts it if no other
+     * block can be evicted.
      */
     template <typename May>
     [[nodiscard]] uint32_t take_from_younger(May may) const noexcept {

@@ -11,8 +11,8 @@
 namespace kvcpu {
 
 /*
- * Executes STEP: advances the clock, and lets the policy act on it. The policy works in batches, as
- * a step may concern every block.
+ * Executes STEP: advances the clock, and calls the policy for the work of the step. The policy
+ * works in batches, as a step may concern every block.
  */
 class Steps {
   public:

@@ -23,7 +23,7 @@ class VictimSearch {
     [[nodiscard]] Victim find(uint32_t wanted_by, SlotPurpose purpose) noexcept;
     /* The same among the blocks of the context that owns `wanted_by`. */
     [[nodiscard]] Victim find_own(uint32_t wanted_by, SlotPurpose purpose) const noexcept;
-    /* Puts back the blocks that a quota parked, where the quota allows it again. */
+    /* Unparks the blocks that the quotas no longer protect. */
     void unpark() noexcept;
     /* Counts and records a hot or shared block that a PIN displaces. */
     void record_displaced(const Victim &victim) noexcept;

@@ -20,7 +20,7 @@ class IndexLists {
 
     IndexLists(uint32_t blocks, uint32_t lists);
 
-    // Every list empty.
+    // Makes every list empty.
     void clear() noexcept;
     void push_back(uint32_t list, uint32_t block) noexcept {
         const uint32_t end = sentinel(list);

@@ -47,7 +47,7 @@ class NumberSet {
     uint32_t size_;
     uint32_t count_ = 0;
     unsigned levels_ = 0;
-    std::array<std::vector<uint64_t>, levels_max> words_;  // [0]: a bit a number
+    std::array<std::vector<uint64_t>, levels_max> words_;  // [0]: one bit per number
 };
 
 }  // namespace kvcpu
