@@ -23,7 +23,7 @@ using kvcpu_test::Ring;
 using kvcpu_test::TestDevice;
 
 constexpr uint64_t ring_entries = 1024;
-constexpr uint64_t chunk = 4096; /* blocks an ALLOC can give */
+constexpr uint64_t chunk = 4096; /* the most blocks of one ALLOC */
 
 struct Options {
     bool json = false;
@@ -33,7 +33,7 @@ struct Options {
     std::vector<uint64_t> sizes = {65536, 1048576};
 };
 
-/* Of this thread on a processor: what others do is not counted. */
+/* Processor time of this thread, without that of other threads. */
 double cpu_seconds() {
     timespec now{};
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
@@ -63,7 +63,7 @@ class Subject {
         device_.run_dry();
     }
 
-    /* Hints a second in this sample. */
+    /* Hints per second in this sample. */
     double sample(double seconds) {
         double spent = 0;
         uint64_t done = 0;
@@ -74,7 +74,7 @@ class Subject {
             spent += cpu_seconds() - start;
             done += batch_;
             if (ring_.head() != ring_.tail) {
-                device_.run(2000); /* the budget of a turn was used up */
+                device_.run(2000); /* the budget of a slice was used up */
             }
         }
         return static_cast<double>(done) / spent;
@@ -92,7 +92,7 @@ class Subject {
         return config;
     }
 
-    /* What a runtime says of single blocks, wherever they are: some in a row of one kind. */
+    /* The hints of a runtime for single blocks at random places, several of one kind in a row. */
     void fill() {
         static constexpr uint64_t in_a_row = 64;
         static constexpr unsigned kinds[] = {
@@ -156,7 +156,10 @@ struct Row {
     double limit = 0;
 };
 
-/* The best of many short samples each, in turns: what else the machine does only takes away. */
+/*
+ * The best of many short samples each, interleaved, as other work on the machine can only lower a
+ * result.
+ */
 Row measure(const Options &options, const std::string &policy, uint64_t blocks) {
     constexpr int samples = 50;
     Row row = {policy, blocks};

@@ -26,9 +26,9 @@ namespace {
 
 using kvcpu::Queue;
 
-constexpr uint64_t blocks = 512;  /* that are spoken of, one after the other */
-constexpr int samples = 31;       /* the median counts: a timer's tick is in some of them */
-constexpr uint64_t sample = 2048; /* hints of a sample, at least */
+constexpr uint64_t blocks = 512; /* blocks that are hinted, one after the other */
+constexpr int samples = 31; /* the result is the median, as some samples contain a timer tick */
+constexpr uint64_t sample = 2048; /* the minimum number of hints of a sample */
 
 struct Row {
     const char *path;
@@ -48,7 +48,7 @@ void must(bool good, const char *what) {
     }
 }
 
-/* Nanoseconds a hint; `batch` gives so many hints, on blocks from a number on. */
+/* Nanoseconds per hint; `batch` gives that many hints, on blocks from a number on. */
 double cost(uint64_t batch, const std::function<void(uint64_t from)> &give) {
     std::vector<double> costs;
     const uint64_t rounds = (sample + batch - 1) / batch;
@@ -112,7 +112,7 @@ class Bench {
   private:
     static constexpr uint64_t step = 1'000'000;
 
-    /* What is cheap because the device never saw it does not count. */
+    /* A hint counts only if the device has counted it. */
     Row measure(const char *path, uint64_t batch, uint64_t entries,
                 const std::function<void(uint64_t)> &give) {
         give(0);

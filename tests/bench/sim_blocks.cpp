@@ -39,7 +39,7 @@ double resident_bytes() {
     return pages * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 
-/* A device of which every block was allocated, used and hinted. */
+/* A device with every block allocated, used and hinted. */
 class Subject {
   public:
     Subject(const char *policy, uint64_t blocks, uint64_t run) : blocks_(blocks), run_(run) {
@@ -86,7 +86,7 @@ class Subject {
         step(1);
     }
 
-    /* Whether every block of every hint was looked at, and none left out. */
+    /* Whether every block of every hint was examined, and none was skipped. */
     [[nodiscard]] bool is_honest() const {
         return transport_->counters()[KVCPU_CNT_HINT_BLOCKS] == blocks_ + hints_ * run_;
     }
@@ -100,8 +100,10 @@ class Subject {
             std::exit(1);
         }
     }
-    /* And time for what that takes, a portion of blocks each microsecond: what comes before it has
-       ended would wait, or be ignored. */
+    /*
+     * Waits for the batches of the hint, one per microsecond: a hint before their end would be
+     * queued or ignored.
+     */
     void step(uint64_t by) {
         kvcpu::Batch batch;
         batch.step(step_ += by);

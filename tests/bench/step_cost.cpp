@@ -18,7 +18,7 @@ using kvcpu_test::TestDevice;
 constexpr uint64_t steps_a_sample = 20000;
 constexpr int samples = 15;
 
-/* Nanoseconds of the fastest sample: noise only adds. */
+/* Nanoseconds of the fastest sample, as noise only adds time. */
 class Subject {
   public:
     Subject(uint32_t policy, uint64_t blocks) : device_(config(policy, blocks)) {
@@ -70,7 +70,7 @@ class Subject {
 double measure(uint32_t policy) {
     Subject small(policy, 65536);
     Subject large(policy, 1048576);
-    /* In turns, so that what else the machine does hits both. */
+    /* Interleaved, so that other work on the machine affects both. */
     for (int i = 0; i < samples; ++i) {
         small.sample();
         large.sample();

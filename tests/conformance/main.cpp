@@ -13,7 +13,7 @@
 namespace {
 
 struct Options {
-    std::string device; /* empty: one in this process */
+    std::string device; /* empty: a loopback device */
     std::string policy = "hepc";
     uint64_t seed = 1;
     uint64_t commands = 10000;
@@ -46,7 +46,7 @@ bool parse(int argc, char **argv, Options &options) {
     return true;
 }
 
-/* As small as the device of the test in a guest: blocks run out, and slots are short. */
+/* As small as the device of the test in a guest, so that blocks and slots run out. */
 std::unique_ptr<kvcpu::Transport> open(const Options &options) {
     if (!options.device.empty()) {
         return kvcpu::open_kernel_transport(options.device);

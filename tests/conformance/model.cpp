@@ -47,7 +47,7 @@ uint64_t Model::room() const {
     return slots_ - claimed;
 }
 
-/* The lowest-numbered run of free blocks, and of it as many as asked. */
+/* The lowest-numbered run of free blocks, at most as many as requested. */
 Answer Model::alloc(uint64_t count) {
     if (count == 0 || count > KVCPU_COMMAND_BLOCKS_MAX) {
         return {KVCPU_SC_BAD_RANGE};
@@ -157,7 +157,7 @@ Answer Model::write(uint64_t block, uint64_t offset, std::span<const std::byte> 
     return {};
 }
 
-/* False where a count of sharers is at its end. */
+/* False if a sharer count is at its maximum or minimum. */
 bool Model::apply(kvcpu_opcode opcode, Block &block) const {
     switch (opcode) {
         case KVCPU_OP_SEAL:

@@ -47,7 +47,7 @@ class Model {
     [[nodiscard]] uint64_t blocks() const { return blocks_; }
     [[nodiscard]] uint64_t slots() const { return slots_; }
     [[nodiscard]] uint64_t block_size() const { return block_size_; }
-    /* Slots that no claimed block is in. */
+    /* The number of slots without a pinned block. */
     [[nodiscard]] uint64_t room() const;
 
   private:

@@ -18,7 +18,7 @@ namespace {
 
 constexpr uint64_t burst_max = 24;
 constexpr uint64_t second = 1'000'000'000;
-constexpr uint64_t patience_ns = 100 * second; /* for what takes microseconds */
+constexpr uint64_t patience_ns = 100 * second; /* a wait for work of microseconds */
 constexpr std::array hints = {KVCPU_OP_HOT,     KVCPU_OP_EVICTABLE, KVCPU_OP_PREFETCHABLE,
                               KVCPU_OP_RELEASE, KVCPU_OP_SHARE,     KVCPU_OP_UNSHARE,
                               KVCPU_OP_SEAL,    KVCPU_OP_TOUCH,     KVCPU_OP_CLEAR};
@@ -148,7 +148,7 @@ Stream::Asked Stream::next_hint() {
     if (chance(15)) {
         return {Entry::step(random(1000)), model_.hint(KVCPU_OP_STEP, 0, 0)};
     }
-    /* Few seals, or soon nothing can be written. */
+    /* SEAL is rare, as a sealed block cannot be written any more. */
     kvcpu_opcode opcode = hints[random(hints.size())];
     opcode = opcode == KVCPU_OP_SEAL && chance(85) ? KVCPU_OP_TOUCH : opcode;
     const uint64_t first = chance(3) ? model_.blocks() + random(3) : some_block();
@@ -187,7 +187,7 @@ Stream::Asked Stream::next_pin() {
     const bool bad = chance(3);
     const uint64_t deadline = bad ? 0 : patience_ns;
     if (count <= model_.slots() && count > model_.room()) {
-        return next_hint(); /* claims that may not all be had: crowd() */
+        return next_hint(); /* PINs that cannot all be granted: crowd() */
     }
     has_pinned_ = true;
     return {Entry::pin(first, count, deadline), model_.pin(first, count, deadline), true};
@@ -316,7 +316,7 @@ void Stream::by_call(std::vector<Asked> &asked) {
     }
 }
 
-/* All of the memory, not what was read alone: nothing is written beside it. */
+/* Compares all of the memory, so that a write outside the range is found. */
 void Stream::check_reads() {
     agree(memory_ == expected_, "READ gave other bytes");
     observe(expected_);
@@ -341,7 +341,7 @@ void Stream::burst(uint64_t count) {
 
 /* -- Between bursts ------------------------------------------------------------ */
 
-/* Until what was given back is scrubbed. */
+/* Waits until freed blocks are scrubbed. */
 void Stream::settle() {
     const uint64_t wanted = model_.blocks() - model_.owned().size();
     const uint64_t until = transport_.info().time_ns + patience_ns;
@@ -358,7 +358,7 @@ void Stream::settle() {
     }
 }
 
-/* Claims in all slots; then one more, which can only time out or be cancelled. */
+/* Pins blocks in all slots. A further PIN can only time out or be cancelled. */
 void Stream::crowd() {
     std::vector<uint64_t> claimed;
     uint64_t other = model_.blocks();
@@ -394,7 +394,7 @@ void Stream::crowd() {
          [&](uint64_t block) { return model_.unpin(block, 1); });
 }
 
-/* A run of own blocks, read and perhaps written where it lies. */
+/* Reads, and may write, a run of own blocks through a window of the view. */
 void Stream::window() {
     const uint64_t first = some_block();
     uint64_t count = 0;
@@ -427,7 +427,7 @@ void Stream::window() {
     ++mix_[write ? "window written" : "window read"];
 }
 
-/* The residency map, against what is owned and claimed. */
+/* Compares the residency map with the owned and pinned blocks. */
 void Stream::look_at_all() {
     for (uint64_t block = 0; block < model_.blocks(); ++block) {
         const kvcpu::Residency seen = queue_.residency(block);

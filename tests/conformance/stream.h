@@ -15,27 +15,28 @@
 namespace conformance {
 
 /*
- * Commands go in bursts, through the ring or by the transport's own calls, and data through
- * buffers, calls or windows of the view. What a burst's answers are must not depend on when moves
- * and scrubs end: a burst does not unpin what it pins, allocates nothing after it has freed, and
- * asks for no claims that cannot all be had. Between bursts all that was asked for is waited for.
+ * Sends commands in bursts, through the ring or by calls of the transport, and data through
+ * buffers, calls or windows of the view. The results of a burst must not depend on when moves and
+ * scrubs end. So a burst does not unpin its own pins, allocates nothing after it has freed blocks,
+ * and requests no pins that cannot all be granted. Between bursts, the stream waits for all pending
+ * commands.
  */
 class Stream {
   public:
     Stream(kvcpu::Transport &transport, uint64_t seed);
 
-    /* Throws std::runtime_error that says what disagrees. */
+    /* Throws std::runtime_error with the difference. */
     void run(uint64_t commands);
-    /* From now on a block has a byte that the model knows nothing of. */
+    /* Changes a byte of a block without the model, to test that the difference is found. */
     void spoil();
 
-    /* Of all that was observed, in order. */
+    /* The digest of all observations, in order. */
     [[nodiscard]] uint64_t digest() const { return digest_; }
-    /* How many commands ended how: "PIN SUCCESS". */
+    /* The number of commands by opcode and status: "PIN SUCCESS". */
     [[nodiscard]] const std::map<std::string, uint64_t> &mix() const { return mix_; }
 
   private:
-    /* A command under way, and what must come of it. */
+    /* A command in progress, and its expected result. */
     struct Asked {
         kvcpu::Entry entry;
         Answer expected;
@@ -75,11 +76,11 @@ class Stream {
     Model model_;
     std::mt19937_64 random_;
     std::vector<std::byte> memory_;   /* registered; a place for each command of a burst */
-    std::vector<std::byte> expected_; /* what READs of the burst must have put there */
+    std::vector<std::byte> expected_; /* the expected bytes after the READs of the burst */
     kvcpu::Queue::Buffer buffer_;
     std::size_t place_ = 0;
     bool has_freed_ = false;
-    bool is_ring_ = false; /* the way of the present burst */
+    bool is_ring_ = false; /* the interface of the current burst */
     bool has_pinned_ = false;
     uint64_t failed_ = 0; /* in the ring */
     uint64_t digest_ = 0xcbf29ce484222325;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Prints every list of kvcpu_hw*.h as the compiler sees it, one "list|field|..." a line. */
+/* Prints every list of kvcpu_hw*.h as the compiler sees it, with one "list|field|..." per line. */
 #include <stdio.h>
 
 #include "kvcpu_hw.h"
@@ -162,7 +162,7 @@ static void dump_limits(void) {
     LIMIT(HISTORY_BUDGET)
 }
 
-/* A register's reset value as the specification writes it. */
+/* A register's reset value, in the form of the specification. */
 static const char *reset_text(unsigned long long reset) {
     static char text[32];
 

@@ -31,7 +31,7 @@ constexpr std::array register_offsets = {
 uint64_t entries_taken = 0;
 uint64_t entries_wanted = UINT64_MAX;
 
-/* What is left of an input; zeroes once there is nothing. */
+/* The rest of an input; zeroes after its end. */
 class Input {
   public:
     explicit Input(std::span<const uint8_t> bytes) : bytes_(bytes) {}
@@ -45,7 +45,7 @@ class Input {
         bytes_ = bytes_.subspan(1);
         return first;
     }
-    /* Small most of the time, as what is valid is small; else anything. */
+    /* A number that is mostly small, as valid numbers are small. */
     uint64_t number() {
         const uint8_t small = byte();
         if (small < 0xf0) {
@@ -60,7 +60,7 @@ class Input {
         }
         return value;
     }
-    /* A bus address: of something, mostly at its beginning; or of nothing. */
+    /* A bus address: mostly near the beginning of a structure; sometimes of no memory. */
     uint64_t address() {
         const uint8_t which = byte();
         if (which >= 0xf0) {
@@ -112,7 +112,9 @@ void ring(FuzzHost &host, unsigned context, uint64_t doorbell, uint64_t value) {
     host.write(KVCPU_DOORBELL_BASE + uint64_t{context} * KVCPU_DOORBELL_STRIDE + doorbell, value);
 }
 
-/* Publishes so many entries at once, and consumes completions as a process that keeps up would. */
+/*
+ * Publishes several entries at once, and consumes all completions, as a well-behaved process would.
+ */
 void submit(FuzzHost &host, IndexLists &rings, Input &input, unsigned context) {
     const unsigned entries = 1U + input.byte() % 16U;
     for (unsigned i = 0; i < entries; ++i) {
@@ -121,7 +123,7 @@ void submit(FuzzHost &host, IndexLists &rings, Input &input, unsigned context) {
     ring(host, context, KVCPU_DB_SQ_TAIL, rings.tail[context]);
 }
 
-/* Repeats the entries published last, in the places that follow: many cheap entries. */
+/* Repeats the entries that were published last, in the next places: many cheap entries. */
 void repeat(FuzzHost &host, IndexLists &rings, Input &input, unsigned context) {
     const unsigned times = 1U + input.byte() % 16U;
     for (unsigned i = 0; i < times; ++i) {
@@ -151,7 +153,7 @@ void access_anything(FuzzHost &host, Input &input) {
     }
 }
 
-/* Not the rings' own addresses, most of the time: what comes after would reach nothing. */
+/* Avoids the addresses of the rings most of the time, as later entries would not be executed. */
 void access_register(FuzzHost &host, Input &input) {
     const uint64_t offset = register_offsets[input.byte() % register_offsets.size()];
     if (offset >= KVCPU_REG_ADMIN_SQ_ADDR && offset <= KVCPU_REG_QUEUE_ENABLE &&
@@ -248,7 +250,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     host.check_conservation();
     entries_taken += host.entries_taken();
     if (entries_taken >= entries_wanted) {
-        /* exit() would count as an error of the core's. */
+        /* exit() would be reported as an error of the core. */
         count_entries();
         std::_Exit(0);
     }

@@ -123,7 +123,7 @@ kvcpu_dma_result FuzzHost::check_dma(uint64_t address, uint64_t bytes) {
         return KVCPU_DMA_FAULT;
     }
     if (address >= own_at) {
-        /* What a bus would do: the access comes back to the device. */
+        /* Simulates a bus that routes the access back to the device. */
         kvcpu_core_write(core_, KVCPU_REG_CMD_CONTROL, KVCPU_OP_ALLOC, 8);
         return KVCPU_DMA_OWN_ADDRESS;
     }
@@ -165,10 +165,7 @@ uint64_t FuzzHost::fetches() {
 void FuzzHost::check_conservation() {
     fail_in_ = 0;
     flip_ = 0;
-    /*
-     * Entries published before are executed before, by whatever ring, and so not while the device's
-     * clock stands; and moves end some time.
-     */
+    /* The clock must run, as published entries are executed and moves end only while it runs. */
     write(KVCPU_REG_CLOCK_STOP, KVCPU_CLOCK_RUNS);
     advance(1'000'000'000);
     const uint64_t fetched = fetches();

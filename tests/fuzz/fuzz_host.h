@@ -19,20 +19,20 @@ inline constexpr uint64_t slot_total = 6;
 inline constexpr uint64_t block_bytes = KVCPU_BLOCK_SIZE_MIN;
 inline constexpr uint64_t ring_entries = 32;
 
-/* Where things are in guest memory. */
+/* The layout of guest memory. */
 inline constexpr uint64_t page = 4096;
-inline constexpr uint64_t rings_at = 0; /* two pages a context: submission, completion */
+inline constexpr uint64_t rings_at = 0; /* two pages per context: submission, completion */
 inline constexpr uint64_t events_at = 0x10000;
 inline constexpr uint64_t maps_at = 0x11000;    /* a page a context */
 inline constexpr uint64_t tables_at = 0x18000;  /* a page a context */
-inline constexpr uint64_t buffers_at = 0x20000; /* four pages a context */
+inline constexpr uint64_t buffers_at = 0x20000; /* four pages per context */
 inline constexpr uint64_t memory_bytes = 0x30000;
 /* The device's own bus addresses. */
 inline constexpr uint64_t own_at = uint64_t{1} << 40;
 
 /*
- * Calls into one core, and what it asks for. A DMA can be told to fail, to call back into the
- * core, or to find memory changed by the time it is read.
+ * Calls into one core, and the host operations of the core. A DMA can be made to fail, to call back
+ * into the core, or to find that the memory changed before it is read.
  */
 class FuzzHost {
   public:
@@ -50,22 +50,22 @@ class FuzzHost {
     void store(uint64_t address, uint64_t value);
     void advance(uint64_t ns);
     void reset(kvcpu_reset_kind kind);
-    /* Rings, event queue, maps and a buffer a context, as a driver sets them up. */
+    /* Sets up rings, event queue, maps and a buffer for each context, as a driver does. */
     void open_all();
     void command(unsigned opcode, unsigned context, uint64_t first, uint64_t count, uint64_t arg,
                  uint64_t address, uint64_t extent);
 
-    /* DMA number `after` from now on fails, once. */
+    /* Makes DMA number `after` from now fail, once. */
     void fail_dma(uint32_t after) { fail_in_ = after + 1; }
-    /* Each read of an entry finds this word of it flipped afterwards. */
+    /* Flips this word of an entry after each read of the entry. */
     void flip(uint8_t word) { flip_ = word; }
 
-    /* Everything ends free, and zero; the reason in a message, and abort(), if not. */
+    /* Checks that all blocks end free and zero. Otherwise prints the reason and calls abort(). */
     void check_conservation();
-    /* Entries that the device took from rings. */
+    /* The number of entries that the device consumed from rings. */
     [[nodiscard]] uint64_t entries_taken();
     [[nodiscard]] uint64_t fetches();
-    /* A byte that check_conservation() must find. */
+    /* Changes a byte that check_conservation() must find. */
     void plant() { slow_.back() = 1; }
 
   private:

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The device: "Commands", "Block states", "Moving" and "Holds and revocation" of
- * docs/device-spec.md, without what does not matter for
- * safety: times, rings, what a hint is worth. Where the device chooses, the model tries every
- * choice. What the device does within one register write or timer tick is one atomic step.
+ * docs/device-spec.md, without aspects that do not affect safety: times, rings, the choice by
+ * hints. Where the device has a choice, the model tries every choice. The work of the device within
+ * one register write or timer tick is one atomic step.
  *
  * States, events, AFTER() and the RULE_* of held blocks are generated from the tables of the
  * specification.
  */
 
-/* What a channel or the scrubber does with a block. */
+/* The work of a channel or the scrubber on a block. */
 #define IDLE 0
 #define FETCH 1
 #define WRITE_BACK 2
 #define SCRUB 3
 
-/* A PIN or HOLD as its issuer sees it. */
+/* The status of a PIN or HOLD for its issuer. */
 #define NO_ANSWER 0
 #define GRANTED 1
 #define REFUSED 2
@@ -34,29 +34,31 @@ bit read_held[BLOCKS];
 bit write_held[BLOCKS];
 bit revoking[BLOCKS];
 bit occupied[SLOTS];
-byte busy; /* channels at work */
+byte busy; /* busy channels */
 bit scrubbing;
 
 /* Contents: whether a copy differs from the owner's latest store, or still has another owner's bytes. */
 bit backing_is_stale[BLOCKS];
 bit slot_is_old[SLOTS];
 
-/* A waiting PIN a process. Its range is a set: bit b for block b. */
+/* The pending PIN of each process. Its range is a set: bit b for block b. */
 bit waiting[PROCESSES];
 byte range[PROCESSES];
 byte pin_answer[PROCESSES];
-byte oldest; /* of two that wait */
+byte oldest; /* the older of two pending PINs */
 
-/* A HOLD a process. */
+/* The HOLD of each process. */
 bit hold_waits[PROCESSES];
 bit hold_for_writing[PROCESSES];
 byte hold_block[PROCESSES];
 byte hold_answer[PROCESSES];
 
-byte holder[BLOCKS] = NO_CONTEXT; /* in whose name it is held */
+byte holder[BLOCKS] = NO_CONTEXT; /* the context of the HOLD */
 
-/* The event queue: a REVOKE that was not read yet. Order does not matter here, so it is a place for
- * each block. */
+/*
+ * The event queue: REVOKEs that were not read yet. Their order does not matter here, so there is a
+ * place for each block.
+ */
 #define NO_RECORD 0
 #define RECORD_OF(p) ((p) + 1)
 byte record[BLOCKS];
@@ -118,7 +120,7 @@ hidden byte n;
     (IS_YOUNGERS(b) && ANY(OLDEST_IS_UNSTARTED) && !ANY(IS_VICTIM))
 #endif
 
-/* Every change of state is one that the tables have. */
+/* Asserts that the tables have each change of a state. */
 inline occur(b, what, next) {
     cell = state[b] * BLOCK_EVENTS + what;
     after = next;
@@ -134,7 +136,7 @@ inline raise_revoke(b) {
     record[b] = RECORD_OF(holder[b])
 }
 
-/* What is there is nothing that the next owner may see. */
+/* Marks the bytes as ones that the next owner must not see. */
 inline make_old(b) {
     backing_is_stale[b] = CONTENTS;
     if
@@ -145,7 +147,7 @@ inline make_old(b) {
 
 inline give_up_slot(b) {
     occupied[slot[b]] = 0;
-    slot_is_old[slot[b]] = 0; /* no matter: it is overwritten before it is read */
+    slot_is_old[slot[b]] = 0; /* not relevant: overwritten before it is read */
     slot[b] = NOWHERE
 }
 
@@ -185,7 +187,7 @@ inline grant_pins() {
     fi
 }
 
-/* Of a PIN whose process claims each block as it comes, which the specification forbids. */
+/* Flaw: a PIN that pins each block when it arrives, which the specification forbids. */
 inline claim_piecewise(b) {
 #ifdef BROKEN_DEVICE_CLAIMS_PIECEWISE
     if
@@ -259,7 +261,7 @@ inline alloc(p, b) {
     :: else -> occur(b, ALLOC, SLOW)
     fi;
     owner[b] = p;
-    assert(!IS_OLD(b)) /* nothing of the last owner's */
+    assert(!IS_OLD(b)) /* no bytes of the last owner */
 }
 
 inline give_back(b) {
@@ -401,10 +403,10 @@ end:
 #endif
                     job[b] = SCRUB; scrubbing = 1 }
     :: atomic { job[b] == SCRUB -> end_scrub(b) }
-    /* room */
+    /* a slot is needed */
     :: atomic { ((IS_VICTIM(b) && (SLOT_IS_NEEDED || BY_ITSELF)) || MAY_BE_TAKEN_FROM_YOUNGER(b)) &&
                 MAY(b, EVICT) -> evict(b) }
-    /* what a hold keeps it from */
+    /* moves that a hold delays */
     :: atomic { state[b] == SLOW && (WANTED(b) || BY_ITSELF) && !revoking[b] &&
                 !MAY(b, FETCH_START) -> raise_revoke(b) }
     :: atomic { ((IS_VICTIM(b) && (SLOT_IS_NEEDED || BY_ITSELF)) || MAY_BE_TAKEN_FROM_YOUNGER(b)) &&

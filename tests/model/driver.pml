@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The driver, as far as it maps blocks: faults, revocation, unmapping, closing, reset. Page-table
- * entries are there only while the driver has holds, say where the block is, and are its owner's.
+ * The part of the driver that maps blocks: page faults, revocation, unmapping, closing, reset.
+ * Page-table entries exist only while the driver has holds. They have the place of the block, and
+ * only its owner has them.
  *
- * What the driver does under the mapping lock of a context is one step here. The reset alone keeps
+ * The work of the driver under the mapping lock of a context is one step here. Only the reset keeps
  * the locks for longer.
  */
 
@@ -30,7 +31,7 @@ inline unmap(b) {
     unhold(b)
 }
 
-/* The answer to a HOLD was taken. */
+/* Consumes the completion of a HOLD. */
 inline take_hold(p, b) {
     if
     :: holder[b] == p && (kept[p] || orphaned[p]) -> unmap(b)
@@ -45,13 +46,13 @@ inline take_hold(p, b) {
     hold_sent[p] = 0;
     hold_answer[p] = NO_ANSWER;
     hold_for_writing[p] = 0;
-    hold_block[p] = 0 /* last: it may be what `b` stands for */
+    hold_block[p] = 0 /* last, as `b` may be this variable */
 }
 
 #define HOLD_IS_ANSWERED(p) (hold_sent[p] && hold_answer[p] != NO_ANSWER && !resetting)
 
 #define IS_IN_FLIGHT(p, b) (hold_sent[p] && hold_block[p] == b)
-/* A REVOKE was read: of a block held in the name of p. It may be older than what is there now. */
+/* Handles a REVOKE of a block that is held for p. It may be older than the current holds. */
 inline revoke(p, b) {
     if
     :: IS_IN_FLIGHT(p, b) ->
@@ -67,7 +68,7 @@ inline revoke(p, b) {
 }
 #define HAS_RECORD(b) (record[b] != NO_RECORD && !resetting)
 
-/* A process ends: first its mappings, then, once no HOLD of its is under way, its context. */
+/* A process ends: first its mappings, then, when no HOLD of it is pending, its context. */
 inline kill(p) {
     dying[p] = 1;
     orphaned[p] = hold_sent[p];
@@ -143,7 +144,7 @@ inline wake_all() {
     fi
 }
 
-/* A reset of the function at any moment. */
+/* Resets the function at any moment. */
 proctype Resetter() {
 end:
     do

@@ -5,7 +5,7 @@
  * that a new owner sees no old bytes, and that each change of a block's state is in the
  * specification's tables.
  *
- * check.py sets the sizes and what takes part.
+ * check.py sets the sizes and the parts of each scene.
  */
 #define PROCESSES 2
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A process: one thread uses the ring, one the mapping. */
+/* A process: one thread uses the ring, the other the mapping. */
 
 #define MINE(b) (owner[b] == p && !dying[p])
 
@@ -11,7 +11,7 @@ inline pick(b) {
     od
 }
 
-/* Takes a step with any block for which it can. */
+/* Takes a step with any block that allows it. */
 #define WITH(b, can, step) \
     atomic { !quiet && ANY(can) -> pick(b); if :: can(b) -> step :: else fi; b = 0 }
 
@@ -22,7 +22,7 @@ inline store(b) {
     fi
 }
 
-/* Any set of its own blocks that it has not claimed. */
+/* Any set of its own blocks that are not pinned by it. */
 inline choose_range(p) {
     range[p] = 0;
     n = 0;
@@ -58,7 +58,7 @@ inline begin_pin(p) {
     n = 0;
     grant_pins();
 #ifndef BROKEN_DEVICE_FORGETS_HOLDS_OF_WHAT_STAYS
-    /* A HOLD that waited for a block to leave: it stays now. */
+    /* A HOLD waited for the end of an eviction; now the block stays. */
     grant_holds()
 #endif
 }
@@ -77,7 +77,7 @@ inline seal(b) {
 #define CAN_STORE(b) (MINE(b) && !sealed[b])
 #define IS_CLAIMED_BY_ME(b) (MINE(b) && claims[b] > 0)
 #if POLITE
-/* Asks for nothing while it has something, and gives back what it has. */
+/* Requests nothing while it has pins, and releases what it has. */
 #define MAY_PIN (!ANY(IS_CLAIMED_BY_ME))
 #define MAY_UNPIN (!pin_sent[p])
 #else
@@ -116,7 +116,7 @@ end:
     od
 }
 
-/* A deadline may pass at any moment; or only when nothing else goes on. */
+/* A deadline may pass at any moment, or only when no other step is possible. */
 proctype Deadline(byte p) {
 end:
     do
@@ -126,7 +126,7 @@ end:
 }
 
 #define IS_MAPPED(b) (mapped_by[b] == p)
-/* What a mapping shows is the block, whole, where it is now. */
+/* Asserts that a mapping shows the whole block at its current place. */
 #define IS_PRESENT(b) \
     (HELD(b) && holder[b] == p && mapped_at[b] == slot[b] && state[b] != FETCHING && \
      state[b] != FREE && job[b] != SCRUB && (owner[b] == p || owner[b] == NO_CONTEXT))

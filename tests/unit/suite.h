@@ -10,7 +10,7 @@
 
 namespace kvcpu_test {
 
-/* So that a suite reads as a list of sentences. */
+/* A builder, so that a suite is a list of test names and functions. */
 class Suite {
   public:
     explicit Suite(const char *name) : suite_(CU_add_suite(name, nullptr, nullptr)) {}

@@ -12,14 +12,14 @@
 namespace kvcpu_test {
 
 /*
- * The adaptive replacement cache as its paper has it (Megiddo and Modha, FAST 2003, figure 4), on
- * four lists; nothing of the device's own is in it.
+ * The adaptive replacement cache of the paper (Megiddo and Modha, FAST 2003, figure 4), on four
+ * lists, without code of the device.
  */
 class PaperArc {
   public:
     explicit PaperArc(size_t capacity) : c_(capacity) {}
 
-    /* Returns whether the block was there. */
+    /* Returns whether the block was in the cache. */
     bool use(uint32_t block) {
         const auto found = where_.find(block);
         const Name in = found == where_.end() ? none : found->second.in;
@@ -49,12 +49,12 @@ class PaperArc {
     };
 
     [[nodiscard]] size_t size(Name name) const { return lists_[name].size(); }
-    /* In steps of 2^-16, as the specification has it. */
+    /* In steps of 2^-16, as in the specification. */
     static double ratio(size_t larger, size_t than) {
         const double exact = static_cast<double>(larger) / static_cast<double>(than);
         return std::max(1.0, std::floor(exact * 65536) / 65536);
     }
-    /* The block used last is in front. */
+    /* The block that was used last is at the front. */
     void move(uint32_t block, Name to) {
         const auto found = where_.find(block);
         if (found != where_.end()) {
@@ -69,7 +69,7 @@ class PaperArc {
     void drop_last(Name from, Name to) { move(lists_[from].back(), to); }
     void replace(bool in_b2) {
         if (size(t1) + size(t2) < c_) {
-            return; /* the device takes a free slot first */
+            return; /* the device uses a free slot first */
         }
         const auto once = static_cast<double>(size(t1));
         if (size(t1) > 0 && (once > p_ || (in_b2 && once == p_))) {

@@ -64,7 +64,8 @@ class Replay {
     std::vector<bool> hits(const std::string &policy, uint64_t slots) {
         kvcpu_config config = kvcpu_test::small_config();
         const int number = kvcpu_policy_number(policy.c_str());
-        config.policy = static_cast<uint32_t>(std::max(number, 0)); /* `min` stands for any */
+        config.policy =
+            static_cast<uint32_t>(std::max(number, 0)); /* `min` represents any policy */
         config.fast_size = slots * 4096;
         config.slow_size = distinct_ * uint64_t{4096};
         std::function<uint64_t(uint32_t)> oracle;

@@ -11,7 +11,7 @@ namespace kvcpu_test {
 
 namespace {
 
-/* An entry of the admin ring in a context's name. */
+/* An entry of the admin ring that names a context. */
 Ring::Words admin_entry(unsigned opcode, unsigned context, uint64_t first, uint64_t count,
                         uint64_t arg = 0, uint64_t address = 0, uint64_t extent = 0,
                         uint64_t tag = 0) {
@@ -29,11 +29,11 @@ Ring::Words admin_entry(unsigned opcode, unsigned context, uint64_t first, uint6
 void the_admin_ring_is_set_up_by_registers() {
     TestDevice device;
     Ring admin(device, 0);
-    device.write(KVCPU_REG_QUEUE_ENABLE, KVCPU_QEN_ADMIN); /* nothing is described */
+    device.write(KVCPU_REG_QUEUE_ENABLE, KVCPU_QEN_ADMIN); /* no register describes a ring */
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_BAD_VALUE), 1);
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_QUEUE_ENABLE), 0);
     CU_ASSERT_EQUAL(admin.open().status, KVCPU_SC_SUCCESS);
-    device.write(KVCPU_REG_ADMIN_SQ_ADDR, 1); /* too late to matter */
+    device.write(KVCPU_REG_ADMIN_SQ_ADDR, 1); /* after the change of the bit, so without effect */
     admin.push(admin_entry(KVCPU_OP_ALLOC, 3, 0, 2, 0, 0, 0, 77));
     admin.advance_tail();
     const std::vector<Completion> done = admin.take();
@@ -105,7 +105,10 @@ void the_admin_ring_acts_in_any_name() {
     CU_ASSERT_EQUAL(ring.run(KVCPU_OP_ALLOC, 0, 1).status, KVCPU_SC_SUCCESS);
 }
 
-/* CLOSE waits in the admin ring; switched off, it forgets that, and the CLOSE goes on. */
+/*
+ * A CLOSE is pending in the admin ring. Disabling the ring removes its completion, and the CLOSE
+ * continues.
+ */
 void what_waits_by_the_admin_ring_ends_with_it() {
     TestDevice device;
     Ring admin(device, 0);
@@ -208,7 +211,7 @@ void buffers_are_checked() {
     CU_ASSERT_EQUAL(scene.add(0, 5000, 0, (1 << 20) - 8), KVCPU_SC_DMA_FAULT); /* its second word */
     CU_ASSERT_EQUAL(scene.add(0, 5000, 0, UINT64_MAX - 7), KVCPU_SC_DMA_FAULT);
     scene.device.store(table_at + 8, 0x80001);
-    CU_ASSERT_EQUAL(scene.add(0, 5000, 0, table_at), KVCPU_SC_DMA_FAULT); /* no page's address */
+    CU_ASSERT_EQUAL(scene.add(0, 5000, 0, table_at), KVCPU_SC_DMA_FAULT); /* not aligned */
     scene.device.store(table_at + 8, 0x80000);
     CU_ASSERT_EQUAL(scene.add(0, 5000, 0, table_at), KVCPU_SC_SUCCESS);
     CU_ASSERT_EQUAL(scene.add(0, 5000, 0, table_at), KVCPU_SC_BAD_BUFFER);
@@ -218,7 +221,7 @@ void buffers_are_checked() {
                     KVCPU_SC_BAD_CONTEXT);
 }
 
-/* The first page is copied, the second cannot be: the block has changed. */
+/* The first page is copied, and the second fails: the block has changed. */
 void a_copy_that_fails_part_way() {
     for (const uint64_t second : {uint64_t{1} << 40, own_bars}) {
         BufferScene scene;
@@ -289,17 +292,17 @@ void interrupts_come_by_count_and_time() {
     CU_ASSERT_EQUAL(device.vectors.back(), 5);
     device.run(5000);
     CU_ASSERT_EQUAL(device.interrupts, 1);
-    steps(ring, 1); /* at 5600; counted anew from here */
+    steps(ring, 1); /* at 5600; the count starts again here */
     device.run(999);
     CU_ASSERT_EQUAL(device.interrupts, 1);
     device.run(1);
     CU_ASSERT_EQUAL(device.interrupts, 2);
-    steps(ring, 7); /* twice, and one is left */
+    steps(ring, 7); /* two interrupts, and one completion is left */
     CU_ASSERT_EQUAL(device.interrupts, 4);
     device.run(1000);
     CU_ASSERT_EQUAL(device.interrupts, 5);
     steps(ring, 2);
-    ring.take(); /* all were seen */
+    ring.take(); /* all are consumed */
     device.run(5000);
     CU_ASSERT_EQUAL(device.interrupts, 5);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_INTERRUPTS), 5);
@@ -316,12 +319,12 @@ void polling_and_arming() {
     device.run(10000);
     CU_ASSERT_EQUAL(device.interrupts, 0);
     CU_ASSERT_EQUAL(device.command(KVCPU_OP_COALESCE, 0, 0, coalescing(1, 7, 0)).status,
-                    KVCPU_SC_SUCCESS); /* there are some already */
+                    KVCPU_SC_SUCCESS); /* some completions are not consumed */
     CU_ASSERT_EQUAL(device.interrupts, 1);
     CU_ASSERT_EQUAL(device.vectors.back(), 7);
     ring.take();
     device.command(KVCPU_OP_COALESCE, 0, 0, coalescing(0, 0, 0));
-    device.command(KVCPU_OP_COALESCE, 0, 0, coalescing(1, 7, 0)); /* there is none */
+    device.command(KVCPU_OP_COALESCE, 0, 0, coalescing(1, 7, 0)); /* no completion is left */
     CU_ASSERT_EQUAL(device.interrupts, 1);
     steps(ring, 1);
     CU_ASSERT_EQUAL(device.interrupts, 2);
@@ -329,7 +332,7 @@ void polling_and_arming() {
     steps(other, 1);
     CU_ASSERT_EQUAL(device.interrupts, 2);
     device.run(500);
-    CU_ASSERT_EQUAL(device.interrupts, 3); /* the one not taken, and then the other's */
+    CU_ASSERT_EQUAL(device.interrupts, 3); /* the older completion first */
     device.run(200);
     CU_ASSERT_EQUAL(device.interrupts, 4);
     CU_ASSERT_EQUAL(device.vectors.back(), 2);
@@ -357,7 +360,7 @@ void close_forgets_the_ring_at_once() {
     };
     CU_ASSERT_EQUAL(device.command(KVCPU_OP_CLOSE, 0, 0).status, KVCPU_SC_PENDING);
     device.run_dry();
-    CU_ASSERT_EQUAL(device.interrupts, 1); /* the CLOSE's, on vector 0 */
+    CU_ASSERT_EQUAL(device.interrupts, 1); /* of the CLOSE, on vector 0 */
     CU_ASSERT_EQUAL(device.vectors.back(), 0);
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_BLOCKS_FREE), 16);
     CU_ASSERT_EQUAL(device.status_counter(KVCPU_SC_CANCELLED), 2);
@@ -365,7 +368,7 @@ void close_forgets_the_ring_at_once() {
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_BAD_DOORBELL), 1);
     device.dma_rule = nullptr;
     ring.wipe();
-    CU_ASSERT_EQUAL(ring.open().status, KVCPU_SC_SUCCESS); /* anew */
+    CU_ASSERT_EQUAL(ring.open().status, KVCPU_SC_SUCCESS); /* again */
     CU_ASSERT_EQUAL(ring.run(KVCPU_OP_ALLOC, 0, 5).status, KVCPU_SC_SUCCESS);
 }
 
@@ -401,7 +404,7 @@ void resets_touch_no_memory() {
     }
 }
 
-/* By the window and by rings; deferred hints count as well. */
+/* PINs of the window and of rings; deferred hints count as well. */
 void fences_wait_for_what_was_there() {
     kvcpu_config config = small_config();
     config.slow_size = uint64_t{16384} * 4096;
@@ -418,7 +421,7 @@ void fences_wait_for_what_was_there() {
     ring.advance_tail();
     device.write(KVCPU_REG_CMD_TAG, 2);
     CU_ASSERT_EQUAL(device.command(KVCPU_OP_FENCE, 0, 0).status, KVCPU_SC_PENDING);
-    device.pin(2, 1, 1'000'000, 3); /* later: not waited for */
+    device.pin(2, 1, 1'000'000, 3); /* later than the FENCE, which does not wait for it */
     device.context = 2;
     CU_ASSERT_EQUAL(device.command(KVCPU_OP_FENCE, 0, 0).status, KVCPU_SC_SUCCESS);
     device.context = 1;

@@ -20,7 +20,7 @@ void allocates_lowest_runs() {
     CU_ASSERT_EQUAL(device.alloc(2).value, 3);
     device.free(1, 2);
     device.run_dry();
-    result = device.alloc(5); /* the run 1..2 is shorter than asked */
+    result = device.alloc(5); /* the run 1..2 is shorter than requested */
     CU_ASSERT_EQUAL(result.value, 1);
     CU_ASSERT_EQUAL(result.aux, 2);
     result = device.alloc(4096);
@@ -107,7 +107,7 @@ void free_scrubs_both_copies() {
     CU_ASSERT_EQUAL(device.free(0).status, KVCPU_SC_SUCCESS);
     CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_SCRUBBING);
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_FAST_FREE), 3);
-    CU_ASSERT_EQUAL(device.alloc(1).value, 1); /* not the one being scrubbed */
+    CU_ASSERT_EQUAL(device.alloc(1).value, 1); /* not the block that is being scrubbed */
     device.run(scrub_ns);
     CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_FREE);
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_FAST_FREE), 4);
@@ -185,7 +185,7 @@ void close_frees_all_and_completes() {
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_BLOCKS_FREE), 16);
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_FAST_FREE), 4);
     CU_ASSERT_EQUAL(device.events(KVCPU_EV_CLOSED), 1);
-    CU_ASSERT_EQUAL(device.alloc(1).status, KVCPU_SC_SUCCESS); /* the context lives again */
+    CU_ASSERT_EQUAL(device.alloc(1).status, KVCPU_SC_SUCCESS); /* the context can be used again */
 }
 
 void a_large_close_takes_batches() {
@@ -194,7 +194,7 @@ void a_large_close_takes_batches() {
     config.dma_bandwidth = 1'000'000'000'000;
     TestDevice device(config);
     device.context = 2;
-    CU_ASSERT_EQUAL(device.alloc(4096).aux, 4096); /* others' blocks are in the way */
+    CU_ASSERT_EQUAL(device.alloc(4096).aux, 4096); /* blocks of other contexts interrupt the run */
     device.context = 1;
     for (int i = 0; i < 3; ++i) {
         CU_ASSERT_EQUAL(device.alloc(4096).aux, 4096);

@@ -10,7 +10,7 @@ namespace kvcpu_test {
 
 namespace {
 
-/* The message a change to the good configuration gets; empty if none. */
+/* The message for a change of the valid configuration; empty if it is valid as well. */
 template <typename Change>
 std::string complaint(Change change) {
     kvcpu_config config = small_config();
@@ -57,7 +57,7 @@ void creation_refuses_it_too() {
     const kvcpu_host_ops ops = {};
     CU_ASSERT_PTR_NULL(kvcpu_core_create(&config, &ops, nullptr, nullptr, nullptr, message.data(),
                                          message.size()));
-    CU_ASSERT_EQUAL(std::strcmp(message.data(), "block-size:"), 0); /* cut, and terminated */
+    CU_ASSERT_EQUAL(std::strcmp(message.data(), "block-size:"), 0); /* truncated and terminated */
     CU_ASSERT_PTR_NULL(kvcpu_core_create(&config, &ops, nullptr, nullptr, nullptr, nullptr, 0));
     kvcpu_core_destroy(nullptr);
 }

@@ -19,7 +19,7 @@ namespace kvcpu_test {
 /* 16 blocks, 4 slots, 2 channels, a move in 9,192 ns (1,000 + 4,096 x 2 / 1 GB/s). */
 kvcpu_config small_config();
 inline constexpr uint64_t small_move_ns = 9192;
-/* Bus addresses that are the device's own. */
+/* Bus addresses in the device's own BARs. */
 inline constexpr uint64_t own_bars = uint64_t{1} << 63;
 inline constexpr uint64_t own_bars_end = own_bars + (uint64_t{1} << 40);
 
@@ -39,7 +39,7 @@ struct Completion {
     uint64_t time_ns;
 };
 
-/* Zeroed memory of which only what is touched is really there. */
+/* Zeroed memory that the host allocates at the first access of each page. */
 class Memory {
   public:
     explicit Memory(size_t size);
@@ -59,13 +59,13 @@ class Memory {
 };
 
 /*
- * The device as a driver sees it. Time stands still but for run() and run_until(), which call the
+ * The device as a driver uses it. Time advances only in run() and run_until(), which call the
  * core's timer exactly when it is due.
  */
 class TestDevice {
   public:
     explicit TestDevice(const kvcpu_config &config = small_config());
-    /* One that knows when each block is used next. */
+    /* A device with an oracle for the next use of each block. */
     TestDevice(const kvcpu_config &config, std::function<uint64_t(uint32_t)> next_use);
     ~TestDevice();
     TestDevice(const TestDevice &) = delete;
@@ -78,10 +78,10 @@ class TestDevice {
 
     void run(uint64_t ns) { run_until(now + ns); }
     void run_until(uint64_t ns);
-    /* Until no timer is armed. */
+    /* Runs until no timer is armed. */
     void run_dry();
 
-    /* The command window. Context 1 unless said otherwise. */
+    /* Commands of the command window. The context is 1 unless it is changed. */
     Result command(unsigned opcode, uint64_t first, uint64_t count, uint64_t arg = 0,
                    unsigned flags = 0);
     Result alloc(uint64_t count) { return command(KVCPU_OP_ALLOC, 0, count); }
@@ -92,14 +92,17 @@ class TestDevice {
         return command(KVCPU_OP_UNPIN, first, count);
     }
     Result step(uint64_t step) { return command(KVCPU_OP_STEP, 0, 0, step); }
-    /* The whole block, filled with a byte; or some of it from address 0 of memory. */
+    /* Writes the whole block with one byte, or a part of it from address 0 of memory. */
     Result fill(uint64_t block, uint8_t byte);
     Result copy(unsigned opcode, uint64_t block, uint64_t address, uint64_t offset,
                 uint64_t length);
-    /* Whether every byte of the block, as READ gives it, is this. */
+    /* Whether READ returns this value for every byte of the block. */
     bool holds(uint64_t block, uint8_t byte);
 
-    /* Pins, waits for it, unpins: the block is then in a slot, and used last. */
+    /*
+     * Pins the block, waits for the grant, and unpins it: the block is then in a slot, and the most
+     * recently used.
+     */
     void demand(uint64_t block);
 
     /* A 64-bit word of memory. */
@@ -136,9 +139,9 @@ class TestDevice {
     std::vector<kvcpu_event> log;
     bool keep_log = true;
     uint64_t bytes_written[2] = {0, 0};
-    std::vector<unsigned> vectors; /* raised, in order */
+    std::vector<unsigned> vectors; /* raised vectors, in order */
     kvcpu_dma_result next_dma = KVCPU_DMA_OK;
-    /* What an access of this address comes to, where it is not left to the others. */
+    /* The result of an access of this address, unless another rule applies. */
     std::function<kvcpu_dma_result(uint64_t address, bool is_write)> dma_rule;
     std::function<void()> during_dma;
     std::function<uint64_t(uint32_t)> next_use;

@@ -12,7 +12,7 @@ namespace {
 
 /* -- The event queue ------------------------------------------------------- */
 
-/* Makes the device ask back blocks 0 to count - 1. */
+/* Makes the device send REVOKEs for blocks 0 to count - 1. */
 void revoke(TestDevice &device, uint64_t count) {
     for (uint64_t block = 0; block < count; ++block) {
         device.command(KVCPU_OP_HOLD, block, 1);
@@ -43,13 +43,13 @@ void nothing_is_lost_where_there_is_no_room() {
     TestDevice device;
     Events events(device, 2);
     device.alloc(16);
-    revoke(device, 1); /* before the queue is there */
+    revoke(device, 1); /* before the queue is enabled */
     CU_ASSERT(events.open());
     CU_ASSERT_EQUAL(events.look().size(), 1);
     revoke(device, 7);
     CU_ASSERT_EQUAL(events.look().size(), 2);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_NOTICES), 2);
-    /* Block 3's holder answers before it could be asked. */
+    /* The hold of block 3 is released before its REVOKE could be written. */
     CU_ASSERT_EQUAL(device.command(KVCPU_OP_UNHOLD, 3, 1).status, KVCPU_SC_SUCCESS);
     std::vector<uint64_t> blocks;
     for (std::vector<Notice> notices = events.take(); !notices.empty(); notices = events.take()) {
@@ -65,7 +65,10 @@ void nothing_is_lost_where_there_is_no_room() {
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_NOTICES), 6);
 }
 
-/* One interrupt for what is there when the driver looks, and none is missed. */
+/*
+ * One interrupt covers all records that are present when the driver reads the queue, and none is
+ * missed.
+ */
 void a_reclaim_is_reported_once() {
     TestDevice device;
     Events events(device);
@@ -80,7 +83,7 @@ void a_reclaim_is_reported_once() {
     CU_ASSERT_EQUAL(notices[0].kind, KVCPU_NT_RECLAIMED);
     CU_ASSERT_EQUAL(notices[0].context, 1);
     const uint64_t first = notices[0].block;
-    device.alloc(2); /* it has not asked: nothing more is said */
+    device.alloc(2); /* it has not acknowledged: no further record is sent */
     device.run_dry();
     CU_ASSERT_EQUAL(events.take().size(), 0);
     device.context = 1;
@@ -101,7 +104,7 @@ void interrupts_are_for_what_was_not_seen() {
     revoke(device, 3);
     CU_ASSERT_EQUAL(device.interrupts, 1);
     events.taken = 1;
-    events.head(1); /* two are left */
+    events.head(1); /* two records are left */
     CU_ASSERT_EQUAL(device.interrupts, 2);
     CU_ASSERT_EQUAL(events.take().size(), 2);
     CU_ASSERT_EQUAL(device.interrupts, 2);
@@ -169,7 +172,7 @@ uint64_t word(uint64_t tier, uint64_t state, uint64_t generation) {
            generation << KVCPU_RSD_GENERATION_SHIFT;
 }
 
-/* At the very time of each change, though no register is touched. */
+/* At the time of each change, also without a register access. */
 void a_map_shows_where_blocks_are() {
     TestDevice device;
     device.alloc(1);
@@ -195,7 +198,7 @@ void a_map_shows_where_blocks_are() {
     device.run_dry();
     device.alloc(1);
     CU_ASSERT_EQUAL(shown(device, 0), word(KVCPU_TIER_DRAM, KVCPU_BS_SLOW, 2));
-    /* Nothing of another's. */
+    /* No word of another context's block. */
     device.context = 2;
     device.alloc(2);
     for (uint64_t block = 1; block < 16; ++block) {
@@ -219,7 +222,7 @@ void maps_are_checked() {
     device.write(KVCPU_REG_CONTEXT_SELECT, 1);
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_CONTEXT_STATE) >> KVCPU_CXS_PARTS_SHIFT, 0);
     CU_ASSERT_EQUAL(give_map(device, 262144, 37856), KVCPU_SC_SUCCESS);
-    CU_ASSERT_EQUAL(give_map(device, 0, 100), KVCPU_SC_SUCCESS); /* the rest is not shown */
+    CU_ASSERT_EQUAL(give_map(device, 0, 100), KVCPU_SC_SUCCESS); /* no part for the rest */
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_CONTEXT_STATE) >> KVCPU_CXS_PARTS_SHIFT, 2);
     device.alloc(200);
     CU_ASSERT(device.load(map_at + 8 * 99) != 0);
@@ -258,7 +261,7 @@ void a_closed_context_shows_nothing() {
     const uint64_t before = shown(device, 0);
     device.command(KVCPU_OP_CLOSE, 0, 0);
     device.run_dry();
-    CU_ASSERT_EQUAL(shown(device, 0), before); /* the memory is the driver's again */
+    CU_ASSERT_EQUAL(shown(device, 0), before); /* the driver may use the memory again */
     device.alloc(4);
     CU_ASSERT_EQUAL(shown(device, 0), before);
     give_map(device, 0, 16);

@@ -132,7 +132,7 @@ void leases_end_with_steps() {
     device.step(100);
     device.alloc(3);
     device.command(KVCPU_OP_HOT, 0, 1, 103);
-    device.command(KVCPU_OP_HOT, 1, 1, 100); /* ends at once, and was a use */
+    device.command(KVCPU_OP_HOT, 1, 1, 100); /* ends at once, and counts as a use */
     device.command(KVCPU_OP_PREFETCHABLE, 2, 1, 103);
     device.run_dry();
     CU_ASSERT_EQUAL(device.state(1), KVCPU_BS_SLOW);
@@ -161,7 +161,7 @@ void a_lease_far_ahead_ends_in_time() {
     CU_ASSERT_EQUAL(device.block_class(0), KVCPU_VC_UNHINTED);
     device.step(uint64_t{1} << 39);
     CU_ASSERT_EQUAL(device.block_class(1), KVCPU_VC_HOT);
-    device.step(UINT64_MAX); /* the distance held is 2^40 */
+    device.step(UINT64_MAX); /* the stored distance is 2^40 */
     CU_ASSERT_EQUAL(device.block_class(1), KVCPU_VC_UNHINTED);
 }
 
@@ -239,12 +239,12 @@ void long_hints_go_on_by_themselves_and_in_order() {
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_STEP_ADVANCE), 0);
     device.run(1000);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_HINT_BLOCKS), 10000 + 1);
-    device.run_dry(); /* the step has all 10,000 to look at, and the 61 wait behind it */
+    device.run_dry(); /* the step examines all 10,000 blocks, and the 61 hints wait behind it */
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_HINT_BLOCKS), 10000 + 1 + 61);
     CU_ASSERT_EQUAL(device.block_register(KVCPU_REG_BLOCK_PLACE, 9999) >> KVCPU_BPL_SHARERS_SHIFT,
                     0);
     CU_ASSERT_EQUAL(device.events(KVCPU_EV_STEP), 1);
-    /* CLOSE drops what waits in its context's name. */
+    /* CLOSE discards the queued hints of its context. */
     device.command(KVCPU_OP_SHARE, 0, 10000);
     device.command(KVCPU_OP_CLOSE, 0, 0);
     device.run_dry();

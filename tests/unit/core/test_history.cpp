@@ -21,7 +21,7 @@ struct Record {
     uint64_t value;
 };
 
-/* All that is kept of a block, newest first. */
+/* All records of a block in the history, newest first. */
 std::vector<Record> history_of(TestDevice &device, uint64_t block, unsigned *looks = nullptr) {
     std::vector<Record> records;
     device.write(KVCPU_REG_BLOCK_SELECT, block);
@@ -79,7 +79,7 @@ void records_in_sequence() {
     device.step(5);
     device.command(KVCPU_OP_HOT, 2, 2, 7);
     device.step(9);
-    device.demand(6); /* block 0 leaves: used longest ago */
+    device.demand(6); /* block 0 is evicted: the least recently used */
     const std::vector<Record> records = history_of(device, 0);
     const std::vector<unsigned> expected = {
         KVCPU_EV_RESET,       KVCPU_EV_ALLOC,      KVCPU_EV_WRITE,       KVCPU_EV_PIN_WAITS,
@@ -87,7 +87,7 @@ void records_in_sequence() {
         KVCPU_EV_CHOSEN,      KVCPU_EV_EVICTED,
     };
     CU_ASSERT(kinds_of(records) == expected);
-    /* A range that it is in the middle of; none that ends before it. */
+    /* Finds a range that contains the block, and no range that ends before it. */
     const std::vector<Record> hot = history_of(device, 3);
     CU_ASSERT_EQUAL(hot.front().kind, KVCPU_EV_HINT);
     CU_ASSERT_EQUAL(hot.front().detail, KVCPU_OP_HOT);
@@ -131,7 +131,7 @@ void a_choice_records_cause_and_block() {
     CU_ASSERT_EQUAL(cause_in(demoted[1]), KVCPU_EC_DEMOTED);
 }
 
-/* A search is cut short, and goes on; what is too old is gone; a restart forgets all. */
+/* A bounded search is continued; old records are not kept; a restart clears the history. */
 void a_long_history() {
     TestDevice device;
     device.keep_log = false;
@@ -141,7 +141,7 @@ void a_long_history() {
         device.command(KVCPU_OP_TOUCH, 1, 1);
     }
     CU_ASSERT_EQUAL(history_of(device, 0, &looks).size(), 2);
-    CU_ASSERT_EQUAL(looks, 6); /* three that find nothing yet, two records, the end */
+    CU_ASSERT_EQUAL(looks, 6); /* three searches without a result, two records, the end */
     for (int i = 0; i < KVCPU_HISTORY_RECORDS; ++i) {
         device.command(KVCPU_OP_TOUCH, 1, 1);
     }

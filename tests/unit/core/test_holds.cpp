@@ -97,7 +97,7 @@ void a_held_victim_is_revoked() {
     own_fast(device);
     hold(device, 0, KVCPU_F_WRITE);
     for (uint64_t block = 1; block < 4; ++block) {
-        device.command(KVCPU_OP_TOUCH, block, 1); /* a HOLD is a use: 0 is the oldest again */
+        device.command(KVCPU_OP_TOUCH, block, 1); /* HOLD is a use: 0 is now the oldest */
     }
     device.pin(4, 1, 1'000'000, 9);
     CU_ASSERT(is_revoking(device, 0));
@@ -110,12 +110,12 @@ void a_held_victim_is_revoked() {
     CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_FAST);
     CU_ASSERT_EQUAL(device.state(1), KVCPU_BS_FAST);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_EVICTED_UNHINTED), 0);
-    hold(device, 0); /* as ever */
+    hold(device, 0); /* granted as usual */
     unhold(device, 0, 1, KVCPU_F_WRITE);
     CU_ASSERT(is_revoking(device, 0));
     unhold(device, 0);
     CU_ASSERT_FALSE(is_revoking(device, 0));
-    CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_FAST); /* the last use counts: 1 is older now */
+    CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_FAST); /* the order is by last use: 1 is older now */
     CU_ASSERT_EQUAL(device.state(1), KVCPU_BS_SLOW);
     device.run_dry();
     CU_ASSERT_EQUAL(device.completions().at(0).tag, 9);
@@ -136,14 +136,14 @@ void as_many_are_revoked_as_slots_are_needed() {
     unhold(device, 0);
     CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_SLOW);
     CU_ASSERT_EQUAL(device.state(4), KVCPU_BS_FETCHING);
-    device.command(KVCPU_OP_CANCEL, 0, 0, 0); /* the other is not wanted any more */
+    device.command(KVCPU_OP_CANCEL, 0, 0, 0); /* the other slot is not needed any more */
     unhold(device, 1);
     CU_ASSERT_EQUAL(device.state(1), KVCPU_BS_FAST);
     device.run_dry();
     CU_ASSERT_EQUAL(events.look().size(), 0);
 }
 
-/* A claim makes the block stay: another is asked for its slot. */
+/* A PIN keeps the block: a REVOKE is sent for another block. */
 void a_claim_overtakes_the_revocation() {
     TestDevice device;
     Events events(device);
@@ -180,7 +180,7 @@ void a_pin_requests_what_is_held_in_the_slow_tier() {
     unhold(device, 0);
     CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_FETCHING);
     hold(device, 2);
-    CU_ASSERT_EQUAL(events.look().size(), 0); /* asked for already */
+    CU_ASSERT_EQUAL(events.look().size(), 0); /* a REVOKE was sent already */
     unhold(device, 2);
     unhold(device, 2);
     hold(device, 3);
@@ -200,7 +200,7 @@ void a_hold_under_a_waiting_pin() {
     Events events(device);
     events.open();
     own(device, 8);
-    device.pin(0, 4, 1'000'000); /* two on channels, two to come */
+    device.pin(0, 4, 1'000'000); /* two on channels, two to follow */
     CU_ASSERT_EQUAL(hold(device, 3).status, KVCPU_SC_SUCCESS);
     CU_ASSERT_EQUAL(events.take().at(0).block, 3);
     device.run(100'000);
@@ -231,15 +231,15 @@ void hints_ask_for_one_block_a_channel() {
     CU_ASSERT_EQUAL(device.state(3), KVCPU_BS_FETCHING);
     CU_ASSERT_EQUAL(events.take().at(0).block, 1);
     device.run(small_move_ns);
-    CU_ASSERT_EQUAL(events.take().size(), 0); /* two are asked for */
+    CU_ASSERT_EQUAL(events.take().size(), 0); /* two REVOKEs */
     unhold(device, 0, 3);
     device.run_dry();
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_FETCHES_PREFETCH), 5);
     CU_ASSERT_EQUAL(device.state(2), KVCPU_BS_FAST);
-    CU_ASSERT_EQUAL(device.state(4), KVCPU_BS_SLOW); /* the farthest made room */
+    CU_ASSERT_EQUAL(device.state(4), KVCPU_BS_SLOW); /* farthest target: evicted */
 }
 
-/* Asking would be for nothing: there is no room for the block. */
+/* A REVOKE would be useless, as no slot can be freed for the block. */
 void hints_do_not_ask_in_vain() {
     TestDevice device;
     own_fast(device);
@@ -262,7 +262,7 @@ void evictable_now_is_remembered() {
     std::vector<Notice> notices = events.take();
     CU_ASSERT_EQUAL_FATAL(notices.size(), 2);
     CU_ASSERT_EQUAL(notices[0].detail, KVCPU_RV_EVICT);
-    device.command(KVCPU_OP_CLEAR, 1, 1); /* changed its mind */
+    device.command(KVCPU_OP_CLEAR, 1, 1); /* the hint is removed */
     unhold(device, 0, 1, KVCPU_F_WRITE);
     unhold(device, 1);
     CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_EVICTING);
@@ -320,7 +320,7 @@ void a_hold_waits_for_a_block_that_leaves() {
     CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_SLOW);
 }
 
-/* The PIN that wanted the slot is cancelled: then the block may as well stay. */
+/* The PIN that needed the slot is cancelled, so the block can stay. */
 void a_hold_waits_while_the_slot_is_wanted() {
     TestDevice device;
     own_fast(device);
@@ -365,12 +365,12 @@ void waiting_holds_end_with_what_they_wait_for() {
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_BLOCKS_FREE), 16);
 }
 
-/* Stores through a mapping are not seen: what is written back may be old by the end. */
+/* The device cannot detect stores through a mapping, so a written-back copy may be outdated. */
 void a_write_back_does_not_clean_what_is_being_written() {
     TestDevice device;
     own_fast(device);
     device.fill(0, 9);
-    device.command(KVCPU_OP_EVICTABLE, 0, 1); /* in the background, and it stays */
+    device.command(KVCPU_OP_EVICTABLE, 0, 1); /* in the background; the block keeps its slot */
     CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_WRITING_BACK);
     CU_ASSERT_EQUAL(hold(device, 0, KVCPU_F_WRITE).status, KVCPU_SC_SUCCESS);
     device.run(small_move_ns);
@@ -418,7 +418,7 @@ void seal_takes_write_holds_away() {
     device.fast.at(device.slot(0) * 4096) = 0x55;
     unhold(device, 0, 1, KVCPU_F_WRITE);
     CU_ASSERT_EQUAL(hold(device, 0, KVCPU_F_WRITE).status, KVCPU_SC_SEALED);
-    device.run_dry(); /* written back now, and it stays */
+    device.run_dry(); /* written back now; the block keeps its slot */
     CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_FAST);
     CU_ASSERT_EQUAL(device.flags(0) & KVCPU_BF_DIRTY, 0);
     CU_ASSERT_EQUAL(device.slow.at(0), 0x55);

@@ -48,7 +48,7 @@ void equals_a_list() {
     std::mt19937 random(3);
     unsigned hits = 0;
     for (int i = 0; i < 20000; ++i) {
-        /* Skewed, so that there is something to hit. */
+        /* Skewed, so that some uses hit. */
         const double skewed = std::pow(static_cast<double>(random() % 10000) / 10000, 3);
         const auto block = static_cast<uint64_t>(skewed * 500);
         const Result result = device.pin(block);
@@ -59,7 +59,7 @@ void equals_a_list() {
         device.write(KVCPU_REG_CPL_POP, 1);
         device.unpin(block);
         if (random() % 50 == 0) {
-            device.fill(block, 1); /* some of them dirty; a use, too, of the block used last */
+            device.fill(block, 1); /* makes the block dirty; also a use */
         }
     }
     CU_ASSERT(hits > 5000 && hits < 19000);

@@ -34,14 +34,14 @@ void bytes_move_when_the_move_ends() {
     device.pin(0);
     device.run(small_move_ns - 1);
     CU_ASSERT_EQUAL(device.fast.at(0), 0);
-    device.fill(0, 2); /* written back, and so is part of what arrives */
+    device.fill(0, 2); /* written back, so it is a part of the copied bytes */
     device.run(1);
     CU_ASSERT_EQUAL(device.fast.at(0), 2);
     device.fill(0, 3);
     device.command(KVCPU_OP_SEAL, 0, 1);
     CU_ASSERT((device.flags(0) & KVCPU_BF_DIRTY) != 0);
     device.run(small_move_ns - 1);
-    device.read(KVCPU_REG_TIME); /* nothing waits for it, so no timer ends it */
+    device.read(KVCPU_REG_TIME); /* no command waits for it, so no timer is armed for its end */
     CU_ASSERT_EQUAL(device.slow.at(0), 2);
     device.run(1);
     device.read(KVCPU_REG_TIME);
@@ -84,7 +84,7 @@ void demand_goes_before_prefetch_before_cleaning() {
     device.log.clear();
     device.run(one_channel_move_ns);
     device.unpin(0);
-    device.pin(4); /* demand; HOT 3 has begun already, as it was the nearest then */
+    device.pin(4); /* demand; HOT 3 has started already, as it was the most urgent then */
     device.run_dry();
     const std::vector<uint64_t> fetched = starts(device, KVCPU_EV_FETCH_START);
     CU_ASSERT_EQUAL_FATAL(fetched.size(), 4);
@@ -107,7 +107,7 @@ void a_dirty_victim_is_written_back_first() {
     device.fill(1, 0x22);
     device.fill(2, 0x33);
     device.fill(3, 0x44);
-    device.fill(0, 0x11); /* all dirty; 1 was used longest ago */
+    device.fill(0, 0x11); /* all dirty; 1 is the least recently used */
     device.completions();
     device.pin(4);
     CU_ASSERT_EQUAL(device.state(1), KVCPU_BS_EVICTING);
@@ -179,7 +179,7 @@ void dirty_blocks_demoted_together_are_all_written_back() {
     }
     device.command(KVCPU_OP_EVICTABLE, 0, 4, 0, KVCPU_F_NOW);
     device.command(KVCPU_OP_SEAL, 3, 1);
-    device.pin(3); /* rescued while it only waits */
+    device.pin(3); /* kept before a channel starts the write-back */
     device.run_dry();
     for (uint64_t block = 0; block < 4; ++block) {
         CU_ASSERT_EQUAL(device.slow.at(block * 4096), block + 1);
@@ -188,7 +188,7 @@ void dirty_blocks_demoted_together_are_all_written_back() {
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_EVICTED_EVICTABLE), 3);
 }
 
-/* A move is 9,192 ns; the clock stops in the middle of one, and where a completion comes. */
+/* A move takes 9,192 ns. The clock stops during a move, and at a completion. */
 void the_clock_stops_at_clock_stop() {
     TestDevice device;
     device.alloc(4);
@@ -203,12 +203,12 @@ void the_clock_stops_at_clock_stop() {
     CU_ASSERT_EQUAL(device.timer_ns, KVCPU_TIMER_OFF);
     CU_ASSERT_EQUAL(device.pin(0, 1, 50'000, 7).status, KVCPU_SC_PENDING); /* at 5,000 */
 
-    device.write(KVCPU_REG_CLOCK_STOP, 1); /* past: it goes on standing */
+    device.write(KVCPU_REG_CLOCK_STOP, 1); /* in the past: the clock stays stopped */
     device.run(100'000);
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_TIME), 5000);
 
     device.write(KVCPU_REG_CLOCK_STOP, 1'000'000);
-    device.run(1'000'000); /* the host is late */
+    device.run(1'000'000); /* the host's timer is late */
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_TIME), 1000 + small_move_ns);
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_CLOCK_STOP), 1000 + small_move_ns);
     const std::vector<Completion> both = device.completions();

@@ -19,7 +19,7 @@ constexpr unsigned context_total = 3;
 
 enum class ToyHint { none, hot, evictable, prefetchable, released };
 
-/* What the oracle believes of a block, from what the test said and not from the device. */
+/* The oracle's state of a block, from the commands of the test and not from the device. */
 struct ToyBlock {
     unsigned owner = 0;
     bool allocated = false;
@@ -31,7 +31,7 @@ struct ToyBlock {
     unsigned claims = 0;
     ToyHint hint = ToyHint::none;
     uint64_t target = 0;
-    uint64_t rose_at = 0; /* number of the step; 0: does not ask for promotion */
+    uint64_t rose_at = 0; /* number of the step; 0: no promotion is requested */
 };
 
 struct ToyWeights {
@@ -152,7 +152,7 @@ class Oracle {
         }
     }
 
-    /* To its end, so that the oracle need not follow the waiting. */
+    /* Runs each command to its end, so that the oracle need not model pending commands. */
     void claim(uint32_t block) {
         if (device_.pin(block, 1, 1'000'000).status > KVCPU_SC_PENDING) {
             return;
@@ -257,7 +257,7 @@ class Oracle {
                !promoted_.contains(b) && score(block) > weights_.promote_above;
     }
 
-    /* Promotions that still wait; what became of the others the device's state tells. */
+    /* Promotions that are still pending; the device's state shows the result of the others. */
     void forget_settled_promotions() {
         for (auto it = promoted_.begin(); it != promoted_.end();) {
             const bool waits = (device_.flags(*it) & KVCPU_BF_QUEUED) != 0;

@@ -19,7 +19,7 @@ void a_pin_waits_until_all_is_there() {
     CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_FETCHING);
     device.run(small_move_ns); /* two of three, on two channels */
     CU_ASSERT_EQUAL(device.state(1), KVCPU_BS_FAST);
-    CU_ASSERT_EQUAL(device.block_class(1), KVCPU_VC_UNHINTED); /* no claim while it waits */
+    CU_ASSERT_EQUAL(device.block_class(1), KVCPU_VC_UNHINTED); /* not pinned while it waits */
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_CPL_PENDING), 0);
     device.run(small_move_ns);
     const std::vector<Completion> done = device.completions();
@@ -41,7 +41,7 @@ void a_pin_waits_until_all_is_there() {
 
 void blocks_never_written_are_zero_filled() {
     TestDevice device;
-    std::fill(device.fast.begin(), device.fast.end(), 0xee); /* an earlier tenant's */
+    std::fill(device.fast.begin(), device.fast.end(), 0xee); /* bytes of the previous block */
     device.alloc(2);
     device.pin(0, 2);
     device.run(uint64_t{2} * 128);
@@ -71,7 +71,7 @@ void deadlines_pass() {
     device.pin(0, 4);
     device.run_dry();
     device.completions();
-    CU_ASSERT_EQUAL(device.pin(4, 1, 5000, 9).status, KVCPU_SC_PENDING); /* no slot to be had */
+    CU_ASSERT_EQUAL(device.pin(4, 1, 5000, 9).status, KVCPU_SC_PENDING); /* no slot can be freed */
     device.run(4999);
     CU_ASSERT_EQUAL(device.read(KVCPU_REG_CPL_PENDING), 0);
     device.run(1);
@@ -127,7 +127,7 @@ void the_fifo_always_has_a_place() {
     CU_ASSERT_EQUAL(device.pin(4).status, KVCPU_SC_BUSY);
     CU_ASSERT_EQUAL(device.command(KVCPU_OP_CLOSE, 0, 0).status, KVCPU_SC_BUSY);
     device.run(1500);
-    CU_ASSERT_EQUAL(device.pin(4).status, KVCPU_SC_BUSY); /* ended, not yet taken */
+    CU_ASSERT_EQUAL(device.pin(4).status, KVCPU_SC_BUSY); /* ended, completion not yet consumed */
     device.write(KVCPU_REG_CPL_POP, 1);
     CU_ASSERT_EQUAL(device.pin(4, 1, 1).status, KVCPU_SC_PENDING);
     device.run_dry();
@@ -147,12 +147,15 @@ void claims_end_at_their_limit() {
     CU_ASSERT_EQUAL(device.pin(0, 2).status, KVCPU_SC_CLAIM_LIMIT);
     device.unpin(0);
     CU_ASSERT_EQUAL(device.pin(0, 2).status, KVCPU_SC_PENDING);
-    device.pin(0); /* takes the last one before the waiting PIN can */
+    device.pin(0); /* reaches the limit before the pending PIN is granted */
     device.run_dry();
     CU_ASSERT_EQUAL(device.completions().back().result.status, KVCPU_SC_CLAIM_LIMIT);
 }
 
-/* Each has two blocks in slots and lacks two: the older takes what the younger only wants. */
+/*
+ * Each PIN has two blocks in slots and lacks two. The older PIN evicts the blocks that only the
+ * younger one needs.
+ */
 void overlapping_waits_do_not_deadlock() {
     TestDevice device;
     device.alloc(8);

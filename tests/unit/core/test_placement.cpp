@@ -7,7 +7,7 @@ namespace kvcpu_test {
 
 namespace {
 
-/* Blocks 0 to 3 in the slots, used in this order; scores play no part. */
+/* Blocks 0 to 3 in the slots, used in this order; scores have no effect. */
 void fill_slots(TestDevice &device) {
     device.write(KVCPU_REG_EVICT_THRESH, 0);
     device.write(KVCPU_REG_PREFETCH_THRESH, 0xffff);
@@ -37,12 +37,12 @@ void room_is_made_class_by_class() {
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_EVICTED_EVICTABLE), 1);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_EVICTED_PREFETCHED), 1);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_PINS_DISPLACED), 0);
-    device.pin(7); /* no other is left */
+    device.pin(7); /* no block of another class is left */
     device.run_dry();
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_EVICTED_HOT), 1);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_PINS_DISPLACED), 1);
     CU_ASSERT_EQUAL(device.events(KVCPU_EV_DISPLACED), 1);
-    CU_ASSERT((device.flags(0) & KVCPU_BF_QUEUED) != 0); /* it wants back */
+    CU_ASSERT((device.flags(0) & KVCPU_BF_QUEUED) != 0); /* its fetch is queued again */
     device.unpin(4);
     device.run_dry();
     CU_ASSERT(device.is_fast(0));
@@ -57,14 +57,14 @@ void a_hint_does_not_displace_what_is_protected() {
     device.command(KVCPU_OP_PREFETCHABLE, 1, 1, 20);
     device.command(KVCPU_OP_PREFETCHABLE, 2, 1, 30);
     device.pin(3);
-    device.command(KVCPU_OP_PREFETCHABLE, 4, 1, 30); /* not farther than its own */
+    device.command(KVCPU_OP_PREFETCHABLE, 4, 1, 30); /* its target is not farther */
     device.run_dry();
     CU_ASSERT_FALSE(device.is_fast(4));
     device.command(KVCPU_OP_PREFETCHABLE, 5, 1, 25);
     device.run_dry();
     CU_ASSERT(device.is_fast(5));
-    CU_ASSERT_FALSE(device.is_fast(2)); /* the farthest target */
-    device.command(KVCPU_OP_HOT, 6, 1); /* counts as nearer than every target */
+    CU_ASSERT_FALSE(device.is_fast(2)); /* the block with the farthest target */
+    device.command(KVCPU_OP_HOT, 6, 1); /* HOT counts as nearer than every target */
     device.run_dry();
     CU_ASSERT(device.is_fast(6));
     CU_ASSERT_FALSE(device.is_fast(5));
@@ -102,7 +102,7 @@ void shared_blocks_are_spared_up_to_the_cap() {
     device.command(KVCPU_OP_PREFETCHABLE, 5, 1, 50);
     device.command(KVCPU_OP_PREFETCHABLE, 6, 1, 50);
     device.run_dry();
-    CU_ASSERT(device.is_fast(0) && device.is_fast(1)); /* used longest ago, and spared */
+    CU_ASSERT(device.is_fast(0) && device.is_fast(1)); /* least recently used, and protected */
     CU_ASSERT(device.is_fast(4) && device.is_fast(5));
     CU_ASSERT_FALSE(device.is_fast(6));
     device.write(KVCPU_REG_SHARED_CAP, 1);
@@ -139,7 +139,7 @@ void scores_demote_and_promote() {
     device.pin(0);
     device.command(KVCPU_OP_HOT, 1, 1);
     device.command(KVCPU_OP_SHARE, 2, 1);
-    device.step(1); /* the published thresholds: whatever nothing protects is demoted */
+    device.step(1); /* the published thresholds: each unprotected block is demoted */
     CU_ASSERT(device.is_fast(0) && device.is_fast(1) && device.is_fast(2));
     CU_ASSERT_FALSE(device.is_fast(3));
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_DEMOTED_BY_SCORE), 1);
@@ -169,7 +169,7 @@ void published_score_of_published_defaults() {
     CU_ASSERT_EQUAL(device.score(0), 127 + 1 + 2 * 239 + 51000);
     device.step(1000);
     CU_ASSERT_EQUAL(device.score(0), 1 + 51000);
-    device.write(KVCPU_REG_WEIGHT_D, 0x10001); /* in force from the next step */
+    device.write(KVCPU_REG_WEIGHT_D, 0x10001); /* takes effect at the next step */
     CU_ASSERT_EQUAL(device.score(0), 1 + 51000);
     device.step(1001);
     CU_ASSERT_EQUAL(device.score(0), 1 + 255); /* 65,537 x 255 mod 65,536 */
@@ -186,7 +186,7 @@ void a_change_of_policy_keeps_blocks_in_place() {
     device.write(KVCPU_REG_POLICY, KVCPU_POLICY_LRU);
     CU_ASSERT_EQUAL(device.block_class(4), KVCPU_VC_UNHINTED);
     device.demand(5);
-    CU_ASSERT_FALSE(device.is_fast(0)); /* used longest ago */
+    CU_ASSERT_FALSE(device.is_fast(0)); /* least recently used */
     CU_ASSERT(device.is_fast(2));
     device.write(KVCPU_REG_POLICY, KVCPU_POLICY_HEPC);
     CU_ASSERT_EQUAL(device.block_class(4), KVCPU_VC_HOT);

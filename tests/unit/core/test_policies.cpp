@@ -18,7 +18,7 @@ using Uses = std::vector<uint32_t>;
 constexpr uint32_t blocks = 400;
 constexpr uint32_t slots = 40;
 
-/* Some blocks are used far more often than others, and now and then a long scan goes through. */
+/* Uses some blocks far more often than others, with a long scan from time to time. */
 Uses skewed_uses(unsigned seed, size_t count) {
     std::mt19937 random(seed);
     Uses uses;
@@ -43,7 +43,7 @@ kvcpu_config device_for(uint32_t policy) {
     return config;
 }
 
-/* Plain demand: one use after the other. Which of them hit. */
+/* Executes one use after the other, and returns which of them hit. */
 std::vector<bool> hits_of(TestDevice &device, const Uses &uses, size_t *place = nullptr) {
     device.keep_log = false;
     for (uint32_t taken = 0; taken < device.config.slow_size / 4096;) {
@@ -70,7 +70,7 @@ std::vector<bool> hits_under(uint32_t policy, const Uses &uses) {
     return hits_of(device, uses);
 }
 
-/* With an oracle, whose answers are found by looking. */
+/* A device with an oracle that searches the list of uses. */
 std::vector<bool> hits_of_bound(const Uses &uses) {
     size_t now = 0;
     TestDevice device(device_for(KVCPU_POLICY_LRU), [&](uint32_t block) {
@@ -85,7 +85,7 @@ size_t count(const std::vector<bool> &hits) {
     return static_cast<size_t>(std::count(hits.begin(), hits.end(), true));
 }
 
-/* Belady's, by looking ahead at every miss. */
+/* Belady's MIN, by a search of the future uses at every miss. */
 size_t belady_hits(const Uses &uses) {
     std::vector<uint32_t> cache;
     size_t hits = 0;
@@ -143,7 +143,10 @@ void no_policy_beats_its_bound() {
     }
 }
 
-/* A third of the uses goes to blocks that come back, the rest are used once and never again. */
+/*
+ * A third of the uses are of blocks that are used again, and the others of blocks that are used
+ * once.
+ */
 void next_use_learns_which_blocks_return() {
     constexpr uint32_t back = 35;
     Uses uses;
@@ -177,17 +180,17 @@ void next_use_takes_the_farthest_first() {
     device.command(KVCPU_OP_PREFETCHABLE, 1, 1, 30);
     device.command(KVCPU_OP_HOT, 2, 1, 100);
     device.command(KVCPU_OP_RELEASE, 3, 1);
-    device.command(KVCPU_OP_PREFETCHABLE, 4, 1, 25); /* takes the released one's slot */
+    device.command(KVCPU_OP_PREFETCHABLE, 4, 1, 25); /* takes the slot of the released block */
     device.run_dry();
     CU_ASSERT(device.is_fast(4) && !device.is_fast(3));
-    device.command(KVCPU_OP_PREFETCHABLE, 5, 1, 26); /* the farthest of those that wait */
+    device.command(KVCPU_OP_PREFETCHABLE, 5, 1, 26); /* the farthest target of those that wait */
     device.run_dry();
     CU_ASSERT(device.is_fast(5) && !device.is_fast(1));
-    device.command(KVCPU_OP_PREFETCHABLE, 6, 1, 40); /* farther than all that are there */
+    device.command(KVCPU_OP_PREFETCHABLE, 6, 1, 40); /* farther than all blocks in slots */
     device.run_dry();
     CU_ASSERT_FALSE(device.is_fast(6));
     CU_ASSERT(device.is_fast(0) && device.is_fast(2) && device.is_fast(4));
-    device.pin(7); /* of what is asked for the farthest, before what is hot */
+    device.pin(7); /* the farthest requested block, before hot blocks */
     device.run_dry();
     CU_ASSERT(device.is_fast(7) && !device.is_fast(5));
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_PINS_DISPLACED), 0);
@@ -195,7 +198,9 @@ void next_use_takes_the_farthest_first() {
     CU_ASSERT(device.holds(7, 8) && device.holds(0, 1));
 }
 
-/* What was asked for later, and is needed sooner, is fetched first, once a channel idles. */
+/*
+ * A block that is requested later and needed earlier is fetched first, when a channel becomes idle.
+ */
 void next_use_binds_fetches_late() {
     kvcpu_config config = small_config();
     config.policy = KVCPU_POLICY_NEXT_USE;
@@ -207,7 +212,7 @@ void next_use_binds_fetches_late() {
     }
     device.step(1);
     device.command(KVCPU_OP_PREFETCHABLE, 0, 1,
-                   50); /* the channel takes it: nothing else is known */
+                   50); /* the channel starts it, as no other fetch is known */
     device.command(KVCPU_OP_PREFETCHABLE, 1, 1, 40);
     device.command(KVCPU_OP_PREFETCHABLE, 2, 1, 10);
     device.command(KVCPU_OP_PREFETCHABLE, 3, 1, 20);
@@ -221,10 +226,10 @@ void next_use_binds_fetches_late() {
         }
     }
     CU_ASSERT(order == (std::vector<uint64_t>{0, 2, 3, 1}));
-    device.command(KVCPU_OP_PREFETCHABLE, 4, 1, 60); /* all slots are needed sooner */
+    device.command(KVCPU_OP_PREFETCHABLE, 4, 1, 60); /* all blocks in slots are needed earlier */
     device.run_dry();
     CU_ASSERT_FALSE(device.is_fast(4));
-    device.command(KVCPU_OP_PREFETCHABLE, 5, 1, 30); /* than two of them; the farthest goes */
+    device.command(KVCPU_OP_PREFETCHABLE, 5, 1, 30); /* the farthest is evicted */
     device.run_dry();
     CU_ASSERT(device.is_fast(5) && !device.is_fast(0) && device.is_fast(1));
 }
@@ -238,20 +243,20 @@ void next_use_lets_hot_blocks_linger() {
         device.fill(block, static_cast<uint8_t>(block + 1));
     }
     device.command(KVCPU_OP_HOT, 0, 2, 100);
-    device.demand(0); /* and let go */
+    device.demand(0); /* and unpinned */
     device.command(KVCPU_OP_PREFETCHABLE, 2, 2, 50);
     device.run_dry();
     CU_ASSERT(device.is_fast(0) && device.is_fast(1) && device.is_fast(2) && device.is_fast(3));
     device.command(KVCPU_OP_PREFETCHABLE, 4, 1, 60);
     device.run_dry();
-    CU_ASSERT_FALSE(device.is_fast(0)); /* whose use has been, and that is not fetched again */
+    CU_ASSERT_FALSE(device.is_fast(0)); /* which lingers, and is not fetched again */
     CU_ASSERT(device.is_fast(1) && device.is_fast(2) && device.is_fast(3) && device.is_fast(4));
-    device.command(KVCPU_OP_HOT, 0, 1, 100); /* said anew */
+    device.command(KVCPU_OP_HOT, 0, 1, 100); /* hinted again */
     device.run_dry();
     CU_ASSERT(device.is_fast(0) && device.is_fast(1) && !device.is_fast(4));
 }
 
-/* The suffix of a prompt goes before the prefix that it is of no use without. */
+/* The suffix of a prompt is evicted before the prefix that it depends on. */
 void next_use_evicts_suffixes_first() {
     kvcpu_config config = small_config();
     config.policy = KVCPU_POLICY_NEXT_USE;

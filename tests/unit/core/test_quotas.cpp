@@ -39,7 +39,7 @@ unsigned used(TestDevice &device, unsigned context) {
                                  KVCPU_CXB_SLOTS_SHIFT);
 }
 
-/* Eight blocks each for contexts 1 and 2; the first of them. */
+/* Eight blocks each for contexts 1 and 2; the first block of context 2. */
 constexpr uint64_t first_of_2 = 8;
 void share_out(TestDevice &device) {
     device.context = 1;
@@ -83,7 +83,7 @@ void slots_are_counted() {
     device.fill(first_of_2, 7);
     CU_ASSERT_EQUAL(used(device, 1), 1);
     CU_ASSERT_EQUAL(used(device, 2), 1);
-    device.command(KVCPU_OP_EVICTABLE, first_of_2, 1, 0, KVCPU_F_NOW); /* dirty: takes a while */
+    device.command(KVCPU_OP_EVICTABLE, first_of_2, 1, 0, KVCPU_F_NOW); /* dirty */
     CU_ASSERT_EQUAL(used(device, 2), 1);
     device.run_dry();
     CU_ASSERT_EQUAL(used(device, 2), 0);
@@ -108,8 +108,8 @@ void a_minimum_is_kept() {
         }
         CU_ASSERT_EQUAL(used(device, 1), 2);
         CU_ASSERT_EQUAL(used(device, 2), 2);
-        CU_ASSERT(!device.is_fast(0)); /* the one above the minimum; by LRU the first */
-        /* And no PIN gets at them, however long it waits. */
+        CU_ASSERT(!device.is_fast(0)); /* the block above the minimum: the least recently used */
+        /* A PIN does not get their slots, however long it waits. */
         device.context = 2;
         CU_ASSERT_EQUAL(device.pin(first_of_2, 3, 1'000'000).status, KVCPU_SC_PENDING);
         device.run(2'000'000);
@@ -129,7 +129,7 @@ void a_minimum_is_kept() {
         demand(device, 2, 14);
         CU_ASSERT(used(device, 1) <= before);
         CU_ASSERT(used(device, 1) >= 2);
-        /* And without quota it is taken. */
+        /* Without a quota, the slot is taken. */
         CU_ASSERT_EQUAL(quota(device, 1, 0, 0).status, KVCPU_SC_SUCCESS);
         device.context = 2;
         CU_ASSERT_EQUAL(device.pin(first_of_2, 4, 10'000'000).status, KVCPU_SC_PENDING);
@@ -254,7 +254,7 @@ struct Stream {
             max.at(context) = upper;
         }
     }
-    /* Whatever rank its blocks have. */
+    /* Changes the rank of the blocks of context 1. */
     void rest() {
         device.context = 1;
         const unsigned opcode = pick(2) == 0 ? KVCPU_OP_EVICTABLE : KVCPU_OP_TOUCH;

@@ -20,11 +20,11 @@ Result acknowledge(TestDevice &device) {
 void the_owner_hears_before_it_gets_another_block() {
     TestDevice device;
     CU_ASSERT_EQUAL(alloc_cached(device, 16).aux, 16);
-    device.demand(0); /* of the others none was ever used: they go first */
+    device.demand(0); /* the others were never used, and are reclaimed first */
     CU_ASSERT_EQUAL(acknowledge(device).aux, 0);
     CU_ASSERT_EQUAL(device.alloc(2).status, KVCPU_SC_AGAIN);
     device.run_dry();
-    CU_ASSERT_EQUAL(device.alloc(2).status, KVCPU_SC_AGAIN); /* scrubbed, and not taken note of */
+    CU_ASSERT_EQUAL(device.alloc(2).status, KVCPU_SC_AGAIN); /* scrubbed, and not acknowledged */
     const Result reclaimed = acknowledge(device);
     CU_ASSERT_EQUAL(reclaimed.status, KVCPU_SC_SUCCESS);
     CU_ASSERT_EQUAL(reclaimed.value, 1);
@@ -43,7 +43,7 @@ void kept_and_claimed_blocks_are_never_reclaimed() {
     alloc_cached(device, 3);
     device.pin(14);
     device.run_dry();
-    CU_ASSERT_EQUAL(device.alloc(3).status, KVCPU_SC_AGAIN); /* 13 and 15 leave */
+    CU_ASSERT_EQUAL(device.alloc(3).status, KVCPU_SC_AGAIN); /* 13 and 15 are evicted */
     device.run_dry();
     CU_ASSERT_EQUAL(acknowledge(device).value, 13);
     CU_ASSERT_EQUAL(acknowledge(device).value, 15);
@@ -83,12 +83,15 @@ void released_first_and_wanted_last() {
     }
 }
 
-/* Sessions that come back once or never, and a word on which is over, right or always wrong. */
+/*
+ * Sessions that return once or never, and a hint that a session is over, which is always right or
+ * always wrong.
+ */
 class Sessions {
   public:
     Sessions() : device_(config()) { device_.keep_log = false; }
 
-    /* As many new sessions; returns how many blocks were found when half of them came back. */
+    /* Starts new sessions, and returns how many blocks were found when half of them returned. */
     unsigned play(unsigned sessions, bool is_word_true) {
         unsigned found = 0;
         for (unsigned i = 0; i < sessions; ++i) {
@@ -105,7 +108,7 @@ class Sessions {
     }
 
   private:
-    static constexpr uint64_t lag = 20; /* sessions that start before one comes back */
+    static constexpr uint64_t lag = 20; /* sessions that start before an earlier one returns */
 
     static kvcpu_config config() {
         kvcpu_config config = small_config();
@@ -156,7 +159,7 @@ class Sessions {
     uint64_t step_ = 0;
 };
 
-/* There is room for 16 blocks, and half of what started in the last 20 turns comes back. */
+/* There is space for 16 blocks, and half of the sessions of the last 20 rounds return. */
 void a_word_is_trusted_until_it_proves_wrong() {
     Sessions honest;
     honest.play(400, true);

@@ -9,7 +9,7 @@ namespace kvcpu_test {
 
 namespace {
 
-/* Something of everything is under way. */
+/* Starts work of each kind. */
 void make_busy(TestDevice &device) {
     device.alloc(12);
     for (uint64_t block = 0; block < 12; ++block) {
@@ -47,7 +47,7 @@ void function_reset_ends_everything_and_scrubs() {
         CU_ASSERT_EQUAL(device.read(KVCPU_REG_CMD_RESULT), 0);
         CU_ASSERT_EQUAL(device.state(0), KVCPU_BS_SCRUBBING);
         CU_ASSERT_EQUAL(device.state(12), KVCPU_BS_FREE);
-        CU_ASSERT_EQUAL(device.alloc(1).value, 9); /* freed and scrubbed before */
+        CU_ASSERT_EQUAL(device.alloc(1).value, 9); /* freed and scrubbed before the reset */
         device.run_dry();
         CU_ASSERT_EQUAL(device.interrupts, interrupts); /* no completion follows */
         CU_ASSERT_EQUAL(device.read(KVCPU_REG_CPL_PENDING), 0);
@@ -77,7 +77,7 @@ void policy_stays_over_a_function_reset_alone() {
 void cold_reset_starts_over() {
     TestDevice device;
     make_busy(device);
-    std::fill(device.fast.begin(), device.fast.end(), 0); /* the host's part */
+    std::fill(device.fast.begin(), device.fast.end(), 0); /* the work of the host */
     std::fill(device.slow.begin(), device.slow.end(), 0);
     kvcpu_core_reset(device.core, KVCPU_RESET_COLD);
     CU_ASSERT_EQUAL(device.timer_ns, KVCPU_TIMER_OFF);

@@ -22,9 +22,9 @@ class Ring {
 
     Ring(TestDevice &device, unsigned context, RingSizes sizes = {});
 
-    /* By the window; the admin ring (context 0) by its registers. */
+    /* Opens the ring by the window; the admin ring (context 0) by its registers. */
     Result open(uint64_t coalescing = one_by_one);
-    /* Empties memory and indices, as a driver does before RESTART. */
+    /* Clears memory and indices, as a driver does before RESTART. */
     void wipe();
 
     /* Each returns the ring's index of the entry, and does not publish the tail. */
@@ -33,11 +33,14 @@ class Ring {
                   unsigned flags = 0, uint64_t tag = 0);
     void advance_tail();
     void advance_tail(uint64_t value) { doorbell(KVCPU_DB_SQ_TAIL, value); }
-    /* Pushes with F_COMPLETE, advances the tail, and takes the completion, which must be there. */
+    /*
+     * Adds an entry with F_COMPLETE, publishes it, and consumes its completion, which must be
+     * present.
+     */
     Result run(unsigned opcode, uint64_t first, uint64_t count, uint64_t arg = 0,
                unsigned flags = 0);
 
-    /* Completions that are there; take() gives their places back as well. */
+    /* look() returns the present completions; take() also consumes them. */
     std::vector<Completion> look();
     std::vector<Completion> take();
     void doorbell(kvcpu_doorbell which, uint64_t value);
@@ -55,7 +58,7 @@ class Ring {
 
     uint64_t sq;
     uint64_t cq;
-    uint64_t tail = 0;   // entries pushed
+    uint64_t tail = 0;   // entries added
     uint64_t taken = 0;  // completions
 
   private:
@@ -78,9 +81,9 @@ class Events {
     explicit Events(TestDevice &device, uint64_t entries = 8)
         : device_(device), entries_(entries) {}
 
-    /* Whether it is enabled then. */
+    /* Returns whether the queue is enabled then. */
     bool open();
-    /* Records that are there; take() gives their places back as well. */
+    /* look() returns the present records; take() also consumes them. */
     std::vector<Notice> look();
     std::vector<Notice> take();
     void head(uint64_t value) { device_.write(KVCPU_DOORBELL_BASE + KVCPU_DB_EVQ_HEAD, value); }

@@ -18,7 +18,7 @@ namespace {
 
 constexpr uint32_t block_total = 40;
 constexpr unsigned hostile = 4;
-constexpr unsigned context_total = 5; /* 0 is the driver's, 4 the hostile one */
+constexpr unsigned context_total = 5; /* 0 is the driver's, 4 the malicious one */
 constexpr uint64_t block_bytes = 4096;
 #define NUMBER(name, number, text) (number),
 constexpr unsigned policies = std::array{KVCPU_POLICIES(NUMBER)}.size();
@@ -81,13 +81,13 @@ class RingTorture {
         unsigned claims = 0;
         bool sealed = false;
     };
-    /* What the driver has mapped. */
+    /* The blocks that the driver has mapped. */
     struct Mapping {
         unsigned reads = 0;
         unsigned writes = 0;
         unsigned context = 0;
         uint32_t slot = 0;
-        uint8_t byte = 0; /* what a freed block had in it */
+        uint8_t byte = 0; /* the bytes of a freed block */
         bool asked = false;
     };
     struct Operation {
@@ -118,7 +118,7 @@ class RingTorture {
                 return admin_result_;
             }
             CU_ASSERT_FATAL(waits < 1000);
-            device_.run(1000); /* other rings have their turns, too */
+            device_.run(1000); /* other rings get slices as well */
         }
     }
 
@@ -224,7 +224,7 @@ class RingTorture {
             case 1:
                 bad.doorbell(KVCPU_DB_CQ_HEAD, pick(2) == 0 ? wild : bad.taken + pick(64));
                 break;
-            case 2: { /* the memory goes away for a while */
+            case 2: { /* the memory fails for some time */
                 const uint64_t from = pick(2) == 0 ? bad.sq : bad.cq;
                 device_.dma_rule = [from](uint64_t address, bool) {
                     return address - from < 0x10000 ? KVCPU_DMA_FAULT : KVCPU_DMA_OK;
@@ -296,9 +296,9 @@ class RingTorture {
                                              : device_.slow.data() + block * block_bytes;
     }
 
-    /* As a process stores through its mapping. */
+    /* Stores as a process does through its mapping. */
     void store(uint32_t block) {
-        collect(); /* what was written before it */
+        collect(); /* the bytes that were written before it */
         const auto found = mappings_.find(block);
         if (found == mappings_.end() || found->second.writes == 0 || blocks_[block].sealed) {
             return;
@@ -311,7 +311,7 @@ class RingTorture {
         }
     }
 
-    /* Takes the mapping away. */
+    /* Removes the mapping. */
     void answer(uint32_t block) {
         const auto found = mappings_.find(block);
         if (found == mappings_.end()) {
@@ -354,7 +354,7 @@ class RingTorture {
         take_notices();
     }
 
-    /* In the order in which things happened; at one instant holds are granted first. */
+    /* Compares in the order of events; at one instant holds are granted first. */
     void collect() {
         std::vector<Completion> done = admin_.take();
         for (unsigned context = 1; context < hostile; ++context) {
@@ -514,7 +514,7 @@ class RingTorture {
         for (unsigned context = 1; context < context_total; ++context) {
             admin(KVCPU_OP_CLOSE, context, {});
         }
-        mappings_.clear(); /* CLOSE gave them back */
+        mappings_.clear(); /* CLOSE released them */
         device_.run_dry();
         device_.command(KVCPU_OP_EVICTABLE, 0, block_total, 0, KVCPU_F_NOW);
         device_.run_dry();

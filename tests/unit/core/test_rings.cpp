@@ -46,7 +46,7 @@ void open_checks_what_it_is_given() {
     Ring ring(device, 1);
     const auto open = [&device](uint64_t sq, uint64_t cq, uint64_t sizes, uint64_t arg) {
         device.write(KVCPU_REG_CMD_ADDR, sq);
-        device.write(KVCPU_REG_CMD_META, 1); /* it has no part in this */
+        device.write(KVCPU_REG_CMD_META, 1); /* OPEN does not read it */
         return device.command(KVCPU_OP_OPEN, cq, sizes, arg).status;
     };
     constexpr uint64_t sizes = 8 | 8 << 16;
@@ -62,7 +62,7 @@ void open_checks_what_it_is_given() {
         {0x10000, 0x20020, sizes, Ring::polling, KVCPU_SC_BAD_FIELD},
         {0x10000, 0x20000, sizes, uint64_t{18} << 16, KVCPU_SC_BAD_FIELD}, /* no such vector */
         {0x10000, 0x20000, sizes, 4097 | uint64_t{9} << 32, KVCPU_SC_BAD_FIELD},
-        {0x10000, 0x20000, sizes, 2, KVCPU_SC_BAD_FIELD}, /* would never be raised */
+        {0x10000, 0x20000, sizes, 2, KVCPU_SC_BAD_FIELD}, /* the vector would never be raised */
         {0x10000, 0x20000, sizes, uint64_t{1} << 32, KVCPU_SC_BAD_FIELD},
         {0x10000, 0x20000, sizes, 2 | uint64_t{1000000001} << 32, KVCPU_SC_BAD_FIELD},
         {own_bars, 0x20000, sizes, Ring::polling, KVCPU_SC_OWN_ADDRESS},
@@ -105,7 +105,10 @@ void a_user_names_nothing_but_its_own() {
     CU_ASSERT_EQUAL(ring.run(KVCPU_OP_HOT, 15, UINT64_MAX).reason(), KVCPU_HR_OUTSIDE);
     const uint64_t failed = ring.failed();
     CU_ASSERT_EQUAL(failed, 16);
-    /* Naming a context, reserved bits, the tag's top bit, flags that the opcode has not. */
+    /*
+     * Entries that name a context, set reserved bits, bit 63 of the tag, or flags that the opcode
+     * does not accept.
+     */
     const uint64_t bad_control[] = {
         uint64_t{1} << 32 | KVCPU_OP_ALLOC, uint64_t{1} << 48 | KVCPU_OP_ALLOC,
         uint64_t{KVCPU_F_NOW} << 16 | KVCPU_OP_ALLOC, uint64_t{KVCPU_F_WRITE} << 16 | KVCPU_OP_HOT,
@@ -146,7 +149,7 @@ void completions_only_where_asked_for() {
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_DOORBELLS), 1);
 }
 
-/* Many laps, in batches that do and do not end at the ring's end. */
+/* Many laps, in batches that do and that do not end at the end of the ring. */
 void indices_run_freely() {
     TestDevice device;
     Ring ring(device, 1, {4, 8});
@@ -186,7 +189,7 @@ void a_ring_pauses_for_want_of_a_completion() {
     ring.taken = 1;
     ring.doorbell(KVCPU_DB_CQ_HEAD, 1);
     CU_ASSERT_EQUAL(ring.head(), 3);
-    CU_ASSERT_EQUAL(ring.take().size(), 2); /* takes 2 and 3; 4 and 5 follow */
+    CU_ASSERT_EQUAL(ring.take().size(), 2); /* consumes 2 and 3; 4 and 5 follow */
     CU_ASSERT_EQUAL(ring.head(), 5);
     CU_ASSERT_EQUAL(ring.take().size(), 2);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_RING_PAUSES), 2);
@@ -234,7 +237,7 @@ void a_reserved_place_waits_for_its_pin() {
     ring.push(KVCPU_OP_STEP, 0, 0, 2, KVCPU_F_COMPLETE, 3);
     ring.push(KVCPU_OP_STEP, 0, 0, 3);
     ring.advance_tail();
-    CU_ASSERT_EQUAL(ring.head(), 3); /* one place is the PIN's, one taken by 2 */
+    CU_ASSERT_EQUAL(ring.head(), 3); /* places: of the PIN, and of entry 2 */
     device.run_dry();
     CU_ASSERT_EQUAL(ring.head(), 3);
     CU_ASSERT_EQUAL(ring.take().size(), 2);
@@ -279,7 +282,7 @@ void too_many_wait() {
     CU_ASSERT_EQUAL(ring.failed(), 0);
     CU_ASSERT_EQUAL(ring.run(KVCPU_OP_PIN, 4, 1, 1000).status, KVCPU_SC_BUSY);
     CU_ASSERT_EQUAL(ring.run(KVCPU_OP_FENCE, 0, 0).status, KVCPU_SC_BUSY);
-    other.push(KVCPU_OP_PIN, 6, 1, 1000, KVCPU_F_COMPLETE); /* it is not concerned */
+    other.push(KVCPU_OP_PIN, 6, 1, 1000, KVCPU_F_COMPLETE); /* this ring is not affected */
     other.advance_tail();
     CU_ASSERT_EQUAL(other.look().size(), 0);
     device.run(1000);
@@ -289,7 +292,7 @@ void too_many_wait() {
     CU_ASSERT_EQUAL(ring.context_register(KVCPU_REG_CONTEXT_WAITS), 0);
 }
 
-/* An entry is copied once: what the process stores there later has no effect. */
+/* An entry is copied once: later stores of the process have no effect. */
 void an_entry_is_copied_once() {
     TestDevice device;
     Ring ring(device, 1);
@@ -336,7 +339,7 @@ void long_hints_continue_in_later_slices() {
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_STEPS), 0);
     device.run(2000);
     CU_ASSERT_EQUAL(ring.head(), head + 1);
-    device.run(10000); /* a STEP looks at all that was touched */
+    device.run(10000); /* a STEP examines all touched blocks */
     CU_ASSERT_EQUAL(ring.head(), head + 2);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_STEPS), 1);
     const std::vector<Completion> done = ring.take();
@@ -361,12 +364,12 @@ void rings_share_slices() {
         ring->push(KVCPU_OP_TOUCH, 0, 1);
     }
     third.push(KVCPU_OP_STEP, 0, 0, 1);
-    first.advance_tail(); /* its ALLOC uses up the turn */
+    first.advance_tail(); /* its ALLOC uses up the slice */
     second.advance_tail();
     third.advance_tail();
     CU_ASSERT_EQUAL(first.head(), 1);
     CU_ASSERT_EQUAL(second.head(), 0);
-    CU_ASSERT_EQUAL(third.head(), 0); /* behind the two */
+    CU_ASSERT_EQUAL(third.head(), 0); /* behind the two rings */
     device.run(1000);
     CU_ASSERT_EQUAL(second.head(), 0); /* first waited before it */
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_HINT_BLOCKS), 4096);
@@ -375,7 +378,7 @@ void rings_share_slices() {
     CU_ASSERT_EQUAL(third.head(), 0);
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_HINT_BLOCKS), 4096);
     device.run(1000);
-    CU_ASSERT_EQUAL(third.head(), 1); /* cheap: first has its turn in the same instant */
+    CU_ASSERT_EQUAL(third.head(), 1); /* cheap: first gets its slice at the same instant */
     CU_ASSERT_EQUAL(
         device.counter(KVCPU_CNT_HINT_BLOCKS) + device.counter(KVCPU_CNT_HINT_BLOCKS_FOREIGN),
         2 * 4096);
@@ -397,14 +400,14 @@ void two_steps_do_not_mix() {
         ring->advance_tail();
         device.run(10000);
     }
-    device.write(KVCPU_REG_WEIGHT_R, 5); /* each STEP has to look at every block */
+    device.write(KVCPU_REG_WEIGHT_R, 5); /* each STEP must examine every block */
     first.push(KVCPU_OP_STEP, 0, 0, 1, KVCPU_F_COMPLETE, 1);
     second.push(KVCPU_OP_STEP, 0, 0, 1, KVCPU_F_COMPLETE, 2);
     first.advance_tail();
     second.advance_tail();
     device.write(KVCPU_REG_STEP_ADVANCE, 1); /* context 0's waits as well */
     CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_HINTS_DEFERRED), 1);
-    CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_STEPS), 2); /* second has not had a turn */
+    CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_STEPS), 2); /* second has not had a slice */
     CU_ASSERT_EQUAL(device.events(KVCPU_EV_STEP), 1);
     device.run(100000);
     CU_ASSERT_EQUAL(device.events(KVCPU_EV_STEP), 3);
@@ -423,7 +426,7 @@ void a_doorbell_may_take_its_time() {
     ring.advance_tail();
     CU_ASSERT_EQUAL(ring.head(), 0);
     device.run(600);
-    ring.push(KVCPU_OP_STEP, 0, 0, 2); /* goes with the first */
+    ring.push(KVCPU_OP_STEP, 0, 0, 2); /* is executed in the slice of the first */
     ring.advance_tail();
     device.run(99);
     CU_ASSERT_EQUAL(ring.head(), 0);
@@ -474,7 +477,7 @@ void bad_heads_stop_the_ring() {
         TestDevice device;
         Ring ring(device, 1);
         ring.open();
-        ring.run(KVCPU_OP_STEP, 0, 0, 1); /* one written, one taken */
+        ring.run(KVCPU_OP_STEP, 0, 0, 1); /* one written, one consumed */
         ring.doorbell(KVCPU_DB_CQ_HEAD, head);
         CU_ASSERT_EQUAL(ring.state(), KVCPU_RS_BAD_HEAD);
         CU_ASSERT_EQUAL(device.counter(KVCPU_CNT_BAD_DOORBELL), 1);
@@ -514,7 +517,7 @@ void rings_that_cannot_be_reached_stop() {
     device.dma_rule = nullptr;
     ring.wipe();
     device.command(KVCPU_OP_RESTART, 0, 0);
-    /* Of the completion ring: a completion, only its last word, the header. */
+    /* Faults of the completion ring: a completion, only its last word, the header. */
     for (const uint64_t bad : {ring.cq + 64, ring.cq + 64 + 24, ring.cq}) {
         device.dma_rule = [bad](uint64_t address, bool is_write) {
             return is_write && address == bad ? KVCPU_DMA_OWN_ADDRESS : KVCPU_DMA_OK;

@@ -237,7 +237,7 @@ class Torture {
         waiting_.clear();
     }
 
-    /* No slot belongs to two, and those that belong to none are free. */
+    /* No slot has two blocks, and slots without a block are free. */
     void check_slots() {
         std::set<unsigned> slots;
         unsigned held = 0;
@@ -254,7 +254,7 @@ class Torture {
         check_occupancy();
     }
 
-    /* What is counted as blocks change is what a look at all of them comes to. */
+    /* The counters that follow changes of blocks equal the counts over all blocks. */
     void check_occupancy() {
         std::array<uint64_t, occupancy_kinds> counted{};
         for (uint32_t b = 0; b < block_total; ++b) {

@@ -8,7 +8,7 @@ namespace kvcpu_test {
 
 namespace {
 
-/* What a cell is brought about with: block 0, owned by context 1 but where a row says not. */
+/* How a cell is tested: block 0, owned by context 1 unless a row has another owner. */
 struct Scene {
     kvcpu_block_state from;
     kvcpu_block_event event;
@@ -45,7 +45,7 @@ void evicting(TestDevice &d) {
     dirty(d);
     d.command(KVCPU_OP_EVICTABLE, 0, 1, 0, KVCPU_F_NOW);
 }
-/* Both channels are busy elsewhere, so that the write-back only waits. */
+/* Both channels are busy with other blocks, so that the write-back waits. */
 void evicting_queued(TestDevice &d) {
     d.alloc(3);
     d.demand(0);
@@ -74,7 +74,7 @@ void hold_it(TestDevice &d) {
 void unhold_it(TestDevice &d) {
     CU_ASSERT_EQUAL(d.command(KVCPU_OP_UNHOLD, 0, 1).status, KVCPU_SC_SUCCESS);
 }
-/* Before it, `set` brings the block about; after it the block is held. */
+/* Before the event, `set` brings the block into its state; after `set` the block is held. */
 template <void (*set)(TestDevice &)>
 void held(TestDevice &d) {
     set(d);
@@ -180,7 +180,7 @@ void every_cell_comes_about() {
     }
 }
 
-/* The aborted move keeps its channel, changes no byte, and the scrub comes after it. */
+/* The aborted move keeps its channel and copies no byte, and the scrub follows. */
 void a_freed_block_is_scrubbed_after_its_move() {
     for (void (*const set)(TestDevice &) : {fetching, writing_back, evicting}) {
         TestDevice device;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of the C interfaces share. Each program is one file of C; its exit status is 1 if
- * a check failed. */
+/*
+ * Checks for the tests of the C interfaces. Each program is one C file. Its exit status is 1 if a
+ * check failed.
+ */
 #ifndef KVCPU_TEST_C_CHECKS_H
 #define KVCPU_TEST_C_CHECKS_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A device whose doorbells a test can ring as no queue does: for a ring that stops. */
+/* A device whose doorbells a test can write with invalid values, to stop a ring. */
 #ifndef KVCPU_TEST_C_DOORBELL_H
 #define KVCPU_TEST_C_DOORBELL_H
 
@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 struct kvcpu_device *tapped_device(void);
-/* On a tapped device that has a queue. */
+/* For a tapped device with a queue. */
 void ring_doorbell(struct kvcpu_device *device, enum kvcpu_doorbell which, uint64_t value);
 
 #ifdef __cplusplus

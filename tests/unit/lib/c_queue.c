@@ -80,7 +80,7 @@ static unsigned status(struct on on, struct kvcpu_entry entry) {
     return kvcpu_result_status(execute(on, entry));
 }
 
-/* The first of so many blocks. */
+/* Allocates blocks, and returns the first. */
 static uint64_t alloc(struct on on, uint64_t count) {
     const uint64_t result = execute(on, kvcpu_entry_alloc(count, 0, 0, 0));
 
@@ -93,7 +93,7 @@ static void fill(unsigned char *bytes, size_t size, unsigned seed) {
         bytes[i] = (unsigned char)((i + 1) * (seed * 2 + 1) >> 3);
 }
 
-/* Between memory and a block, not by the ring. */
+/* Copies between memory and a block by calls, not by the ring. */
 static void copy(struct on on, uint16_t opcode, uint64_t block, void *bytes) {
     struct kvcpu_command command = {.opcode = opcode,
                                     .first = block,
@@ -250,7 +250,7 @@ static void a_pin_answers_by_poll_and_wait(void) {
     CHECK(claims(on, first) == 1 && claims(on, first + 1) == 1);
     CHECK(kvcpu_queue_poll(on.queue, done, 2) == 0);
 
-    /* Again, and now both are found fast. */
+    /* Again: now both blocks are found in slots. */
     CHECK(kvcpu_queue_add(on.queue, &pin) == 0);
     CHECK(kvcpu_queue_wait(on.queue, UINT64_MAX, NULL) == 0);
     CHECK(kvcpu_queue_poll(on.queue, done, 2) == 1);
@@ -283,7 +283,7 @@ static void a_pin_is_cancelled_or_times_out(void) {
     closed(on);
 }
 
-/* Steps that answer, from 0 on. */
+/* STEP entries with a completion, with tags from 0 on. */
 static void take_steps(struct on on, uint64_t count) {
     for (uint64_t i = 0; i < count; i++) {
         const struct kvcpu_entry step = kvcpu_entry_answering(kvcpu_entry_step(i), i);
@@ -293,7 +293,7 @@ static void take_steps(struct on on, uint64_t count) {
     }
 }
 
-/* More than the ring has places for; the device pauses rather than lose one. */
+/* More entries than the ring has places; the device pauses, and loses no completion. */
 static void completions_not_consumed_are_kept(void) {
     struct on on = small();
     struct kvcpu_completion few[3];
@@ -335,7 +335,7 @@ static void execute_gives_results(void) {
     CHECK(status(on, kvcpu_entry_free(first + 2, 1)) == KVCPU_SC_NOT_OWNER);
     CHECK(status(on, kvcpu_entry_pin(first, 8, SECOND_NS)) == KVCPU_SC_NOT_OWNER);
     CHECK(kvcpu_queue_failed(on.queue) == 2);
-    CHECK(kvcpu_queue_poll(on.queue, done, 2) == 1); /* kept for it meanwhile */
+    CHECK(kvcpu_queue_poll(on.queue, done, 2) == 1); /* kept for poll() in the meantime */
     CHECK(done[0].user_data == 1);
     CHECK(status(on, kvcpu_entry_reclaimed()) == KVCPU_SC_SUCCESS);
     CHECK(status(on, kvcpu_entry_free(first, 2)) == KVCPU_SC_SUCCESS);
@@ -444,7 +444,7 @@ static void so_many_buffers_and_no_more(void) {
     CHECK(kvcpu_queue_add_buffer(on.queue, byte, 1, &id) == -ENOSPC);
     CHECK(kvcpu_queue_remove_buffer(on.queue, 5) == 0);
     CHECK(kvcpu_queue_add_buffer(on.queue, byte, 2, &id) == 0 && id == 5);
-    closed(on); /* takes those that are left away */
+    closed(on); /* consumes the remaining completions */
 }
 
 static void bytes_are_seen_in_windows(void) {
@@ -462,8 +462,7 @@ static void bytes_are_seen_in_windows(void) {
     copy(on, KVCPU_OP_READ, first + 2, read);
     CHECK(memcmp(read, bytes + 2 * BLOCK_SIZE, BLOCK_SIZE) == 0);
 
-    /* In the fast tier as in the slow tier; and what another way writes is seen, here and by
-     * another window. */
+    /* In both tiers. Data that another interface writes is visible, here and in another window. */
     CHECK(status(on, kvcpu_entry_pin(first, 1, SECOND_NS)) == KVCPU_SC_SUCCESS);
     CHECK(memcmp(window, bytes, sizeof(bytes)) == 0);
     fill(read, BLOCK_SIZE, 8);
@@ -476,7 +475,7 @@ static void bytes_are_seen_in_windows(void) {
     CHECK(kvcpu_queue_unmap(on.queue, window) == -ENOENT);
     CHECK((flags(on, first + 1) & KVCPU_BF_HELD) == 0);
     CHECK((flags(on, first) & KVCPU_BF_HELD) != 0 && (flags(on, first) & KVCPU_BF_WRITE_HELD) == 0);
-    closed(on); /* ends the other */
+    closed(on); /* closes the other window */
 }
 
 static void windows_are_of_own_blocks(void) {
@@ -488,7 +487,7 @@ static void windows_are_of_own_blocks(void) {
     CHECK(kvcpu_queue_map(on.queue, first, 0, 1, &window) == -EINVAL);
     CHECK(kvcpu_queue_map(on.queue, 16, 1, 1, &window) == -EINVAL);
     CHECK(kvcpu_queue_map(on.queue, 15, UINT64_MAX, 1, &window) == -EINVAL);
-    /* In bytes that would be block 0. */
+    /* In bytes this number would wrap to block 0. */
     CHECK(kvcpu_queue_map(on.queue, UINT64_MAX / BLOCK_SIZE + 1, 1, 1, &window) == -EINVAL);
     CHECK(window == NULL);
     closed(on);

@@ -40,7 +40,7 @@ inline std::vector<std::byte> bytes_of(std::size_t size, unsigned seed) {
     return bytes;
 }
 
-/* The first result of a batch that `fill` fills. */
+/* Submits a batch that `fill` fills, and returns its first result. */
 inline kvcpu::Result run(kvcpu::Transport &transport,
                          const std::function<void(kvcpu::Batch &)> &fill) {
     kvcpu::Batch batch;
@@ -51,7 +51,7 @@ inline kvcpu::Result run(kvcpu::Transport &transport,
     return batch.result(0);
 }
 
-/* What wait() gave. */
+/* The result of wait(). */
 struct Waited {
     std::error_code error;
     std::vector<kvcpu_completion> completions;
@@ -72,7 +72,7 @@ inline void let_pass(kvcpu::Transport &transport, uint64_t ns) {
     wait(transport, 0, transport.info().time_ns + ns, 0);
 }
 
-/* Passes everything on; what a test wants to see or to spoil it overrides. */
+/* Forwards all calls. A test overrides the calls that it observes or changes. */
 class Passing : public kvcpu::Transport {
   public:
     explicit Passing(std::unique_ptr<kvcpu::Transport> inner) : inner_(std::move(inner)) {}

@@ -13,7 +13,7 @@
 
 namespace kvcpu_test {
 
-/* Lets a test ring doorbells as no queue does. */
+/* Lets a test write invalid values to doorbells. */
 class Tapped : public Passing {
   public:
     using Passing::Passing;

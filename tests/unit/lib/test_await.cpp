@@ -22,7 +22,7 @@ using kvcpu::Task;
 
 constexpr uint64_t second = 1'000'000'000;
 
-/* What a test sees of a coroutine. */
+/* The observations of a test about a coroutine. */
 struct Seen {
     int steps = 0;
     Result result{KVCPU_STATUS_COUNT};
@@ -68,7 +68,7 @@ void a_refused_pin_claims_nothing() {
     CU_ASSERT_EQUAL(seen.pin.count(), 0);
 }
 
-/* More than the ring has places for: the rest starts as room comes. */
+/* More operations than the ring has places: the others start when places become free. */
 Task counts(Queue &queue, uint64_t number, std::vector<uint64_t> &order) {
     const Completion done = co_await Operation(queue, Entry::step(number));
     CU_ASSERT_EQUAL(done.result.status, KVCPU_SC_SUCCESS);
@@ -119,7 +119,7 @@ void a_waiting_pin_can_be_cancelled() {
     (void)on.poll();
     CU_ASSERT(task.is_done());
     CU_ASSERT_EQUAL(seen.result.status, KVCPU_SC_CANCELLED);
-    operation->cancel(); /* too late, and harmless */
+    operation->cancel(); /* too late, without effect */
     run_dry(on);
 }
 
@@ -142,7 +142,7 @@ void a_pin_that_never_began_can_be_cancelled() {
     CU_ASSERT_EQUAL(on.claims(blocks.first()), 0);
 }
 
-/* The claim comes all the same, and must not stay. */
+/* The PIN is granted nevertheless, and must be released. */
 void a_coroutine_may_end_while_it_waits() {
     QueueOnLoopback on;
     const Queue::Blocks blocks = on.queue.alloc(2);

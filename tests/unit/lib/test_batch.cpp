@@ -106,13 +106,13 @@ void it_stops_after_a_failure_if_requested() {
     CU_ASSERT_EQUAL(batch.done(), 2);
     CU_ASSERT_EQUAL(batch.result(1).status, KVCPU_SC_NOT_OWNER);
     CU_ASSERT_EQUAL(transport->counters()[KVCPU_CNT_BLOCKS_ALLOCATED], 2);
-    /* Again, and to the end this time. */
+    /* Again, with all commands executed this time. */
     CU_ASSERT(!batch.submit(*transport, true));
     CU_ASSERT_EQUAL(batch.done(), 3);
     CU_ASSERT_EQUAL(transport->counters()[KVCPU_CNT_BLOCKS_ALLOCATED], 6);
 }
 
-/* A PIN that waits is no failure. */
+/* A pending PIN is not a failure. */
 void pending_is_no_reason_to_stop() {
     const auto transport = small_transport();
     Batch batch;
@@ -125,7 +125,10 @@ void pending_is_no_reason_to_stop() {
     CU_ASSERT(batch.result(1).ok());
 }
 
-/* Notes how many commands each call had; fails the call of a number, after some of them. */
+/*
+ * Records the number of commands of each call, and fails the call of a given number after some of
+ * its commands.
+ */
 class Counting final : public Passing {
   public:
     using Passing::Passing;

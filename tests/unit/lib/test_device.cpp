@@ -23,7 +23,7 @@ uint64_t count_of(Device &device, kvcpu_counter counter) {
     return device.transport().counters()[counter];
 }
 
-/* The status that `what` is refused with; KVCPU_SC_SUCCESS if it is not. */
+/* The status of `what`; KVCPU_SC_SUCCESS if it does not throw. */
 kvcpu_status refusal(const std::function<void()> &what, std::string *message = nullptr) {
     try {
         what();
@@ -104,7 +104,7 @@ void blocks_go_back_with_their_object() {
     }
     CU_ASSERT_EQUAL(count_of(device, KVCPU_CNT_BLOCKS_FREED), 5);
     std::vector<std::byte> read(8);
-    device.read(first, 0, read); /* still ours */
+    device.read(first, 0, read); /* still allocated */
 }
 
 /* What is left of an object after a move is what is looked at here. */
@@ -118,7 +118,7 @@ void blocks_move() {
     CU_ASSERT_EQUAL(a.count(), 0);
     CU_ASSERT_EQUAL(c.count(), 2);
     CU_ASSERT_EQUAL(count_of(device, KVCPU_CNT_BLOCKS_FREED), 0);
-    /* What c had is given back at once, though b lives on. */
+    /* The blocks of c are freed at once, although b still exists. */
     c = std::move(b);
     CU_ASSERT_EQUAL(count_of(device, KVCPU_CNT_BLOCKS_FREED), 2);
     CU_ASSERT_EQUAL(b.count(), 0);
@@ -144,7 +144,7 @@ void a_pin_waits_for_its_blocks_and_goes_with_its_object() {
         CU_ASSERT_EQUAL(pin.first(), blocks.first());
         CU_ASSERT_EQUAL(pin.count(), 3);
         CU_ASSERT_EQUAL(pin.found_fast(), 0);
-        /* Two channels: three moves take two turns. */
+        /* Two channels: three moves take two rounds. */
         CU_ASSERT_EQUAL(device.info().time_ns - before, 2 * small_move_ns);
         CU_ASSERT_EQUAL(refusal([&] { device.alloc(1); }), KVCPU_SC_SUCCESS);
         CU_ASSERT_EQUAL(count_of(device, KVCPU_CNT_UNPINS), 0);
@@ -183,7 +183,7 @@ void refused_pins_throw_their_status() {
     CU_ASSERT_EQUAL(pin(0, second_ns), KVCPU_SC_BAD_RANGE);
     CU_ASSERT_EQUAL(pin(1, 0), KVCPU_SC_BAD_FIELD);
     CU_ASSERT_EQUAL(refusal([&] { device.pin(first + 7, 2, second_ns); }), KVCPU_SC_NOT_OWNER);
-    /* All slots are taken, and stay so past the deadline. */
+    /* All slots are pinned, and remain so after the deadline. */
     const Pin all = device.pin(first, 4, second_ns);
     std::string message;
     const uint64_t before = device.info().time_ns;
@@ -227,7 +227,7 @@ struct Hint {
     uint64_t blocks;
 };
 
-/* 16 blocks, of which 0 to 3 are ours. */
+/* 16 blocks, of which 0 to 3 are allocated here. */
 void check_hints(const char *policy, std::span<const Hint> hints) {
     for (const Hint &hint : hints) {
         Device device(small_transport(policy));

@@ -100,7 +100,7 @@ void long_prompts_are_computed_in_chunks() {
 void what_is_fast_is_not_computed_again() {
     const Figures figures = replay({{0, 1024, 0, {1, 2}}, {10, 1024, 0, {1, 2}}});
     CU_ASSERT(uses(figures, 2, 0, 2));
-    /* The last token is, for there would be nothing to continue from. */
+    /* The last token is always computed, as its output is needed to continue. */
     CU_ASSERT(figures.ttft_ns == (Times{76'200'000, 25'050'000}));
     CU_ASSERT(figures.stall_ns == (Times{0, 0}));
     CU_ASSERT_EQUAL(figures.blocks_verified, 2);
@@ -113,8 +113,8 @@ void only_the_leading_blocks_are_of_use() {
 }
 
 /*
- * The second finds what the first computes in the same step. It waits for that block's slot to be
- * ready, which takes no time to speak of, and so starts with the next step.
+ * The second request finds the blocks that the first computes in the same step. It waits for the
+ * slot of such a block, which takes nearly no time, and so starts with the next step.
  */
 void requests_of_one_step_share_what_it_computes() {
     const Figures figures = replay({{0, 512, 0, {1}}, {0, 1024, 0, {1, 2}}});
@@ -124,14 +124,14 @@ void requests_of_one_step_share_what_it_computes() {
     CU_ASSERT_EQUAL(figures.blocks_verified, 1);
 }
 
-/* Two slots, so that each request drives out what the one before left. */
+/* Two slots, so that each request evicts the blocks of the one before. */
 void what_is_slow_is_loaded() {
     Setting setting;
     setting.fast_blocks = 2;
     const Figures figures =
         replay({{0, 1024, 0, {1, 2}}, {10, 1024, 0, {3, 4}}, {20, 1024, 0, {1, 2}}}, setting);
     CU_ASSERT(uses(figures, 0, 2, 4));
-    /* A channel each. The step begins when they are there. */
+    /* One channel for each block. The step begins when both are in slots. */
     CU_ASSERT(figures.stall_ns == (Times{0, 0, move_ns}));
     CU_ASSERT(figures.ttft_ns == (Times{76'200'000, 76'200'000, move_ns + 25'050'000}));
 }
@@ -148,7 +148,7 @@ void three_loads_take_two_rounds() {
 void part_may_be_fast_and_part_slow() {
     Setting setting;
     setting.fast_blocks = 3;
-    /* Of 1 and 2, the suffix left first: block 2 made room for 4. */
+    /* Of 1 and 2, the suffix was reclaimed first: block 2 was replaced by 4. */
     const Figures figures =
         replay({{0, 1024, 0, {1, 2}}, {10, 1024, 0, {3, 4}}, {20, 1024, 0, {1, 2}}}, setting);
     CU_ASSERT(uses(figures, 1, 1, 4));
@@ -228,8 +228,8 @@ void every_policy_verifies_what_it_moves() {
 }
 
 /*
- * Room for two beside the request that runs; what the next one needs can be fetched meanwhile.
- * Its blocks were driven out by the second request.
+ * There is space for two blocks beside the running request, so the blocks of the next request can
+ * be fetched meanwhile. The second request evicted these blocks.
  */
 void a_hint_spares_the_stall() {
     const std::vector<Arrival> trace = {{0, 1024, 0, {1, 2}},
@@ -240,7 +240,7 @@ void a_hint_spares_the_stall() {
     setting.fast_blocks = 6;
     Figures figures = replay(trace, setting);
     CU_ASSERT(uses(figures, 0, 2, 12));
-    /* Both channels have just taken write-backs of what the step before computed. */
+    /* Both channels have just started write-backs of the blocks of the previous step. */
     CU_ASSERT(figures.stall_ns == (Times{0, 0, 0, 2 * move_ns}));
 
     setting.policy = "hepc";
@@ -262,7 +262,7 @@ void a_request_that_can_never_start_is_named() {
     }
 }
 
-/* Spoils the bytes of every READ but the first `spared`. */
+/* Corrupts the bytes of every READ except the first `spared`. */
 class Spoiling final : public Passing {
   public:
     Spoiling(std::unique_ptr<Transport> inner, unsigned spared, std::size_t at)
@@ -296,7 +296,7 @@ void one_wrong_bit_is_found() {
     }
 }
 
-/* READs of block 0 get block 1 and the reverse, as from a device that mixes up its slots. */
+/* Exchanges the READs of blocks 0 and 1, as a device does that confuses its slots. */
 class Misplacing final : public Passing {
   public:
     using Passing::Passing;
@@ -340,7 +340,7 @@ void two_runs_are_the_same() {
     CU_ASSERT(slow > 0);
 }
 
-/* Has rings, and counts hints that come another way. */
+/* Has rings, and counts hints that are not sent by them. */
 class Ringed final : public Passing {
   public:
     using Passing::Passing;
@@ -358,7 +358,7 @@ class Ringed final : public Passing {
     uint64_t hints_by_call = 0;
 };
 
-/* The rings change what a hint costs, and nothing else. */
+/* The rings change the cost of hints, and no other figure. */
 void rings_give_the_figures_of_calls() {
     std::vector<Arrival> trace;
     for (uint64_t i = 0; i < 60; ++i) {

@@ -22,14 +22,14 @@ bool same(std::span<const std::byte> some, std::span<const std::byte> others) {
     return std::equal(some.begin(), some.end(), others.begin(), others.end());
 }
 
-/* What READ gives of a block. */
+/* The bytes of a block, by READ. */
 std::vector<std::byte> read_block(QueueOnLoopback &on, uint64_t block) {
     std::vector<std::byte> bytes(block_size);
     CU_ASSERT(run(on.transport, [&](kvcpu::Batch &batch) { batch.read(block, 0, bytes); }).ok());
     return bytes;
 }
 
-/* Until nothing moves any more. */
+/* Runs until all moves have ended. */
 void settle(QueueOnLoopback &on) {
     let_pass(on.transport, 1'000'000);
 }
@@ -176,7 +176,7 @@ void others_blocks_are_not_shown() {
         CU_ASSERT_EQUAL(error.status(), KVCPU_SC_NOT_OWNER);
     }
     CU_ASSERT(!on.has(blocks.first(), KVCPU_BF_HELD));
-    /* The last would be block 0, in bytes. */
+    /* In bytes, the last number would wrap to block 0. */
     for (const auto &[first, count] : {std::pair<uint64_t, uint64_t>{0, 0},
                                        {16, 1},
                                        {15, 2},

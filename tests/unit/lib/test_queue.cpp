@@ -51,7 +51,7 @@ void nothing_added_rings_nothing() {
     CU_ASSERT_EQUAL(on.counter(KVCPU_CNT_DOORBELLS), 0);
 }
 
-/* Numbers whose every bit has its place. */
+/* Numbers that show the position of each bit. */
 void entries_made_in_c_are_the_same() {
     constexpr uint64_t first = 0x0102030405060708;
     constexpr uint64_t count = 0x1112131415161718;
@@ -123,7 +123,7 @@ void completions_carry_tag_result_and_time() {
     CU_ASSERT_EQUAL(on.queue.failed(), 1);
 }
 
-/* The device pauses rather than lose one. */
+/* The device pauses, and loses no completion. */
 void completions_not_consumed_are_kept() {
     QueueOnLoopback on;
     for (uint64_t i = 0; i < 12; ++i) {
@@ -212,7 +212,8 @@ void objects_destroyed_while_the_ring_is_full_are_released_later() {
     const Queue::Blocks blocks = on.queue.alloc(1);
     {
         const Queue::Pin pin = on.queue.pin(blocks.first(), 1, second);
-        for (uint64_t i = 0; i < 16; ++i) { /* 8 answered and not taken, 8 in a ring that pauses */
+        for (uint64_t i = 0; i < 16;
+             ++i) { /* 8 completions that are not consumed, 8 entries in a paused ring */
             CU_ASSERT(on.queue.submit(Entry::step(i).answering(i)) == std::errc());
         }
         CU_ASSERT_EQUAL(on.queue.room(), 0);
@@ -275,7 +276,7 @@ void a_transport_without_rings_says_so() {
     }
 }
 
-/* Where the device has quotas, they are kept; where it has none, that is said. */
+/* With quotas in the device, they are applied; without them, the call is refused. */
 void quotas_are_the_devices() {
     const kvcpu::QueueConfig config{
         .submission_entries = 8, .completion_entries = 8, .slots_min = 1, .slots_max = 2};
@@ -362,9 +363,9 @@ void an_eventfd_is_signalled() {
     const int descriptor = on.queue.event_descriptor();
     CU_ASSERT_EQUAL(on.queue.event_descriptor(), descriptor);
     CU_ASSERT(on.queue.submit(Entry::step(1).answering(1)) == std::errc());
-    CU_ASSERT(!readable(descriptor)); /* interrupts were not asked for */
+    CU_ASSERT(!readable(descriptor)); /* interrupts were not requested */
     CU_ASSERT(!on.queue.coalesce(1, 0));
-    CU_ASSERT(readable(descriptor)); /* what was not taken counts as just written */
+    CU_ASSERT(readable(descriptor)); /* completions that were not consumed count as just written */
     CU_ASSERT(on.queue.coalesce(2, 0) == std::errc::invalid_argument);
 }
 

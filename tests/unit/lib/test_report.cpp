@@ -131,7 +131,10 @@ std::vector<Request> requests_of(std::size_t count, std::size_t blocks_each) {
 }
 
 void sizes_suit_the_trace() {
-    /* The study's for a large trace; for a small one such that not everything fits. */
+    /*
+     * The study's size for a large trace; a smaller size for a small trace, so that not all blocks
+     * fit.
+     */
     CU_ASSERT(plan_json(requests_of(6000, 10), 0, 0, 0.4, 1)["fast_blocks"] == 3000);
     CU_ASSERT(plan_json(requests_of(800, 10), 0, 0, 0.4, 1)["fast_blocks"] == 500);
     CU_ASSERT(plan_json(requests_of(10, 10), 0, 0, 0.4, 1)["fast_blocks"] == 20);

@@ -35,7 +35,7 @@ std::string complaint(const std::string &text) {
     return "";
 }
 
-/* The message begins with file and line, and has this in it. */
+/* Checks that the message begins with file and line, and contains this text. */
 bool complains(const std::string &text, std::size_t line, const char *says) {
     const std::string message = complaint(text);
     const std::string place = "t.jsonl:" + std::to_string(line) + ": ";
@@ -114,7 +114,7 @@ void values_have_a_type_and_a_range() {
                                 (std::string("\"") + key + "\" is ").c_str()));
         }
     }
-    CU_ASSERT(complains(with("timestamp", "1e999"), 1, "")); /* no number at all */
+    CU_ASSERT(complains(with("timestamp", "1e999"), 1, "")); /* not a number */
     CU_ASSERT(complains(with("input_length", "0"), 1, "\"input_length\" is 0"));
     CU_ASSERT(complains(with("hash_ids", "7"), 1, "has no list \"hash_ids\""));
     CU_ASSERT(complains(with("hash_ids", "{}"), 1, "has no list \"hash_ids\""));

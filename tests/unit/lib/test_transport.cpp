@@ -77,7 +77,7 @@ void time_passes_in_wait_alone() {
     CU_ASSERT_EQUAL(waited.time_ns, start + 12'345);
 }
 
-/* Blocks 0 to 7 are ours; 0 to 3 are pinned, and so all slots are taken. */
+/* Blocks 0 to 7 are allocated here; 0 to 3 are pinned, so all slots are in use. */
 void take_all_slots(Transport &transport) {
     run(transport, [](Batch &batch) {
         batch.alloc(8);
@@ -93,7 +93,7 @@ void completions_come_oldest_first() {
     Batch batch;
     batch.alloc(4);
     for (uint64_t block = 0; block < 4; ++block) {
-        batch.write(block, 0, bytes); /* what was never written is not fetched */
+        batch.write(block, 0, bytes); /* a block that was never written is not fetched */
     }
     CU_ASSERT(!batch.submit(*transport));
     const uint64_t start = transport->info().time_ns;
@@ -157,7 +157,7 @@ void a_waiting_pin_can_be_cancelled() {
     CU_ASSERT_EQUAL(waited.completions.size(), 1);
     CU_ASSERT_EQUAL(waited.completions.at(0).user_data, 5);
     CU_ASSERT_EQUAL(Result(waited.completions.at(0).result).status, KVCPU_SC_CANCELLED);
-    /* There was another with the same user_data, and one that is left alone. */
+    /* Another PIN has the same user_data, and a third one is not affected. */
     CU_ASSERT_EQUAL(cancel(5), KVCPU_SC_SUCCESS);
     CU_ASSERT_EQUAL(cancel(5), KVCPU_SC_NOT_FOUND);
     run(*transport, [](Batch &batch) { batch.unpin(0, 4); });
@@ -263,7 +263,7 @@ void the_administrator_sets_policy_and_weights() {
         CU_ASSERT_PTR_NOT_NULL(std::strstr(error.what(), "clairvoyant"));
     }
     CU_ASSERT_EQUAL(transport->info().policy, KVCPU_POLICY_HEPC);
-    /* They are in force from the next STEP on. A block just used: R 255, F 1, S 255. */
+    /* They take effect at the next STEP. A block just used: R 255, F 1, S 255. */
     transport->set_weights({2, 3, 4, 5, 0, 0xffff});
     run(*transport, [](Batch &batch) {
         batch.alloc(1);
@@ -277,7 +277,7 @@ void the_administrator_sets_policy_and_weights() {
     CU_ASSERT_EQUAL(transport->info().log_records, 1);
 }
 
-/* What happens to the device when a transport ends must not happen to another. */
+/* The end of a transport must not affect another one. */
 void transports_are_independent() {
     const auto one = small_transport();
     {
@@ -289,7 +289,7 @@ void transports_are_independent() {
     CU_ASSERT_EQUAL(one->info().time_ns, 1);
 }
 
-/* Runs `what`, and gives back the errno and message of what it throws. */
+/* Runs `what`, and returns the errno and message of its exception. */
 std::pair<int, std::string> thrown(const std::function<void()> &what) {
     try {
         what();

@@ -12,7 +12,7 @@
 
 namespace {
 
-/* Not known to the compiler, so that it neither warns nor drops what follows. */
+/* A value that the compiler does not know, so that it neither warns nor removes the code. */
 volatile size_t one = 1;
 volatile int found;
 
