@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * KV-CPU: QEMU as the host of the core. Virtual time, DMA, interrupts, event
- * log. The rules of an unplugged device are in kvcpu.c.
+ * KV-CPU: the host operations of the core: virtual time, DMA, interrupts,
+ * event log. kvcpu.c has the rules for an unplugged device.
  */
 #include "qemu/osdep.h"
 #include "qemu/range.h"
@@ -49,8 +49,8 @@ static bool kvcpu_is_own_address(KvcpuState *s, uint64_t address,
 }
 
 /*
- * A word is stored whole, and after what was stored before it: that is how a
- * guest that polls knows that the rest of a record is there.
+ * A word is stored by one store, after all earlier stores, so that a polling
+ * guest that sees the word also sees the rest of the record.
  */
 static MemTxResult kvcpu_transfer(KvcpuState *s, uint64_t address,
                                   void *buffer, uint64_t bytes,
@@ -60,7 +60,7 @@ static MemTxResult kvcpu_transfer(KvcpuState *s, uint64_t address,
 
     if (direction == DMA_DIRECTION_FROM_DEVICE && bytes == 8 &&
         QEMU_IS_ALIGNED(address, 8)) {
-        smp_wmb(); /* the rest of the record first */
+        smp_wmb(); /* the rest of the record is stored before */
         return stq_le_pci_dma(pdev, address, ldq_le_p(buffer),
                               MEMTXATTRS_UNSPECIFIED);
     }
@@ -78,7 +78,7 @@ static enum kvcpu_dma_result kvcpu_dma(KvcpuState *s, uint64_t address,
         trace_kvcpu_dma_failed(verb, address, bytes, "unplugged");
         return KVCPU_DMA_FAULT;
     }
-    /* pci_dma_rw() would fail too, and fill the buffer with zeros first. */
+    /* pci_dma_rw() would also fail, but would zero the buffer first. */
     if (!(pci_get_word(PCI_DEVICE(s)->config + PCI_COMMAND) &
           PCI_COMMAND_MASTER)) {
         trace_kvcpu_dma_failed(verb, address, bytes, "bus mastering is off");

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * KV-CPU: a PCIe device that keeps an LLM server's KV-cache blocks in two
- * memory tiers, and moves them by the hints it is given.
+ * KV-CPU: a PCIe device that stores an LLM server's KV-cache blocks in two
+ * memory tiers, and moves them by hints.
  *
- * What it does is in the core (../core) and specified in docs/device-spec.md.
- * This file is its host: PCI, interrupts, DMA, virtual time, reset.
+ * The core (../core) implements the device that docs/device-spec.md specifies.
+ * This file has the PCI device: BARs, properties, reset and unplug.
+ * kvcpu-host.c has the host operations of the core.
  */
 #include "qemu/osdep.h"
 #include "block/aio.h"
@@ -81,8 +82,9 @@ static bool kvcpu_enter(KvcpuState *s)
 }
 
 /*
- * The device's DMA can reach its own configuration space, and with it an FLR.
- * The core is in the middle of a command then: the reset waits for its end.
+ * The device's DMA can reach its own configuration space, and so cause an FLR
+ * while the core executes a command. The reset waits until the command has
+ * ended.
  */
 static void kvcpu_leave(KvcpuState *s)
 {
@@ -128,7 +130,7 @@ static void kvcpu_write(void *opaque, hwaddr offset, uint64_t value,
     }
 }
 
-/* Whatever the guest does is passed on as it is: the core judges it. */
+/* Passes every access of the guest to the core, which checks it. */
 static const MemoryRegionOps kvcpu_ops = {
     .read = kvcpu_read,
     .write = kvcpu_write,
@@ -185,9 +187,10 @@ static void kvcpu_machine_reset(void *opaque)
 }
 
 /*
- * QEMU does not tell a device whether the machine is reset or its function
- * (FLR, secondary bus reset). The machine's reset calls kvcpu_machine_reset()
- * in its hold phase, so it is known here, in the exit phase that follows.
+ * QEMU does not notify a device whether the machine or only its function (FLR,
+ * secondary bus reset) is reset. The machine's reset calls
+ * kvcpu_machine_reset() in its hold phase, so the kind is known here, in the
+ * exit phase that follows.
  */
 static void kvcpu_reset_exit(Object *obj, ResetType type)
 {
@@ -244,7 +247,7 @@ static bool kvcpu_make_core(KvcpuState *s, Error **errp)
     return s->core;
 }
 
-/* What the core would say of it, before memory is taken for it. */
+/* Checks the configuration before memory is allocated for it. */
 static bool kvcpu_check_properties(KvcpuState *s, Error **errp)
 {
     char message[256];
@@ -269,7 +272,7 @@ static bool kvcpu_check_properties(KvcpuState *s, Error **errp)
         return false;
     }
     if (!s->vectors) {
-        /* The core would take its default. */
+        /* The core would use its default. */
         error_setg(errp, "vectors: 0 is not in %d..%d", KVCPU_VECTORS_MIN,
                    KVCPU_VECTORS_MAX);
         return false;
@@ -304,7 +307,10 @@ static bool kvcpu_make_pci(PCIDevice *pdev, Error **errp)
     memory_region_init(&s->bar0, OBJECT(s), "kvcpu.bar0", KVCPU_BAR0_SIZE);
     memory_region_init_io(&s->registers, OBJECT(s), &kvcpu_ops, s,
                           "kvcpu.registers", KVCPU_BAR0_SIZE);
-    /* The core refuses re-entry, and counts it; QEMU would only drop it. */
+    /*
+     * Re-entry is passed to the core, which refuses and counts it; QEMU would
+     * only discard it.
+     */
     s->registers.disable_reentrancy_guard = true;
     memory_region_add_subregion_overlap(&s->bar0, 0, &s->registers, -1);
     pci_register_bar(pdev, KVCPU_BAR_REGISTERS,
