@@ -26,7 +26,7 @@ static uint8_t *pages(size_t count, int protection) {
     return at;
 }
 
-/* kB of the process that count as pinned. */
+/* The pinned memory of the process, in kB. */
 static uint64_t pinned_kb(void) {
     char text[4096], *at;
 
@@ -65,7 +65,9 @@ static void test_bad_buffers(struct ring *ring) {
 }
 
 static void test_numbers(int fd) {
-    /* A page each: the DMA-API debugger warns where more than 8 mappings share one. */
+    /*
+     * One page for each buffer, as the DMA-API debugger warns if more than 8 mappings share a page.
+     */
     uint8_t *memory = pages(KVCPU_BUFFERS_MAX, PROT_READ | PROT_WRITE);
     struct kvcpu_buffer buffer;
     unsigned int i;
@@ -94,7 +96,7 @@ static void test_numbers(int fd) {
 
 /* -- Limits --------------------------------------------------------------------- */
 
-/* In a child, as what it gives up it does not get again. */
+/* In a child process, because dropped privileges cannot be regained. */
 static int limited(int fd) {
     struct rlimit limit = {.rlim_cur = 8 * 4096, .rlim_max = 8 * 4096};
     uint8_t *memory = pages(16, PROT_READ | PROT_WRITE);
@@ -130,7 +132,7 @@ static void test_memlock(int fd) {
     fails(buffer_remove(fd, 1), 0, "it can be removed all the same");
 }
 
-/* A large one: many pages, pinned in several steps. */
+/* A large buffer: many pages, pinned in several steps. */
 static void test_large(struct ring *ring, uint64_t block) {
     size_t bytes = 32 << 20;
     uint8_t *memory = pages(bytes / 4096, PROT_READ | PROT_WRITE);
@@ -180,7 +182,7 @@ static void test_unaligned(struct ring *ring, uint64_t block) {
     munmap(memory, count * 4096);
 }
 
-/* The device keeps the pages it was given, whatever becomes of the addresses. */
+/* The device keeps the registered pages, also after a change of the mapping. */
 static void test_munmap(struct ring *ring, uint64_t block) {
     uint64_t size = device.block_size;
     uint8_t *memory = pages(size / 4096, PROT_READ | PROT_WRITE), *other;
@@ -207,7 +209,7 @@ static void test_munmap(struct ring *ring, uint64_t block) {
     munmap(other, size);
 }
 
-/* A child has copies; the parent keeps the pages that the device knows. */
+/* After fork, the child has copies, and the parent keeps the registered pages. */
 static void test_fork(struct ring *ring, uint64_t block) {
     uint64_t size = device.block_size;
     uint8_t *memory = pages(size / 4096, PROT_READ | PROT_WRITE);
@@ -240,7 +242,7 @@ static void test_fork(struct ring *ring, uint64_t block) {
     munmap(memory, size);
 }
 
-/* A process that ends leaves its buffers to the file; the last close unpins. */
+/* The buffers of a process that ends stay with the file; the last close unpins them. */
 static void test_close(void) {
     int fd = open_device();
     struct ring ring = ring_open(fd, 4, 4, 0);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A queue pair by the library's C interface: that the calls reach the driver, and that bytes and
- * answers come back. What the interface itself promises is tested without a kernel
- * (tests/unit/lib/c_queue.c). Wants a fast tier of 64 blocks. TAP.
+ * A queue pair by the library's C interface. Checks that calls reach the driver, and that bytes and
+ * completions return. tests/unit/lib/c_queue.c tests the interface itself without a kernel. Needs a
+ * fast tier of 64 blocks. TAP.
  */
 #include "vm_test.h"
 
@@ -13,7 +13,7 @@ static struct kvcpu_device *device;
 static struct kvcpu_queue *queue;
 static struct kvcpu_info info;
 
-/* A function of the interface: 0, or a negative errno value. */
+/* Checks a call of the interface, which returns 0 or a negative errno value. */
 static bool gives(int got, int wanted, const char *what) {
     if (got != wanted) {
         printf("# got %s, wanted %s\n", strerror(-got), strerror(-wanted));

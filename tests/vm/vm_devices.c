@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Several devices at once: each has a node, attributes, contexts and completions of its own, and
- * goes and comes back without the others. Wants three, the second with blocks of 64 KiB and 4 contexts,
+ * Several devices at once: each has its own node, attributes, contexts and completions, and can be
+ * unbound and bound alone. Needs three devices, the second with blocks of 64 KiB and 4 contexts,
  * the third with the policy hepc. TAP.
  */
 #include "vm_pci.h"
@@ -46,7 +46,7 @@ static void test_geometry(const int *fd)
     is(info[0].policy, KVCPU_POLICY_DEFAULT, "policy of the first");
 }
 
-/* What is said to one is not said to another. */
+/* A command to one device does not affect another. */
 static void test_reference(const int *fd)
 {
     struct kv_cpu_weights weights = {9, 9, 9, 9, 9, 9};
@@ -66,7 +66,7 @@ static void test_reference(const int *fd)
     fails(attribute_write(attribute_of(0, "policy"), "next-use"), 0, "and back");
 }
 
-/* Blocks have the same numbers everywhere, and other bytes. */
+/* Blocks of different devices have equal numbers and different bytes. */
 static void test_blocks(const int *fd)
 {
     uint64_t first[DEVICES];
@@ -95,7 +95,7 @@ static void test_blocks(const int *fd)
     }
 }
 
-/* The second has three contexts to give; one is in use. */
+/* The second device has three contexts for files; one is in use. */
 static void test_contexts(void)
 {
     struct kvcpu_command step = {.opcode = KVCPU_OP_STEP};

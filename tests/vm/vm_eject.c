@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * One CPU ejects the device by the ACPI hotplug port while others read its registers through a
- * memory map that they took before: QEMU goes on, and the reads give the ID before and no
- * register's value after. Wants one device and two processors. Runs as root; the device does not
- * come back. TAP.
+ * One CPU ejects the device by the ACPI hotplug port while other CPUs read its registers through a
+ * memory map that they took before. QEMU continues, and the reads return the ID before the eject
+ * and no register's value after it. Needs one device and two processors. Runs as root; the device
+ * does not return. TAP.
  */
 #include "vm_pci.h"
 
@@ -50,7 +50,7 @@ static void *read_id(void *argument)
     return NULL;
 }
 
-/* Waits for so many more reads. */
+/* Waits for a number of further reads. */
 static bool reads_go_on(unsigned long more)
 {
     unsigned long wanted = reads + more;

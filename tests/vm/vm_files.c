@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What an open file is: an owner of blocks that no other can name, with limits, whose end gives
- * everything back. Wants CAP_SYS_ADMIN, and a device with 1,024 slots or more. TAP.
+ * An open file: an owner of blocks that no other file can name, with limits. Closing it frees
+ * everything. Needs CAP_SYS_ADMIN, and a device with 1,024 slots or more. TAP.
  */
 #define _GNU_SOURCE /* sched_setaffinity() */
 #include "vm_test.h"
@@ -33,7 +33,7 @@ static void test_isolation(int fd, uint64_t first)
     close(other);
 }
 
-/* In a child without privileges. */
+/* In a child process without privileges. */
 static int look_at_blocks(int fd, uint64_t own)
 {
     struct kvcpu_block block;
@@ -126,7 +126,7 @@ struct sharer {
     unsigned int wrong;
 };
 
-/* Writes and reads back a block of its own, through a file that others use at the same time. */
+/* Writes and reads back its own block, through a file that other threads use at the same time. */
 static void *share(void *argument)
 {
     struct sharer *sharer = argument;
@@ -194,9 +194,9 @@ static void test_cancel(void)
 }
 
 /*
- * A PIN that was cancelled has ended, though its completion may still be on its way: the next
- * CANCEL with its user_data is for the next PIN. On a processor that does not get the device's
- * interrupt, the second is there before the completion.
+ * A cancelled PIN has ended, although its completion may not have arrived: the next CANCEL with its
+ * user_data is for the next PIN. On a processor that does not get the device's interrupt, the
+ * second PIN is executed before the completion arrives.
  */
 static unsigned int cancel_twice(int fd, uint64_t extra)
 {
@@ -275,7 +275,7 @@ static void test_contexts(void)
     }
 }
 
-/* A file that never takes its completions gets no more of them than there is room for. */
+/* A file that never consumes its completions gets no more of them than it has places. */
 static void test_untaken(void)
 {
     struct kvcpu_completion some[64];

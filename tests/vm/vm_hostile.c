@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * A hostile process throws entries, indices, doorbells and calls at the device, random and crafted,
- * and looks everywhere for others' bytes, while those verify their own: a process here and, again
- * and again, a COMMAND such as kvcpu-replay with a trace. Usage: vm_hostile [ENTRIES [SEED
- * [COMMAND...]]]. TAP.
+ * A hostile process sends random and crafted entries, indices, doorbells and calls to the device,
+ * and searches all accessible memory for the bytes of other contexts. Meanwhile other processes
+ * verify their bytes: a process of this program and, repeatedly, a COMMAND such as kvcpu-replay
+ * with a trace. Usage: vm_hostile [ENTRIES [SEED [COMMAND...]]]. TAP.
  */
 #define _GNU_SOURCE
 #include "vm_ring.h"
@@ -63,7 +63,7 @@ struct victim {
     uint64_t *memory;
     volatile uint64_t *view;
     uint32_t buffer;
-    uint64_t blocks[VICTIM_BLOCKS]; /* UINT64_MAX: none just now */
+    uint64_t blocks[VICTIM_BLOCKS]; /* UINT64_MAX: none at present */
     uint64_t version[VICTIM_BLOCKS];
     uint64_t random;
 };
@@ -102,7 +102,7 @@ static void victim_take(struct victim *victim, uint64_t slot) {
     struct answer answer =
         ring_run(&victim->ring, (struct entry){.count = 1, .control = KVCPU_OP_ALLOC});
 
-    /* The hostile one may have taken them all. That is not what is tested here. */
+    /* The hostile process may have all blocks, which is not tested here. */
     victim->blocks[slot] = UINT64_MAX;
     if (status_of(answer.result) == KVCPU_SC_SUCCESS) {
         victim->blocks[slot] = answer.result >> KVCPU_RES_VALUE_SHIFT;
@@ -172,7 +172,7 @@ static int run_command(char **command) {
     return status;
 }
 
-/* At least once to its end. */
+/* Runs at least once to its end. */
 static int command_process(char **command) {
     do {
         shared->failed_runs += run_command(command) != 0;
@@ -192,8 +192,8 @@ struct hostile {
 };
 
 /*
- * Words in the arithmetic progression that kvcpu-replay writes. A stride near 0 or 2^63 is what our
- * own crafted numbers give (-1, 2^63, 1); none of a replay's is.
+ * Words in the arithmetic progression that kvcpu-replay writes. The crafted numbers of this test
+ * have strides near 0 or 2^63 (-1, 2^63, 1); kvcpu-replay has no such stride.
  */
 static bool is_progression(uint64_t a, uint64_t b, uint64_t c) {
     uint64_t stride = b - a, twice = stride << 1;
@@ -201,7 +201,7 @@ static bool is_progression(uint64_t a, uint64_t b, uint64_t c) {
     return c - b == stride && stride & 1 && twice >> 34 != 0 && -twice >> 34 != 0;
 }
 
-/* Words that look like a victim's. */
+/* Words that have the form of a victim's words. */
 static uint64_t look_at(const volatile uint64_t *words, uint64_t count) {
     uint64_t found = 0, before = 0, before_that = 0;
 
@@ -246,7 +246,7 @@ static uint64_t some_number(struct hostile *hostile) {
     }
 }
 
-/* Mostly well-formed, so that it gets beyond the first check. */
+/* Mostly well-formed, so that later checks are reached. */
 static struct entry some_entry(struct hostile *hostile) {
     uint64_t random = next_random(&hostile->random), size = device.block_size;
     struct entry entry = {.first = some_block(hostile),
@@ -307,7 +307,7 @@ static void wild_doorbell(struct hostile *hostile) {
     }
 }
 
-/* Calls that mean no good either. */
+/* Sends hostile calls. */
 static void wild_call(struct hostile *hostile) {
     int fd = hostile->ring.fd;
     uint64_t random = next_random(&hostile->random);
@@ -340,7 +340,7 @@ static void wild_call(struct hostile *hostile) {
     }
 }
 
-/* A look through everything that can be looked at. */
+/* Searches all memory that the process can read. */
 static void look_around(struct hostile *hostile) {
     uint64_t words = device.block_size / 8;
     volatile uint64_t block;

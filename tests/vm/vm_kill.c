@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Processes that are killed while claims, holds, moves and buffers are in flight: nothing of theirs
- * stays. Usage: vm_kill [PROCESSES]. Wants CAP_SYS_ADMIN. TAP.
+ * Kills processes with PINs, holds, moves and buffers in progress, and checks that all their
+ * resources are freed. Usage: vm_kill [PROCESSES]. Needs CAP_SYS_ADMIN. TAP.
  */
 #include "vm_storm.h"
 

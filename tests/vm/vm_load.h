@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A load on the device that notices when a block is not what was written, and bears that the device is
- * taken away from it at any time. For the one program that includes it.
+ * A load on the device that verifies all its blocks, and that tolerates the loss of the device at
+ * any time. Only one program includes this file.
  */
 #ifndef KVCPU_VM_LOAD_H
 #define KVCPU_VM_LOAD_H
@@ -15,11 +15,11 @@
 #define BLOCKS 8
 
 static atomic_bool stop;
-/* Rounds of blocks written, pinned, read back and found right; and what must not happen. */
+/* The number of rounds in which blocks were written, pinned and verified; and the errors. */
 static atomic_ulong verified, corrupt, unexpected;
 static atomic_int last_unexpected;
 
-/* Errors that mean "taken away": begin again with a new file. */
+/* Errors of a lost device: the load starts again with a new file. */
 static bool is_taken_away(int error)
 {
     return error == ENODEV || error == EIO || error == ENXIO || error == ENOENT;
@@ -49,7 +49,7 @@ static int wait_pin(int fd)
                : EPROTO;
 }
 
-/* One life of a few blocks: 0, or the errno that ended it. */
+/* One round with a few blocks: returns 0, or the errno that ended it. */
 static int work(int fd, uint8_t *out, uint8_t *in, uint32_t size, unsigned int seed)
 {
     struct kvcpu_command batch[BLOCKS] = {
@@ -115,7 +115,7 @@ static void *worker(void *argument)
             usleep(1000);
             continue;
         }
-        /* Some files live long, some are closed after a moment. */
+        /* Some files stay open for long, others are closed soon. */
         for (unsigned int i = 0; !error && !stop && i < 1 + seed % 50; i++) {
             error = work(fd, out, in, room, ++seed);
         }
@@ -128,7 +128,7 @@ static void *worker(void *argument)
     return NULL;
 }
 
-/* Says reference hints, reads attributes, closes files with PINs waiting. */
+/* Sends hints of the reference interface, reads attributes, and closes files with pending PINs. */
 static void *meddler(void *argument)
 {
     struct kv_cpu_block_info range = {.va = 4096, .len = 65536, .target_step = 3};
@@ -181,7 +181,7 @@ static void stop_load(void)
     }
 }
 
-/* Until the load has done something more, so that what comes next meets it. */
+/* Waits until the load has made progress, so that the next event happens during the load. */
 static void let_work(void)
 {
     unsigned long then = verified;

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * The linear view under load: threads load and store at random and check every word, while the
- * main one forces moves by claims. Usage: vm_moves [ACCESSES [MOVES]]. TAP.
+ * The linear view under load: threads load and store at random and check every word, while the main
+ * thread forces moves by PINs. Usage: vm_moves [ACCESSES [MOVES]]. TAP.
  */
 #include "vm_ring.h"
 
 #include <pthread.h>
 
 #define THREADS 4
-#define PLACES 16 /* of each thread in a block */
+#define PLACES 16 /* words of each thread in a block */
 #define BATCH_MAX 1024
 
 static struct kvcpu_info device;
 static volatile uint64_t *view;
-static uint64_t first, blocks, batch; /* claims at a time */
+static uint64_t first, blocks, batch; /* number of PINs at a time */
 static volatile bool stop;
 /* The accesses are ahead of the moves: on few processors the access threads yield to the moves. */
 static volatile bool ahead;
@@ -21,7 +21,7 @@ static volatile bool ahead;
 struct worker {
     pthread_t thread;
     uint64_t number, random, accesses, mismatches;
-    uint64_t *shadow; /* PLACES words a block: what this thread wrote last */
+    uint64_t *shadow; /* PLACES words per block: the last stores of this thread */
 };
 
 static uint64_t next_random(uint64_t *state) {
@@ -32,7 +32,7 @@ static uint64_t next_random(uint64_t *state) {
     return *state * 0x2545f4914f6cdd1dULL;
 }
 
-/* The words of a thread lie all over the block, between the others'. */
+/* The words of a thread are spread over the block, between those of other threads. */
 static uint64_t word_of(const struct worker *worker, uint64_t block, uint64_t place) {
     uint64_t stride = device.block_size / 8 / PLACES;
 
@@ -78,7 +78,7 @@ static uint64_t moves(int fd) {
     return counter(fd, KVCPU_CNT_FETCHES_DEMAND) + counter(fd, KVCPU_CNT_WRITE_BACKS);
 }
 
-/* Claims some blocks, whatever is mapped of them, and gives them back. */
+/* Pins some blocks, mapped or not, and unpins them. */
 static uint64_t claim_some(struct ring *ring, uint64_t *random) {
     uint64_t complete = (uint64_t)KVCPU_F_COMPLETE << KVCPU_CTL_FLAGS_SHIFT, good = 0;
     struct answer answers[BATCH_MAX];
@@ -108,7 +108,7 @@ static uint64_t claim_some(struct ring *ring, uint64_t *random) {
     return batch - good;
 }
 
-/* What the device itself reads of every block is what the threads wrote. */
+/* READ by the device returns the stores of the threads for every block. */
 static uint64_t compare(struct ring *ring, struct worker *workers) {
     uint64_t *memory =
         mmap(NULL, device.block_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -149,13 +149,14 @@ int main(int argc, char **argv) {
 
     device = info_of(fd);
     ring = ring_open(fd, BATCH_MAX, BATCH_MAX, 0);
-    /* Twice what fits in the fast tier: half of all claims need a move, and most moves a
-     * revocation. */
+    /*
+     * Twice the size of the fast tier: half of all PINs need a move, and most moves a revocation.
+     */
     blocks = device.fast_slots * 2;
     if (blocks > KVCPU_COMMAND_BLOCKS_MAX || blocks > device.blocks / 2) {
         bail_out("wants a device with fewer slots, such as fast-size=256K");
     }
-    /* Some slots are left for what is mapped and leaves. */
+    /* Some slots are left for mapped blocks that are being evicted. */
     batch = device.fast_slots * 3 / 8 < BATCH_MAX ? device.fast_slots * 3 / 8 : BATCH_MAX;
     first = ring_alloc(&ring, blocks);
     view = map_region(fd, ring.setup.view, PROT_READ | PROT_WRITE);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The reference interface as its users see it: ioctls 0x01 to 0x07, telemetry, sysfs; and the
- * attributes that are ours. Wants a device that nothing was said to since the module bound it. TAP.
+ * The reference interface: ioctls 0x01 to 0x07, telemetry, sysfs; and this driver's own attributes.
+ * Needs a device without commands since the module bound it. TAP.
  */
 #include "vm_test.h"
 
@@ -33,13 +33,15 @@ static int say_through(int fd, unsigned long command, void *payload)
     return result;
 }
 
-/* Opens, sends one command, closes: as the reference's programs do. */
+/*
+ * Opens the node, sends one command and closes the node, as programs of the reference interface do.
+ */
 static int say(unsigned long command, void *payload)
 {
     return say_through(open_device(), command, payload);
 }
 
-/* The node, and where its attributes are. */
+/* The node, and the folder of its attributes. */
 static void test_node(void)
 {
     char wanted[32], got[32];
@@ -131,7 +133,7 @@ static uint64_t field_now(int fd, size_t offset)
     return field(&t, offset);
 }
 
-/* A good hint moves its own count and the last_* fields, and reaches the device. */
+/* A valid hint increments its own count, sets the last_* fields, and reaches the device. */
 static void test_hint(int fd, const struct hint *hint)
 {
     Range range = {.va = 0x1234, .len = 5000, .target_step = 99};
@@ -157,7 +159,7 @@ static void test_hint(int fd, const struct hint *hint)
     is(telemetry(fd).last_target_step, 0, "last_target_step is 0 too");
 }
 
-/* What a STEP says of itself, it says beside what the last range said. */
+/* A STEP sets last_target_step, and keeps the last range. */
 static void test_step_after_hint(int fd)
 {
     uint64_t step = 9;
@@ -168,7 +170,10 @@ static void test_step_after_hint(int fd)
     is(telemetry(fd).last_target_step, 9, "last_target_step is the step's");
 }
 
-/* Programs send addresses of ordinary memory, of any alignment, to see a zero and a count. */
+/*
+ * Programs also send addresses of ordinary memory, of any alignment: the call returns 0 and is
+ * counted.
+ */
 static void test_arbitrary_addresses(int fd, const struct hint *hint)
 {
     static const uint64_t addresses[] = {0x7f001000, 0x7f002000, 0x7f001234, 0x7fffdeadbeef};
@@ -301,7 +306,7 @@ static unsigned int state_of(int fd, uint64_t number)
     return block_at(fd, number).state >> KVCPU_BST_STATE_SHIFT & KVCPU_BST_STATE_MASK;
 }
 
-/* The state of a block, once it is `wanted` or has not become so for long. */
+/* Returns the state of a block when it is `wanted`, or after a time-out. */
 static unsigned int state_becomes(int fd, uint64_t number, unsigned int wanted)
 {
     uint64_t end = info_of(fd).time_ns + LONG_NS;
@@ -314,7 +319,7 @@ static unsigned int state_becomes(int fd, uint64_t number, unsigned int wanted)
     return state_of(fd, number);
 }
 
-/* What is said moves blocks: byte addresses are those of context 0's space. */
+/* Hints move blocks: byte addresses are addresses of context 0's space. */
 static void test_effect(int fd)
 {
     uint64_t size = info_of(fd).block_size, step = 100;
@@ -334,7 +339,7 @@ static void test_effect(int fd)
     is(state_becomes(fd, 5, KVCPU_BS_FREE), KVCPU_BS_FREE, "EVICT sends block 5 away");
 }
 
-/* Weights and thresholds rule where blocks are once no hint holds. */
+/* Weights and thresholds determine the place of blocks without a hint. */
 static void test_score(int fd)
 {
     struct kv_cpu_weights keep = {1, 1, 2, 200, 0, 0xc000}, published = {1, 1, 2, 200, 0x1000, 0xe000};
@@ -361,7 +366,7 @@ static void test_score(int fd)
 }
 
 #define POLICY_NAME(name, number, text) text " "
-/* Attributes of ours beside theirs. */
+/* This driver's own attributes, in the same folder. */
 static void test_administration(int fd)
 {
     char wanted[] = KVCPU_POLICIES(POLICY_NAME), text[64];

@@ -27,7 +27,7 @@ static void *read_id(void *argument)
     return NULL;
 }
 
-/* Its driver must have let go of it. */
+/* The driver must be unbound from this device. */
 static void remap(const struct pci_function *function, int rounds)
 {
     int fd = pci_open(function, "config");
@@ -74,7 +74,9 @@ int main(int argc, char **argv)
 {
     int rounds = argc > 1 ? atoi(argv[1]) : 5000;
 
-    /* One of them is behind the other in the machine's map, which is where numbers of regions change. */
+    /*
+     * One device is behind the other in the machine's memory map, so the numbers of regions change.
+     */
     test_remap(0, 1, rounds);
     test_remap(1, 0, rounds);
     return tap_end();

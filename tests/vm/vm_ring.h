@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What test programs of the rings share: a queue pair as a process uses it, and nothing cleverer.
- */
+/* Functions for test programs of the rings: a simple queue pair, as a process uses it. */
 #ifndef KVCPU_VM_RING_H
 #define KVCPU_VM_RING_H
 
@@ -20,7 +18,7 @@ struct ring {
     const volatile uint64_t *residency;
     uint64_t tail;
     uint64_t head;
-    uint64_t now; /* device time, as last heard of */
+    uint64_t now; /* latest known device time */
 };
 
 /* An entry's words, by name. */
@@ -42,7 +40,10 @@ static volatile void *map_region(int fd, struct kvcpu_region region, int protect
     return at;
 }
 
-/* Gives a file rings, with a residency map, and maps them. No interrupts but for `coalesce`. */
+/*
+ * Sets up and maps the rings of a file, with a residency map. Without `coalesce` there are no
+ * interrupts.
+ */
 __attribute__((unused)) static struct ring ring_open(int fd, uint32_t sq_entries,
                                                      uint32_t cq_entries, uint32_t coalesce) {
     struct ring ring = {.fd = fd,
@@ -104,7 +105,7 @@ static void ring_advance_tail(struct ring *ring) {
     ring_store(ring->doorbell, KVCPU_DB_SQ_TAIL, ring->tail);
 }
 
-/* Whether there is a completion; takes it. */
+/* Returns whether a completion is present, and consumes it. */
 static bool ring_take(struct ring *ring, struct answer *answer) {
     volatile uint64_t *at = ring->cq + KVCPU_CQ_HEADER_BYTES / 8 +
                             ring->head % ring->setup.cq_entries * (KVCPU_COMPLETION_BYTES / 8);
@@ -121,8 +122,7 @@ static bool ring_take(struct ring *ring, struct answer *answer) {
     return true;
 }
 
-/* Sleeps until the completion ring has something, or until `patience` ns after the time last known.
- */
+/* Sleeps until a completion is present, or until `patience` ns after the latest known time. */
 static int ring_sleep(struct ring *ring, uint64_t patience) {
     struct kvcpu_wait wait = {.flags = KVCPU_WAIT_RING, .until_ns = ring->now + patience};
     int err = ioctl(ring->fd, KVCPU_IOC_WAIT, &wait);
@@ -144,7 +144,7 @@ static struct answer ring_answer(struct ring *ring) {
     return answer;
 }
 
-/* Executes one command, with a completion; the answer. */
+/* Executes one command with a completion, and returns the completion. */
 static struct answer ring_run(struct ring *ring, struct entry entry) {
     static uint64_t sequence;
     struct answer answer;
@@ -180,7 +180,7 @@ __attribute__((unused)) static uint32_t ring_copy(struct ring *ring, uint64_t op
     return status_of(ring_run(ring, entry).result);
 }
 
-/* Blocks in one run; its first. */
+/* Allocates blocks in one run, and returns the first. */
 __attribute__((unused)) static uint64_t ring_alloc(struct ring *ring, uint64_t count) {
     struct answer answer =
         ring_run(ring, (struct entry){.count = count, .control = KVCPU_OP_ALLOC});
@@ -223,7 +223,10 @@ __attribute__((unused)) static int coalesce(int fd, uint32_t count, uint32_t ns)
     return ioctl(fd, KVCPU_IOC_COALESCE, &request);
 }
 
-/* What poll says within `milliseconds` of those asked for; POLLERR and POLLHUP always are. */
+/*
+ * Returns the events of poll() within `milliseconds` that are requested; POLLERR and POLLHUP are
+ * always included.
+ */
 __attribute__((unused)) static short polled(int fd, short events, int milliseconds) {
     struct pollfd poll_fd = {.fd = fd, .events = events};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Queue pairs as a process has them: SETUP, each command through the mapped ring, errors, stopping
- * and RESTART, interrupts, the residency map. Wants CAP_SYS_ADMIN. TAP.
+ * Queue pairs of a process: SETUP, each command through the mapped ring, errors, stopping and
+ * RESTART, interrupts, the residency map. Needs CAP_SYS_ADMIN. TAP.
  */
 #include "vm_ring.h"
 
@@ -175,7 +175,7 @@ static void test_refused(struct ring *ring, uint64_t first, uint32_t buffer)
        "an offset that wraps");
 }
 
-/* Another file's blocks, by ring and by SUBMIT. */
+/* Blocks of another file, by ring and by SUBMIT. */
 static void test_isolation(struct ring *ring)
 {
     int other = open_device();
@@ -192,7 +192,7 @@ static void test_isolation(struct ring *ring)
     close(other);
 }
 
-/* SUBMIT and the ring act on one context. */
+/* SUBMIT and the ring act on the same context. */
 static void test_beside_submit(struct ring *ring)
 {
     uint64_t one = allocate(ring->fd, 1), other = ring_alloc(ring, 1);
@@ -241,7 +241,7 @@ static void test_batches(struct ring *ring, uint64_t first)
     is(i, ring->setup.sq_entries, "more completions than there is room for come in order");
 }
 
-/* A claim that has to wait, and what is behind it. */
+/* A pending PIN, and the entries behind it. */
 static void test_waiting(struct ring *ring, uint64_t first)
 {
     uint64_t complete = (uint64_t)KVCPU_F_COMPLETE << KVCPU_CTL_FLAGS_SHIFT;
@@ -267,7 +267,7 @@ static void test_waiting(struct ring *ring, uint64_t first)
 
 /* -- Interrupts -------------------------------------------------------------------- */
 
-/* The signals of an eventfd, once there is one or `milliseconds` are over. */
+/* Returns the number of signals of an eventfd, when one is present or after `milliseconds`. */
 static uint64_t signals_within(int event, int milliseconds)
 {
     uint64_t count = 0;
@@ -275,19 +275,19 @@ static uint64_t signals_within(int event, int milliseconds)
     return polled(event, POLLIN, milliseconds) && read(event, &count, sizeof(count)) == 8 ? count : 0;
 }
 
-/* For a signal that must come: a busy host may deliver it late. */
+/* The time-out for a signal that must arrive: a busy host may deliver it late. */
 static uint64_t signals_of(int event)
 {
     return signals_within(event, 60000);
 }
 
-/* For a signal that must not come. */
+/* The wait for a signal that must not arrive. */
 static uint64_t signals_soon(int event)
 {
     return signals_within(event, 200);
 }
 
-/* Puts commands that end at once, and leaves their completions where they are. */
+/* Submits commands that complete at once, and does not consume their completions. */
 static void put_touches(struct ring *ring, uint64_t first, unsigned int count)
 {
     struct entry entry = {
@@ -405,7 +405,7 @@ static void test_doorbell_access(struct ring *ring)
     is(ring_header(ring, KVCPU_CQH_STATE), KVCPU_RS_RUNNING, "and stops nothing");
 }
 
-/* A child has the same rings: they are one context's. */
+/* A child process has the same rings, as the context is the same. */
 static void test_fork(struct ring *ring, uint64_t first)
 {
     int status;

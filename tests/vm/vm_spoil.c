@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Spoils what the device keeps, so that a test can see that this is noticed: again and again flips
- * a word of every block's backing block, through BAR 4. Runs as root until it is killed.
+ * Corrupts the device's memory, to test that corruption is detected: repeatedly flips a word of
+ * every block's backing block, through BAR 4. Runs as root until it is killed.
  */
 #include "vm_test.h"
 
 #include <sys/mman.h>
 
-/* Mapped as the driver has it. */
+/* The mapping has the same caching attributes as the driver's. */
 #define SLOW_TIER SYSFS "device/resource4_wc"
 #define WORD 16
 

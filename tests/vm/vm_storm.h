@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A process with everything in flight: claims that wait, holds, moves, copies to a buffer that
- * comes and goes. It goes on until it is killed, whatever becomes of its device.
+ * A process with all kinds of work in progress: pending PINs, holds, moves, and copies to a buffer
+ * that is registered and removed. It continues until it is killed, also when it loses its device.
  */
 #ifndef KVCPU_VM_STORM_H
 #define KVCPU_VM_STORM_H
@@ -55,7 +55,7 @@ static void storm_send(struct storm *storm, uint64_t opcode, uint64_t first, uin
     if (opcode == KVCPU_OP_PIN) {
         entry.control |= (uint64_t)KVCPU_F_COMPLETE << KVCPU_CTL_FLAGS_SHIFT;
     }
-    /* A full ring may be waiting for room in the other. */
+    /* A full submission ring may wait for places in the completion ring. */
     do {
         while (ring_take(&storm->ring, &answer)) {
         }
@@ -123,7 +123,7 @@ static void storm_step(struct storm *storm)
     }
 }
 
-/* False if there is no device just now, or it was taken away at once. */
+/* False if no device is present, or if it was lost at once. */
 static bool storm_begin(struct storm *storm)
 {
     struct kvcpu_command command = {.opcode = KVCPU_OP_ALLOC, .count = STORM_BLOCKS};
@@ -179,7 +179,7 @@ static void storm_end(struct storm *storm)
     }
 }
 
-/* Goes on with another file whenever this one is of no use any more. */
+/* Continues with another file when this one cannot be used any more. */
 __attribute__((noreturn)) static void storm_until_killed(uint64_t seed, uint64_t block_size)
 {
     static struct storm storm;
@@ -191,7 +191,7 @@ __attribute__((noreturn)) static void storm_until_killed(uint64_t seed, uint64_t
         mmap(NULL, block_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     sigaction(SIGBUS, &action, NULL);
     for (;;) {
-        /* A block that was given back, or a device that was taken away: both are SIGBUS. */
+        /* SIGBUS has two causes: a freed block, or a lost device. */
         if (sigsetjmp(storm_return, 1) == 0 || !storm.view ||
             polled(storm.ring.fd, POLLIN, 0) & POLLERR) {
             storm_end(&storm);
@@ -213,7 +213,7 @@ static uint64_t vmstat(const char *name)
     static char text[1 << 16];
     char *at;
 
-    /* What each CPU has counted for itself is added up on demand. */
+    /* The per-CPU counts are summed on demand. */
     attribute_write("/proc/sys/vm/stat_refresh", "1");
     if (attribute_read("/proc/vmstat", text, sizeof(text)) <= 0) {
         bail_out("cannot read /proc/vmstat");
@@ -222,13 +222,13 @@ static uint64_t vmstat(const char *name)
     return at ? strtoull(at + strlen(name), NULL, 10) : 0;
 }
 
-/* Pages that are pinned for devices, of the whole machine. */
+/* The number of pages that are pinned for devices in the whole machine. */
 static uint64_t pinned_pages(void)
 {
     return vmstat("nr_foll_pin_acquired") - vmstat("nr_foll_pin_released");
 }
 
-/* Every context can be had: none is lost. */
+/* Every context can be assigned: none is lost. */
 static void test_contexts(uint64_t contexts)
 {
     uint64_t got = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The driver while things are taken away from it: signals, closed files, a reset of the function,
- * unbind, rebind and unload, all of it under load. Runs as root, alone. TAP.
+ * The driver under loss of resources: signals, closed files, a reset of the function, unbind,
+ * rebind and unload, all under load. Runs as root, alone. TAP.
  *
  * usage: vm_stress [ROUNDS]
  */
@@ -23,7 +23,7 @@ static void on_alarm(int number)
     (void)number;
 }
 
-/* Waits for a completion that does not come; the errno that ends it. */
+/* Waits for a completion that never arrives; returns the errno that ends the wait. */
 static int wait_for_ever(int fd)
 {
     struct kvcpu_completion completion;
@@ -42,7 +42,10 @@ static void test_signals(void)
     int error;
 
     sigaction(SIGALRM, &action, NULL);
-    /* Again and again: the first may come before the wait does. And none later, as it would end a write to stdout. */
+    /*
+     * Sends the signal repeatedly, as the first may arrive before the wait. Sends none later, as it
+     * would end a write to stdout.
+     */
     ualarm(50000, 50000);
     error = wait_for_ever(fd);
     ualarm(0, 0);
@@ -57,8 +60,8 @@ static void test_signals(void)
 /* -- Files closed with PINs waiting ---------------------------------------- */
 
 /*
- * PINs that wait, until there is room for no more. Those of a file that was just closed end by
- * interrupt, which a busy host may deliver late: BUSY counts once it lasts.
+ * Submits PINs that wait, until no further PIN is accepted. PINs of a closed file end by interrupt,
+ * which a busy host may deliver late, so BUSY counts only if it lasts.
  */
 static uint32_t pin_until_busy(int fd, uint64_t first)
 {
@@ -114,7 +117,7 @@ static void test_load(void)
     verdict("blocks keep their bytes under load");
 }
 
-/* Whether some file comes to own blocks, which a busy host may delay. */
+/* Returns whether a file gets blocks, which a busy host may delay. */
 static int wait_for_owner(int fd, uint64_t blocks_free)
 {
     for (int tries = 0; tries < 10000 && info_of(fd).blocks_free >= blocks_free; tries++) {
@@ -123,7 +126,7 @@ static int wait_for_owner(int fd, uint64_t blocks_free)
     return info_of(fd).blocks_free < blocks_free;
 }
 
-/* A process is killed wherever it happens to be: in a command, waiting, or between two. */
+/* Kills a process at any point: in a command, in a wait, or between two commands. */
 static void test_kill(int kills)
 {
     int fd = open_device();
@@ -156,7 +159,7 @@ static void *waiter(void *argument)
     return (void *)(uintptr_t)wait_for_ever(*(int *)argument);
 }
 
-/* What follows meets a sleeping waiter, or one about to sleep: both must be woken. */
+/* The next event finds a waiting thread that sleeps or is about to sleep: both must be woken. */
 static pthread_t start_waiter(int *fd)
 {
     pthread_t thread;
@@ -297,7 +300,7 @@ static void test_unload(int rounds)
     start_load();
     for (int i = 0; i < rounds; i++) {
         let_work();
-        /* Files are open nearly always; the load pauses when the node is gone. */
+        /* Files are open nearly always; the load pauses when the node is absent. */
         while (unload()) {
             if (errno != EAGAIN && errno != EBUSY) {
                 bail_out("unload");

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The device is taken away from processes that have rings, buffers and views with everything in
- * flight: reset of the function, unbind, removal, the end of bus mastering, unload. What is taken is
- * SIGBUS, and nothing stays behind. Usage: vm_teardown [ROUNDS]. Runs as root, alone. TAP.
+ * Processes lose the device while they have rings, buffers and views with all kinds of work in
+ * progress: reset of the function, unbind, removal, bus mastering off, unload. An access to a lost
+ * mapping is SIGBUS, and no resource is leaked. Usage: vm_teardown [ROUNDS]. Runs as root, alone.
+ * TAP.
  */
 #include "vm_pci.h"
 #include "vm_storm.h"
@@ -120,7 +121,7 @@ static int stop_bus_mastering(void)
     }
     close(fd);
     usleep(20000);
-    /* Queues do not come back by themselves: a reset gives the driver its device again. */
+    /* Disabled queues are not enabled again automatically: a reset initializes the device again. */
     return reset_function();
 }
 
@@ -148,7 +149,9 @@ static void stop_storms(void)
     is((uint64_t)odd, 0, "every process lived on until it was killed");
 }
 
-/* Until they have got something done, so that what comes next meets it. */
+/*
+ * Waits until the processes have made progress, so that the next event happens during their work.
+ */
 static void let_storm(void)
 {
     int fd = open_device();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the driver's test programs share: TAP output, and shorthands for the UAPI. Each program
- * is one translation unit, linked statically, and runs in the guest as root with the module
- * loaded. The exit status is 0 if every test passed, 1 otherwise.
+ * Functions for the driver's test programs: TAP output, and shorthands for the UAPI. Each program
+ * is one translation unit, linked statically, and runs in the guest as root with the module loaded.
+ * The exit status is 0 if every test passed, and 1 otherwise.
  */
 #ifndef KVCPU_VM_TEST_H
 #define KVCPU_VM_TEST_H
@@ -28,13 +28,16 @@
 /* An address that no process can read or write. */
 #define WILD ((void *)8)
 #define SECOND_NS 1000000000ULL
-/* Of device time, which goes on while a busy host lets the guest wait: never reached by a test that passes. */
+/*
+ * A time-out in device time, which advances while a busy host delays the guest; a passing test
+ * never reaches it.
+ */
 #define LONG_NS (1800 * SECOND_NS)
 
 static int tap_count;
 static int tap_failed;
 
-/* One test. What it wants to be true is said in words. */
+/* One test, with a description of the condition. */
 __attribute__((format(printf, 2, 3), unused)) static bool ok(bool pass, const char *what, ...)
 {
     va_list arguments;
@@ -51,7 +54,7 @@ __attribute__((format(printf, 2, 3), unused)) static bool ok(bool pass, const ch
     return pass;
 }
 
-/* Two numbers that should be equal; says both if they are not. */
+/* Compares two numbers, and prints both if they differ. */
 __attribute__((unused)) static bool is(uint64_t got, uint64_t wanted, const char *what)
 {
     if (got != wanted) {
@@ -61,7 +64,7 @@ __attribute__((unused)) static bool is(uint64_t got, uint64_t wanted, const char
     return ok(got == wanted, "%s", what);
 }
 
-/* A system call's result, as a number that is 0 or an errno. */
+/* Converts a system call's result to 0 or an errno. */
 static int code(int result)
 {
     return result < 0 ? errno : 0;
@@ -130,7 +133,10 @@ __attribute__((unused)) static uint32_t reason_of(uint64_t result)
 
 /* -- sysfs ----------------------------------------------------------------- */
 
-/* Text of an attribute; its length, or -1 with errno. The path is whole if it begins with a slash. */
+/*
+ * Reads the text of an attribute; returns its length, or -1 with errno. The path is absolute if it
+ * begins with a slash.
+ */
 __attribute__((unused)) static int attribute_read(const char *name, char *to, size_t size)
 {
     char path[256];
@@ -150,7 +156,9 @@ __attribute__((unused)) static int attribute_read(const char *name, char *to, si
     return (int)length;
 }
 
-/* 0, or -1 with errno. The path is whole if it begins with a slash. */
+/*
+ * Writes an attribute; returns 0, or -1 with errno. The path is absolute if it begins with a slash.
+ */
 __attribute__((unused)) static int attribute_write(const char *name, const char *text)
 {
     char path[256];
@@ -209,7 +217,7 @@ __attribute__((unused)) static int submit(int fd, struct kvcpu_command *commands
     return result;
 }
 
-/* Executes one command; its status. The command has the whole answer. */
+/* Executes one command, and returns its status. The command has the whole result. */
 static uint32_t run(int fd, struct kvcpu_command *command)
 {
     if (submit(fd, command, 1, 0, NULL)) {
@@ -252,7 +260,7 @@ __attribute__((unused)) static uint32_t run_copy(int fd, uint16_t opcode, uint64
     return run(fd, &command);
 }
 
-/* Allocates `count` blocks in one run; its first. */
+/* Allocates `count` blocks in one run, and returns the first. */
 __attribute__((unused)) static uint64_t allocate(int fd, uint64_t count)
 {
     struct kvcpu_command command = {.opcode = KVCPU_OP_ALLOC, .count = count};
@@ -264,7 +272,10 @@ __attribute__((unused)) static uint64_t allocate(int fd, uint64_t count)
     return command.first;
 }
 
-/* Waits for `min` completions for at most `patience` ns of device time; what it got, or -1. */
+/*
+ * Waits for `min` completions for at most `patience` ns of device time; returns their number, or
+ * -1.
+ */
 __attribute__((unused)) static int wait_for(int fd, struct kvcpu_completion *to, uint32_t capacity,
                                             uint32_t min, uint64_t patience)
 {
@@ -279,7 +290,7 @@ __attribute__((unused)) static int wait_for(int fd, struct kvcpu_completion *to,
     return (int)request.count;
 }
 
-/* Pins, waiting if it must; the final status. */
+/* Pins blocks, waits for the completion of a pending PIN, and returns the final status. */
 __attribute__((unused)) static uint32_t pin_and_wait(int fd, uint64_t first, uint64_t count,
                                                      uint64_t deadline_ns)
 {
@@ -312,13 +323,13 @@ __attribute__((unused)) static struct kvcpu_block block_at(int fd, uint64_t numb
     return block;
 }
 
-/* Whether it is in a slot, or on its way in or out. */
+/* Whether the block is in a slot, or is being moved. */
 __attribute__((unused)) static bool is_fast(int fd, uint64_t block)
 {
     return (block_at(fd, block).place & KVCPU_BPL_SLOT_MASK) != KVCPU_NO_SLOT;
 }
 
-/* Allocates and claims as many blocks as there are slots: a further PIN waits. */
+/* Allocates and pins as many blocks as there are slots, so that a further PIN waits. */
 __attribute__((unused)) static void claim_slots(int fd, uint64_t slots)
 {
     while (slots > 0) {
@@ -331,7 +342,7 @@ __attribute__((unused)) static void claim_slots(int fd, uint64_t slots)
     }
 }
 
-/* Waits until so many blocks are free: what files left behind is scrubbed first. */
+/* Waits until a number of blocks are free, as blocks of closed files are scrubbed first. */
 __attribute__((unused)) static void wait_until_free(int fd, uint64_t blocks)
 {
     uint64_t end = info_of(fd).time_ns + LONG_NS;
@@ -345,7 +356,7 @@ __attribute__((unused)) static void wait_until_free(int fd, uint64_t blocks)
     }
 }
 
-/* A counter of the device, or with KVCPU_COUNTER_COUNT + status that of a status. */
+/* A counter of the device; KVCPU_COUNTER_COUNT + status is the counter of a status. */
 __attribute__((unused)) static uint64_t counter(int fd, unsigned int index)
 {
     uint64_t values[KVCPU_COUNTER_COUNT + KVCPU_STATUS_COUNT];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Our interface: INFO, SUBMIT, WAIT, poll, BLOCK, COUNTERS, what each does and what each refuses.
- * Wants CAP_SYS_ADMIN. TAP.
+ * The driver's own interface: INFO, SUBMIT, WAIT, poll, BLOCK, COUNTERS: effects and errors of
+ * each. Needs CAP_SYS_ADMIN. TAP.
  */
 #include "kvcpu_hw_log.h"
 #include "vm_test.h"
@@ -42,7 +42,7 @@ static void test_sizes(int fd) {
     fails(ioctl(fd, KVCPU_IOC_HISTORY, WILD), EFAULT, "HISTORY with a bad pointer");
 }
 
-/* What the driver should make of the device's capabilities. */
+/* The capabilities that the driver should report for those of the device. */
 static uint64_t features_of(uint64_t caps) {
     uint64_t features = KVCPU_FEATURE_SUBMIT | KVCPU_FEATURE_INSPECT | KVCPU_FEATURE_ADVICE;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The device leaves the bus and comes back, under load. The host does both when it reads "# unplug" and "# plug"
- * here: run_program.py. TAP.
+ * The device is unplugged and plugged in again, under load. The host does both when it reads "#
+ * unplug" and "# plug" in the output: run_program.py. TAP.
  */
 #include "vm_load.h"
 
@@ -16,7 +16,7 @@ static void say(const char *what)
     fflush(stdout);
 }
 
-/* Whether the node comes (0) or goes (ENOENT) in time. */
+/* Returns whether the node appears (0) or disappears (ENOENT) in time. */
 static bool becomes(int wanted)
 {
     for (int i = 0; i < PATIENCE_MS; i++) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The linear view: faults, holds, revocation, what raises SIGBUS, and the kernel's own calls on it.
- * Wants CAP_SYS_ADMIN. TAP. The view under load is vm_moves.
+ * The linear view: faults, holds, revocation, causes of SIGBUS, and system calls on the mapping.
+ * Needs CAP_SYS_ADMIN. TAP. vm_moves tests the view under load.
  */
 #define _GNU_SOURCE
 #include "vm_ring.h"
@@ -53,7 +53,7 @@ static uint64_t flags_of(int fd, uint64_t block) {
     return block_at(fd, block).state >> KVCPU_BST_FLAGS_SHIFT & KVCPU_BST_FLAGS_MASK;
 }
 
-/* Waits for what the driver does by itself: it gives holds back. */
+/* Waits for the driver to release holds, which it does in the background. */
 static bool holds_become(int fd, uint64_t block, uint64_t wanted) {
     uint64_t end = info_of(fd).time_ns + LONG_NS;
 
@@ -170,7 +170,7 @@ static void test_revoke(int fd, volatile void *view, uint64_t block) {
     is(word, 44, "READ agrees");
 }
 
-/* What a mapping is when it is moved, shrunk, protected, or shared by fork. */
+/* A mapping that is moved, shrunk, protected, or shared by fork. */
 static void test_areas(int fd, uint64_t block) {
     uint64_t size = device.block_size;
     uint8_t *at =
@@ -213,7 +213,7 @@ static void test_holds_end(uint64_t blocks) {
     uint64_t first, size = device.block_size;
     uint8_t *at;
 
-    /* The first runs may be short ones, between others' blocks. */
+    /* The first runs may be short, between blocks of other files. */
     do {
         command.count = blocks;
         if (run(fd, &command) != KVCPU_SC_SUCCESS) {
@@ -289,7 +289,9 @@ static void test_advice(int fd, volatile void *view, uint64_t block) {
     close(other);
 }
 
-/* The reference interface: an address in a view is that block, in its context. */
+/*
+ * The reference interface: an address in a view names the mapped block, in the context of the view.
+ */
 static void test_reference(int fd, volatile void *view, uint64_t block) {
     struct kv_cpu_block_info info = {.va = (uintptr_t)block_in(view, block), .len = 1};
     uint64_t blocks, foreign, shares = counter(fd, KVCPU_CNT_HINTS_SHARE);

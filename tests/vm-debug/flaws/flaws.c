@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A mistake of each kind that the debug kernel is there to see, made when the module is loaded.
- * The test that loads it wants a report of each. None harms what comes after it. Lockdep goes
- * first: it says one thing, and nothing more once KASAN has spoken.
+ * A module with one mistake of each kind that the debug kernel detects, made when the module is
+ * loaded. The test that loads the module requires a report of each. No mistake affects later ones.
+ * Lockdep is first, as it reports only once, and not after a report of KASAN.
  */
 #include <linux/dma-mapping.h>
 #include <linux/list.h>
@@ -105,7 +105,7 @@ static void free_active_timer(void)
 
 static void forget_memory(void)
 {
-	/* Several: an old pointer to one of them may lie about. */
+	/* Several objects, as memory may still contain a pointer to one of them. */
 	for (int i = 0; i < 8; i++) {
 		void *memory = kmalloc(SIZE, GFP_KERNEL);
 
