@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs the core's unit tests on a core with counters; prints which share of its lines they executed.
+"""Runs the core's unit tests on an instrumented core, and prints the fraction of its lines that were executed.
 
 usage: core_coverage.py SOURCE_ROOT BUILD_ROOT OBJECTS TESTS PERCENT
 
@@ -33,13 +33,13 @@ def measure(root: Path, build: Path, objects: Path, tests: Path) -> dict:
 
 
 def missing(root: Path, summary: dict) -> set[str]:
-    """Source files with code of which nothing was counted."""
+    """Source files with code and without counts."""
     sources = (root / _CORE / "SOURCES").read_text(encoding="utf-8").split()
     return {f"{_CORE}/{name}" for name in sources} - {file["filename"] for file in summary["files"]}
 
 
 def main() -> int:
-    """Measure, print, judge."""
+    """Measures, prints the result, and returns the exit status."""
     if len(sys.argv) != 6:
         print(__doc__, file=sys.stderr)
         return 2
@@ -56,7 +56,7 @@ def main() -> int:
     if uncounted:
         print(f"nothing was counted of {', '.join(sorted(uncounted))}")
         return 1
-    # Of the counts: gcovr rounds its percentage.
+    # Computed from the counts, as gcovr rounds its percentage.
     percent = 100 * summary["line_covered"] / summary["line_total"]
     print(f"figure: line coverage of the core: {percent:.1f} % ({summary['line_covered']} of {summary['line_total']} "
           f"lines; at least {needed:g} % are wanted)")

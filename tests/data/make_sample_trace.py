@@ -45,14 +45,14 @@ CONTEXT_WINDOW = 32768
 
 
 class Source:
-    """Random numbers of the few kinds that are needed."""
+    """Random numbers of the distributions that are used."""
 
     def __init__(self, seed: int):
         self._uniform = random.Random(seed).random
 
     def lognormal(self, median: float, sigma: float) -> float:
-        """From L(median, sigma)."""
-        # random() may be 0, where the normal distribution has no value.
+        """A sample of L(median, sigma)."""
+        # random() may be 0, for which the inverse normal distribution has no value.
         return median * math.exp(sigma * statistics.NormalDist().inv_cdf(self._uniform() or 0.5))
 
     def tokens(self, median: float, sigma: float) -> int:
@@ -73,7 +73,7 @@ class Source:
         return len(weights) - 1
 
     def happens(self, chance: float) -> bool:
-        """True with this chance."""
+        """True with this probability."""
         return self._uniform() < chance
 
 
@@ -83,7 +83,7 @@ class Text:
 
     name: str
     tokens: int = 0
-    # Of the system prompt: shared with other sessions.
+    # The system prompt, which other sessions share.
     shared: "Text | None" = None
 
     def say(self, tokens: int) -> None:
@@ -91,7 +91,7 @@ class Text:
         self.tokens += tokens
 
     def prompt(self) -> list[str]:
-        """Names of the blocks that hold the text, the last perhaps not full."""
+        """Names of the blocks with the text; the last block may be partly filled."""
         full, rest = divmod(self.tokens, TOKENS_PER_BLOCK)
         inherited = self.shared.tokens // TOKENS_PER_BLOCK if self.shared else 0
         names = [f"{self.shared.name}/{index}" for index in range(inherited)]
@@ -101,7 +101,7 @@ class Text:
 
 @dataclass
 class Session:
-    """A conversation, of which the next turn is due."""
+    """A conversation, and its next turn."""
 
     text: Text
     message: int
@@ -111,7 +111,7 @@ def conversations(source: Source, seconds: float) -> list[tuple[float, int, int,
     """(second, input tokens, output tokens, names of blocks) of every request, in order of time."""
     prompts = [Text(f"system {number}", source.tokens(1500, 0.7)) for number in range(SYSTEM_PROMPTS)]
     popularity = [1 / (rank + 1) for rank in range(SYSTEM_PROMPTS)]
-    # (when, order of making, session): the second breaks ties.
+    # (time, number, session): the number breaks ties.
     due: list[tuple[float, int, Session]] = []
     start, made = source.interval(SESSIONS_PER_SECOND), 0
     while start < seconds:
@@ -137,7 +137,7 @@ def conversations(source: Source, seconds: float) -> list[tuple[float, int, int,
 
 
 def trace(seed: int, seconds: float) -> list[dict]:
-    """The requests as the trace has them."""
+    """The requests in the format of the trace."""
     ids: dict[str, int] = {}
     lines = []
     for when, tokens, answer, names in conversations(Source(seed), seconds):
@@ -147,7 +147,7 @@ def trace(seed: int, seconds: float) -> list[dict]:
 
 
 def describe(lines: list[dict]) -> str:
-    """The figures that say what a trace is like."""
+    """The statistics of a trace."""
     uses = sum(len(line["hash_ids"]) for line in lines)
     distinct = len({number for line in lines for number in line["hash_ids"]})
     inputs = [line["input_length"] for line in lines]

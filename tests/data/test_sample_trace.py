@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The sample trace is what its generator makes, and has the statistics that the generator documents.
+"""The sample trace equals the generator's output, and has the documented statistics.
 
 usage: test_sample_trace.py
 """
@@ -65,7 +65,7 @@ class SampleTrace(unittest.TestCase):
     def test_prefixes_grow_and_are_shared(self):
         uses = [number for line in self.lines for number in line["hash_ids"]]
         self.assertGreater(1 - len(set(uses)) / len(uses), 0.4)
-        # Some first blocks, those of system prompts, begin many requests.
+        # Some first blocks, those of system prompts, are the first blocks of many requests.
         firsts = [line["hash_ids"][0] for line in self.lines]
         self.assertGreater(max(firsts.count(number) for number in set(firsts)), len(firsts) / 10)
 

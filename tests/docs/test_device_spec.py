@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Holds docs/device-spec.md to the headers kvcpu_hw*.h and to the device core.
+"""Compares docs/device-spec.md with the headers kvcpu_hw*.h and with the device core.
 
 usage: test_device_spec.py SPEC HW_DUMP TRANSITIONS_DUMP
 
@@ -16,7 +16,7 @@ import unittest
 
 SPEC, DUMPS = "", []
 
-# The first cell of a table's head names the list it holds.
+# The first two cells of a table's head determine the list in the table.
 TABLES = {
     "register|offset": "registers",
     "register|bits": "fields",
@@ -47,7 +47,7 @@ TABLES = {
     "history state|number": "history states",
     "admin command|opcode": "admin commands",
 }
-# Those of which the specification has several tables.
+# Lists that have several tables in the specification.
 SPLIT = {"fields"}
 
 
@@ -56,7 +56,7 @@ def cells(line):
 
 
 def spec_tables(text):
-    """Yields (list name, head, rows) for each table of the specification that is held."""
+    """Yields (list name, head, rows) for each compared table of the specification."""
     for block in re.findall(r"(?:^\|.*\n)+", text, re.M):
         lines = block.splitlines()
         head = cells(lines[0])
@@ -75,7 +75,7 @@ def bits(text):
 
 
 def canonical(name, head, row):
-    """A row of the specification in the form the dumps have."""
+    """A row of the specification in the form of the dumps."""
     plain = [cell.replace("`", "") for cell in row]
     if name == "registers":
         reset = plain[3] if plain[3] == "configuration" else str(number(plain[3]))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Every relative link of every document leads to a file, and to a heading of it where it names one.
+"""Checks that every relative link of every document leads to a file, and to a heading if it names one.
 
 usage: test_links.py SOURCE_ROOT
 """
@@ -27,7 +27,7 @@ def anchors(text: str) -> set[str]:
 
 
 def broken(name: str, text: str, root: pathlib.Path) -> list[str]:
-    """The links of the document that lead nowhere."""
+    """The broken links of the document."""
     findings = []
     for link in _LINK.findall(_FENCE.sub("", text)):
         path, _, anchor = link.partition("#")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What looks at the driver's source: the compiler, sparse, kernel-doc and checkpatch, as a kernel series has them.
+"""Checkers for the driver's source: the compiler, sparse, kernel-doc and checkpatch of a kernel series.
 
 Each returns its findings, a line each; none means clean. A tool that does not run at all is an error, not an
 empty list.
@@ -15,13 +15,13 @@ from launcher.errors import Exit, LauncherError
 from launcher.kernel import DEFAULT_SELECTOR, Kernel
 
 _CHECKPATCH = "checkpatch.pl"
-# checkpatch reads the other two from beside itself.
+# checkpatch reads the other two files from its own folder.
 _SCRIPTS = (_CHECKPATCH, "spelling.txt", "const_structs.checkpatch")
 _FINDING = re.compile(r"\b(warning|error|WARNING|ERROR|modpost):")
 
 
 def checkpatch_of(kernel: Kernel) -> Path:
-    """The series' own checkpatch.pl. Debian has it in no smaller package than the kernel's source."""
+    """checkpatch.pl of the series. Debian has it only in the package of the kernel's source."""
     package = f"linux-source-{kernel.selector}"
     suite = None if kernel.selector == DEFAULT_SELECTOR else apt.backports()
 
@@ -40,7 +40,7 @@ def checkpatch_of(kernel: Kernel) -> Path:
 
 
 def kernel_doc(kernel: Kernel, files: list[Path]) -> list[str]:
-    """Findings of kernel-doc in all files; the build looks at those that it compiles alone."""
+    """Findings of kernel-doc in all files; the build checks only the files that it compiles."""
     scripts = sorted(kernel.folder.glob("usr/src/linux-headers-*-common/scripts/kernel-doc"))
     if not scripts:
         raise LauncherError(Exit.BUILD_FAILED, f"the headers of Linux {kernel.release} have no kernel-doc")
@@ -50,7 +50,7 @@ def kernel_doc(kernel: Kernel, files: list[Path]) -> list[str]:
 
 
 def compile_and_sparse(kernel: Kernel, folder: Path, target: str = "modules") -> tuple[list[str], set[str]]:
-    """Findings of `make W=1 C=2`; and the names of the files that sparse has looked at."""
+    """Findings of `make W=1 C=2`, and the names of the files that sparse has checked."""
     if shutil.which("sparse") is None:
         raise LauncherError(Exit.PACKAGES, "sparse is missing: apt-get install sparse")
     done = subprocess.run(["make", "-C", str(kernel.headers), f"M={folder}", "-j2", "W=1", "C=2", target],

@@ -18,18 +18,18 @@ from pathlib import Path
 from support.tap import Tap
 
 _ENTRIES = 1_000_000
-# The same inputs in every run: a failure can be looked at again.
+# Every run has the same inputs, so that a failure can be reproduced.
 _SEED = 1
 
 
 def fuzz(program: str, folder: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """What libFuzzer said; a crash leaves its input in the folder."""
+    """The output of libFuzzer; a crash leaves its input in the folder."""
     return subprocess.run([program, f"-artifact_prefix={folder}/", *arguments], env={**os.environ, **environment},
                           text=True, errors="replace", capture_output=True, check=False)
 
 
 def findings(done: subprocess.CompletedProcess[str], folder: str) -> list[str]:
-    """The end of what was said, and the input, where something was found."""
+    """The end of the output, and the input of a failure."""
     if done.returncode == 0:
         return []
     inputs = [f"input {file.name}: {base64.b64encode(file.read_bytes()).decode()}"
@@ -38,13 +38,13 @@ def findings(done: subprocess.CompletedProcess[str], folder: str) -> list[str]:
 
 
 def entries(done: subprocess.CompletedProcess[str]) -> int:
-    """Entries that the device took from rings."""
+    """The number of entries that the device consumed from rings."""
     said = re.search(r"(\d+) entries taken from rings", done.stderr)
     return int(said.group(1)) if said else 0
 
 
 def main() -> int:
-    """The corpus, new inputs, and an error that must be found."""
+    """Runs the corpus, new inputs, and a planted error that must be found."""
     program, corpus = sys.argv[1:3]
     tap = Tap()
     with tempfile.TemporaryDirectory(prefix="kvcpu-fuzz-") as folder:

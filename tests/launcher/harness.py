@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the launcher's tests share: caches of their own, a small disk, the launcher as a command and as a function."""
+"""Fixtures of the launcher's tests: separate caches, a small disk, the launcher as a command and as a function."""
 
 import contextlib
 import io
@@ -19,7 +19,7 @@ UNREACHABLE = "http://127.0.0.1:9/debian"
 
 
 class LauncherTest(unittest.TestCase):
-    """Has a folder, and can have a cache of its own in it."""
+    """A test with a folder, and optionally with its own cache in the folder."""
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory(prefix="kvcpu-launcher-")
@@ -27,26 +27,26 @@ class LauncherTest(unittest.TestCase):
         self.folder = Path(folder.name)
 
     def patch(self, target: object, name: str, value: object) -> None:
-        """Replace an attribute for the length of the test."""
+        """Replaces an attribute for the duration of the test."""
         patcher = mock.patch.object(target, name, value)
         patcher.start()
         self.addCleanup(patcher.stop)
 
     def environment(self, **variables: str) -> None:
-        """Set environment variables for the length of the test."""
+        """Sets environment variables for the duration of the test."""
         patcher = mock.patch.dict(os.environ, variables)
         patcher.start()
         self.addCleanup(patcher.stop)
 
     def own_cache(self, folder: Path | None = None) -> Path:
-        """An empty cache for the length of the test, in `folder` if that is given."""
+        """Sets an empty cache for the duration of the test, in `folder` if it is given."""
         root = folder or self.folder / "cache"
         self.environment(KVCPU_CACHE=str(root))
         self.patch(progress, "_log_folder", None)
         return cache.root()
 
     def small_disk(self, kib: int) -> Path:
-        """A file system of this size. Skips the test where none can be mounted."""
+        """A file system of this size. Skips the test if no file system can be mounted."""
         mount_point = self.folder / "disk"
         mount_point.mkdir()
         done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kib}k", "tmpfs", mount_point],
@@ -58,7 +58,7 @@ class LauncherTest(unittest.TestCase):
 
 
 def _call(*arguments: str) -> tuple[int, str, str]:
-    """The launcher's main function in this process: exit code, and what it wrote to stdout and stderr."""
+    """Runs the launcher's main function in this process; returns exit code, stdout and stderr."""
     printed, said = io.StringIO(), io.StringIO()
     with mock.patch.object(sys, "argv", ["kvcpu", *arguments]), contextlib.redirect_stderr(said), \
             contextlib.redirect_stdout(printed):
@@ -67,17 +67,17 @@ def _call(*arguments: str) -> tuple[int, str, str]:
 
 
 def main(*arguments: str) -> tuple[int, str]:
-    """Exit code of the launcher's main function, and what it wrote to stderr."""
+    """Exit code and stderr of the launcher's main function."""
     code, _, said = _call(*arguments)
     return code, said
 
 
 def output(*arguments: str) -> str:
-    """What the launcher's main function printed."""
+    """The stdout of the launcher's main function."""
     return _call(*arguments)[1]
 
 
 def kvcpu(*arguments: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-    """./kvcpu, as a person calls it."""
+    """Runs ./kvcpu as a command."""
     return subprocess.run([str(KVCPU), *map(str, arguments)], capture_output=True, text=True, check=False,
                           stdin=subprocess.DEVNULL, timeout=timeout)

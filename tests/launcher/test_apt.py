@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Debian's archive: whose mirror is used, and what happens where it cannot be reached or delivers other bytes. TAP."""
+"""Debian's archive: the choice of a mirror, and the errors of an unreachable or corrupt mirror. TAP."""
 
 import hashlib
 import os
@@ -44,10 +44,10 @@ deb http://backports.example/debian bookworm-backports main
 
 
 class Sources(LauncherTest):
-    """What is read of the system's configuration."""
+    """Reading the system's configuration."""
 
     def etc(self, **files: str) -> dict[str, str]:
-        """Mirrors by suite, of an apt configuration with these files."""
+        """The mirrors by suite, for an apt configuration with these files."""
         (self.folder / "sources.list.d").mkdir()
         for name, text in files.items():
             (self.folder / name.replace("__", "/").replace("_", ".")).write_text(text, encoding="ascii")
@@ -68,7 +68,7 @@ class Sources(LauncherTest):
         self.assertEqual(self.etc(), {})
 
     def our_list(self, mirrors: dict[str, str]) -> str:
-        """Our sources list beside a system that has these mirrors."""
+        """The launcher's sources list on a system with these mirrors."""
         self.patch(apt, "system_mirrors", lambda: mirrors)
         return apt.sources_list()
 
@@ -94,7 +94,7 @@ class NoNetwork(LauncherTest):
         self.patch(packages, "ensure", lambda: None)
         self.patch(apt, "system_mirrors", lambda: {apt.codename(): UNREACHABLE,
                                                    f"{apt.codename()}-security": f"{UNREACHABLE}-security"})
-        # A proxy would be asked for the address, and answer something of its own.
+        # A proxy would receive the request, and send an answer of its own.
         self.environment(no_proxy="127.0.0.1")
 
     def test_setup(self) -> None:
@@ -113,7 +113,7 @@ class NoNetwork(LauncherTest):
 
 
 class Downloads(LauncherTest):
-    """What the archive delivers, against what its index promises."""
+    """Downloads, compared with the archive's index."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -125,7 +125,7 @@ class Downloads(LauncherTest):
         self.fetches = 0
 
     def deliver(self, data: bytes) -> None:
-        """From now on a download gives these bytes."""
+        """Makes later downloads return these bytes."""
         def run(argv: list[str], title: str, cwd: Path) -> None:
             self.fetches += 1
             (cwd / "p_1_all.deb").write_bytes(data)
@@ -171,7 +171,7 @@ class Downloads(LauncherTest):
 
 
 class NoKernel(LauncherTest):
-    """An archive without the kernel that was asked for."""
+    """An archive without the requested kernel."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -182,7 +182,7 @@ class NoKernel(LauncherTest):
         apt.index_stamp().touch()
 
     def check(self, code: int, said: str, *words: str) -> None:
-        """The exit code is NO_KERNEL, and the message has these words."""
+        """Checks that the exit code is NO_KERNEL and that the message has these words."""
         self.assertEqual(code, Exit.NO_KERNEL, said)
         for word in ("6.1", "--refresh", *words):
             self.assertIn(word, said)

@@ -18,7 +18,7 @@ _FORK = multiprocessing.get_context("fork")
 
 
 def write_content(folder: Path) -> None:
-    """A good maker."""
+    """A builder that succeeds."""
     (folder / "content").write_text("complete", encoding="ascii")
 
 
@@ -29,14 +29,14 @@ def hang_half_way(folder: Path) -> None:
 
 
 class Entries(LauncherTest):
-    """Folders named after what made them."""
+    """Folders named by the key of their content."""
 
     def setUp(self) -> None:
         super().setUp()
         self.root = self.own_cache()
 
     def builder(self, key: str) -> multiprocessing.Process:
-        """A process that is half-way with an entry."""
+        """A process that has built an entry partly."""
         process = _FORK.Process(target=cache.entry, args=("kind", key, hang_half_way))
         process.start()
         self.addCleanup(process.kill)
@@ -45,7 +45,7 @@ class Entries(LauncherTest):
         return process
 
     def names(self) -> list[str]:
-        """What is in the folder of the kind, locks apart."""
+        """The content of a kind's folder, without locks."""
         return sorted(path.name for path in (self.root / "kind").iterdir() if not path.name.endswith(".lock"))
 
     def test_made_once(self) -> None:
@@ -123,7 +123,7 @@ class Entries(LauncherTest):
 
 
 class Keys(LauncherTest):
-    """What a key depends on."""
+    """The inputs of a key."""
 
     def test_parts_are_kept_apart(self) -> None:
         self.assertNotEqual(cache.key("ab", "c"), cache.key("a", "bc"))
@@ -151,7 +151,7 @@ class Keys(LauncherTest):
 
 
 class Disk(LauncherTest):
-    """A disk that is full, or cannot be written."""
+    """A disk that is full or read-only."""
 
     def test_full(self) -> None:
         root = self.own_cache(self.small_disk(1024) / "cache")
@@ -167,7 +167,7 @@ class Disk(LauncherTest):
         self.assertTrue((cache.entry("kind", "key", write_content) / "content").is_file())
 
     def test_full_as_the_system_says_it(self) -> None:
-        # Where nothing can be mounted, this is what is left of the test above.
+        # A part of the test above, for hosts on which nothing can be mounted.
         self.own_cache()
         for number in (errno.ENOSPC, errno.EDQUOT):
             def full(folder: Path, number: int = number) -> None:

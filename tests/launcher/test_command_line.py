@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""./kvcpu given what it cannot use: a message that names it, and an exit code of its own. TAP."""
+"""Invalid arguments of ./kvcpu: a message that names the argument, and an exit code. TAP."""
 
 import contextlib
 import json
@@ -60,7 +60,7 @@ class BadOption(LauncherTest):
     """The message names the option."""
 
     def check(self, code: Exit, arguments: list[str], *words: str) -> None:
-        """What main says to these arguments."""
+        """The exit code and message of main for these arguments."""
         got, said = main(*arguments)
         self.assertEqual(got, code, said)
         for word in words:
@@ -162,7 +162,7 @@ class Help(LauncherTest):
 
 
 class Outputs(LauncherTest):
-    """What the launcher writes."""
+    """The launcher's outputs."""
 
     def test_an_output_that_cannot_be_written(self) -> None:
         for path, code in (("/dev/full", Exit.DISK_FULL), (self.folder / "no" / "file", Exit.OUTPUT)):
@@ -192,7 +192,7 @@ class Outputs(LauncherTest):
         self.assertIn("standard output", done.stderr)
 
     def test_a_reader_that_ends(self) -> None:
-        # Many simulations, a line each: the first ends the reader, a later one the simulator.
+        # Many simulations with one line each: the first line ends the reader, and a later one the simulator.
         command = f"'{KVCPU}' sim compare --trace '{tree.SAMPLE_TRACE}' --requests 100 --fast-blocks 600 --json -"
         done = subprocess.run(["bash", "-c", f"{command} | head -1 >/dev/null; exit ${{PIPESTATUS[0]}}"],
                               capture_output=True, text=True, check=False)
@@ -204,7 +204,7 @@ class Outputs(LauncherTest):
 
 
 class Host(LauncherTest):
-    """A host that lacks something."""
+    """A host without a required tool."""
 
     def test_missing_packages_without_root(self) -> None:
         self.patch(packages, "missing", lambda _suites=(): ["sparse", "flex"])
@@ -214,7 +214,7 @@ class Host(LauncherTest):
         self.assertIn("apt-get install --no-install-recommends -y sparse flex", said)
 
     def test_cache_that_cannot_be_one(self) -> None:
-        # Before anything is built: this suite may be run alone.
+        # Nothing needs to be built before, as this suite may be run alone.
         done = subprocess.run([KVCPU, "setup"], capture_output=True, text=True, check=False,
                               env={**process.merged_environment(None), "KVCPU_CACHE": f"{KVCPU}/below"})
         self.assertEqual(done.returncode, Exit.CACHE, done.stderr)
@@ -235,7 +235,7 @@ class Host(LauncherTest):
 
 
 class Errors(LauncherTest):
-    """Exit codes, and what comes with them."""
+    """Exit codes, and their messages."""
 
     def test_codes_differ_and_are_listed(self) -> None:
         self.assertEqual(len({int(code) for code in Exit}), len(list(Exit)))

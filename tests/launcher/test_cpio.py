@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The initramfs writer: what another program unpacks is what was put in; same entries, same bytes. TAP."""
+"""The initramfs writer: another program unpacks the same files; equal entries give equal bytes. TAP."""
 
 import os
 import random
@@ -24,10 +24,10 @@ def archive(names: list[str]) -> cpio.Archive:
 
 
 class Archive(LauncherTest):
-    """The newc format, by what reads it."""
+    """The newc format, checked by a program that unpacks it."""
 
     def unpack(self, data: bytes) -> None:
-        """Let busybox unpack it into the test's folder."""
+        """Unpacks the archive by busybox into the test's folder."""
         subprocess.run(["/bin/busybox", "cpio", "-i", "-d"], input=data, cwd=self.folder, check=True,
                        capture_output=True)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The debug kernel's build, without one: what is refused, and that a failure leaves nothing. TAP."""
+"""The build of the debug kernel, without a kernel: refusals, and no files after a failure. TAP."""
 
 import unittest
 from pathlib import Path
@@ -14,7 +14,7 @@ _VERSION = "6.1.1-1"
 
 
 class Build(LauncherTest):
-    """Its steps fail, one after the other."""
+    """Each step of the build fails in turn."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -24,7 +24,7 @@ class Build(LauncherTest):
         self.patch(debugkernel, "_spare_shadow", lambda _source: None)
 
     def refused(self) -> LauncherError:
-        """The error that the build ends with; nothing of it may be left."""
+        """The error of the build; no file of it may remain."""
         with self.assertRaises(LauncherError) as caught:
             debugkernel.kernel()
         left = [path.name for path in (self.root / "debug-kernels").iterdir() if not path.name.endswith(".lock")]
@@ -55,7 +55,7 @@ class Build(LauncherTest):
 
 
 class Suites(unittest.TestCase):
-    """Which kernels a test run needs."""
+    """The kernels that a test run needs."""
 
     def test_kernels(self) -> None:
         series, debug = list(kernel.SELECTORS), debugkernel.SELECTOR

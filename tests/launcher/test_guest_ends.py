@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""How a guest can end, and what ./kvcpu makes of it. TAP."""
+"""The ends of a guest, and the exit codes of ./kvcpu. TAP."""
 
 import contextlib
 import hashlib
@@ -26,7 +26,7 @@ def run(command: str, *options: str, timeout: float = 300) -> subprocess.Complet
 
 
 class Orderly(LauncherTest):
-    """The command ends by itself."""
+    """The command ends on its own."""
 
     def test_information_of_the_device(self) -> None:
         started = time.monotonic()
@@ -63,7 +63,7 @@ class Orderly(LauncherTest):
             said = b""
             while b"# " not in said:
                 said += terminal.read(4096)
-            # A job control shell on its own terminal: an interrupt ends the command, and not the shell.
+            # A job control shell on its own terminal, so that an interrupt ends the command and not the shell.
             terminal.write(b"sleep 1000\n")
             time.sleep(0.5)
             terminal.write(b"\x03")
@@ -91,16 +91,16 @@ class Orderly(LauncherTest):
 
 
 class Disorderly(LauncherTest):
-    """It does not come to that."""
+    """The guest does not end on its own."""
 
     def check(self, done: subprocess.CompletedProcess[str], code: Exit, *words: str) -> None:
-        """The launcher's own exit code, and a message with these words."""
+        """Checks the launcher's exit code, and that its message has these words."""
         self.assertEqual(done.returncode, code, done.stderr)
         for word in words:
             self.assertIn(word, done.stderr)
 
     def test_hung_command(self) -> None:
-        # Long enough to boot even on a busy host; a guest that is still booting then is the next test's.
+        # Long enough to boot on a busy host; a guest that is still booting is the subject of the next test.
         self.check(run("echo started; sleep 1000", "--timeout", "15"), Exit.GUEST_HUNG, "15 s", "full log")
 
     def test_hang_at_boot(self) -> None:
@@ -144,7 +144,7 @@ class Disorderly(LauncherTest):
         self.check(run("true", "--memory", "1000000000"), Exit.QEMU_DIED, "memory")
 
     def started(self, command: str, *options: str) -> tuple[subprocess.Popen[str], int]:
-        """A launcher whose guest executes a command already, and the process id of its QEMU."""
+        """A launcher whose guest already executes a command, and the process id of its QEMU."""
         argv = [KVCPU, "run", "--prebuilt", *options, "--", "sh", "-c", f"echo started; {command}"]
         process_ = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.addCleanup(process_.kill)
@@ -153,7 +153,7 @@ class Disorderly(LauncherTest):
         return process_, int(children[0])
 
     def finished(self, process_: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
-        """How it ends."""
+        """The ends of a launcher that is killed."""
         stdout, stderr = process_.communicate(timeout=60)
         return subprocess.CompletedProcess(process_.args, process_.returncode, stdout, stderr)
 
@@ -183,10 +183,10 @@ class Disorderly(LauncherTest):
 
 
 class Disk(LauncherTest):
-    """A full disk, below a guest or a build for it."""
+    """A full disk, for a guest and for a build."""
 
     def cache_on(self, disk: Path, *shared: str) -> None:
-        """A cache on a small disk. What it shares with the real one is linked there; nothing is fetched."""
+        """A cache on a small disk, with links to the entries of the real cache; nothing is downloaded."""
         real = cache.root()
         apt.ensure_index()
         chosen = kernel.kernel(SERIES)
@@ -223,7 +223,7 @@ class Disk(LauncherTest):
 
 
 class Build(LauncherTest):
-    """What goes into a guest, when it cannot be made."""
+    """Files for a guest that cannot be created."""
 
     def test_driver_that_does_not_compile(self) -> None:
         chosen = kernel.kernel(SERIES)
@@ -241,7 +241,7 @@ class Build(LauncherTest):
         with self.assertRaises(LauncherError) as caught:
             driver.module(chosen)
         self.assertEqual(caught.exception.code, Exit.BUILD_FAILED)
-        # The file to edit, and not the copy that was compiled.
+        # The message names the file to edit, and not the compiled copy.
         self.assertRegex(caught.exception.message, rf"{sources}/kvcpu_pci\.c:\d+:\d+: error: .*no_such_name")
         self.assertEqual([path for path in (cache.root() / "driver").iterdir() if path.suffix != ".lock"], [])
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The verdict on tests of every kind, as a real meson reports them: nothing that failed is counted as passed."""
+"""The verdict on tests of every kind, from the files of a real meson: a failed test never counts as passed."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ import harness
 from launcher import verdict
 from support.tap import main
 
-# Name, what its shell does, more arguments of meson's test(); passed, failed and skipped cases.
+# Name, shell command, further arguments of meson's test(); numbers of passed, failed and skipped cases.
 TESTS = [
     ("passes", "echo figure: one 1", "", (1, 0, 0)),
     ("fails", "exit 1", "", (0, 1, 0)),
@@ -35,7 +35,7 @@ TESTS = [
 @unittest.skipIf(shutil.which("meson") is None, "no meson")
 class Verdict(harness.LauncherTest):
     def run_tests(self, tests: list[tuple]) -> None:
-        """A project of these tests, and its files completed."""
+        """Runs a project of these tests, and completes its files."""
         lines = ["project('verdict')", "sh = find_program('sh')"]
         lines += [f"test('{name}', sh, suite: 'of', args: ['-c', '''{script}'''], {more})"
                   for name, script, more, _ in tests]

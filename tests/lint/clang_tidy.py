@@ -27,7 +27,7 @@ from support.tap import Tap
 
 _WORKERS = 2
 _KEPT = 500
-# Options of compilations that are mostly of the same sources once more: they come last.
+# Options of compilations of the same sources: these compilations are last.
 _AGAIN = ("-fsanitize", "--coverage")
 _FLAWED = """
 #include <memory>
@@ -43,12 +43,12 @@ _MUST_FIND = ("performance-unnecessary-value-param", "bugprone-use-after-move")
 
 
 class Findings(Exception):
-    """What clang-tidy said of a file."""
+    """The output of clang-tidy for a file."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A source file and how it is compiled."""
+    """A source file and its compiler command."""
 
     name: str
     folder: Path
@@ -73,7 +73,7 @@ def units(root: Path, build: Path) -> Iterator[Unit]:
 
 
 def reached(root: Path, name: str, headers: list[str]) -> list[str]:
-    """The project's headers that a file includes, and those that they include; by name, so rather more than less."""
+    """The project's headers that a file includes directly or indirectly; by name, so the set may be too large."""
     found: set[str] = set()
     pending = [name]
     while pending:
@@ -86,12 +86,12 @@ def reached(root: Path, name: str, headers: list[str]) -> list[str]:
 
 
 def version() -> str:
-    """Whose findings these are."""
+    """The files that findings are reported for."""
     return subprocess.run(["clang-tidy", "--version"], capture_output=True, text=True, check=True).stdout
 
 
 def tidy(file: Path, options: list[str], folder: Path, *more: str) -> list[str]:
-    """clang-tidy's output for a file; none where it found nothing."""
+    """clang-tidy's findings for a file; empty if it found nothing."""
     done = subprocess.run(["clang-tidy", "--quiet", *more, str(file), "--", *options], cwd=folder, text=True,
                           capture_output=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode == 0 and "warning:" not in done.stdout:
@@ -100,13 +100,13 @@ def tidy(file: Path, options: list[str], folder: Path, *more: str) -> list[str]:
 
 
 def settings(root: Path, name: str) -> list[Path]:
-    """The settings that a file is looked at with: those of its folder, and of the folders that one is in."""
+    """The settings for a file: those of its folder, and of the folders above."""
     folders = [root / folder for folder in Path(name).parents]
     return [folder / ".clang-tidy" for folder in folders if (folder / ".clang-tidy").exists()]
 
 
 def findings(root: Path, unit: Unit, headers: list[str], context: str) -> list[str]:
-    """Findings in a file, from the cache where it was clean before."""
+    """Findings in a file; from the cache if the file was clean before."""
     read = [root / name for name in (unit.name, *reached(root, unit.name, headers))] + settings(root, unit.name)
 
     def look(_: Path) -> None:
@@ -122,7 +122,7 @@ def findings(root: Path, unit: Unit, headers: list[str], context: str) -> list[s
 
 
 def check_flaws(tap: Tap, root: Path) -> None:
-    """The checks of the tree, on a file outside of it that breaks some."""
+    """Applies the checks of the tree to a file with planted flaws."""
     with tempfile.TemporaryDirectory(prefix="kvcpu-lint-") as folder:
         flawed = Path(folder) / "flawed.cpp"
         flawed.write_text(_FLAWED, encoding="utf-8")
@@ -132,7 +132,7 @@ def check_flaws(tap: Tap, root: Path) -> None:
 
 
 def main() -> int:
-    """Every file, then the flaws."""
+    """Checks every file, and then the planted flaws."""
     root, build = (Path(argument).resolve() for argument in sys.argv[1:3])
     tap = Tap()
     found = list(units(root, build))

@@ -66,7 +66,7 @@ def upward(graph: dict[str, set[str]], floors: list[str]) -> list[str]:
 
 
 class Checks(unittest.TestCase):
-    """The checks find what they must find."""
+    """Samples that the checks must find, and must not find."""
 
     def test_circle(self) -> None:
         self.assertEqual(circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}), ["a", "b", "c"])
@@ -92,7 +92,7 @@ class Checks(unittest.TestCase):
 
 
 class Folders(unittest.TestCase):
-    """Every folder of FLOORS keeps its order."""
+    """Checks the order of every folder of FLOORS."""
 
     def test_folders(self) -> None:
         for folder, floors in FLOORS.items():

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The QEMU adapter under QEMU's own checkpatch.pl. TAP.
+"""Runs QEMU's checkpatch.pl on the QEMU adapter. TAP.
 
 usage: qemu_checkpatch.py SOURCE_ROOT
 
@@ -17,17 +17,17 @@ from launcher.errors import LauncherError
 from support.checkpatch import checkpatch
 from support.tap import Tap
 
-# File, message, how often: what checkpatch takes for something else. One that is not found any more is a finding.
+# File, message, number: false findings of checkpatch. One that is not found any more is an error.
 _ACCEPTED = {
     # An entry of a list, for the lists of kvcpu_hw.h: parentheses would not compile.
     ("kvcpu-host.c", "ERROR: Macros with complex values should be enclosed in parenthesis"): 1,
-    # It looks for two underscores; these ask which headers a QEMU has.
+    # checkpatch forbids two underscores; these test which headers QEMU has.
     ("kvcpu-compat.h", "WARNING: architecture specific defines should be avoided"): 2,
 }
 
 
 def findings(script: Path, files: list[Path]) -> list[str]:
-    """All findings but those accepted."""
+    """All findings except accepted ones."""
     left = dict(_ACCEPTED)
     remaining = []
     for line in checkpatch(script, files):
@@ -42,7 +42,7 @@ def findings(script: Path, files: list[Path]) -> list[str]:
 
 
 def main() -> int:
-    """The adapter's files, then a flaw."""
+    """Checks the adapter's files, and then a planted flaw."""
     adapter = Path(sys.argv[1]) / "qemu-device" / "qemu"
     tap = Tap()
     try:

@@ -18,7 +18,7 @@ DRIVER = "GPL-2.0-only"
 SHARED = "(GPL-2.0-only WITH Linux-syscall-note) OR MIT"
 FREE = "MIT"
 
-# First match wins. The qtests go where the device goes; all other tests are free, whatever they test.
+# The first match applies. The qtests have the device's licence; all other tests have the MIT licence.
 LICENCES = [
     ("qemu-device/include/kvcpu_hw*.h", SHARED),
     ("guest-driver/uapi/*", SHARED),
@@ -33,7 +33,7 @@ LICENCES = [
 NO_LICENCE_LINE = ["LICENSES/*", "tests/fuzz/corpus/*", "*.jsonl", "*.json", "qemu-device/core/SOURCES"]
 ANY_LENGTH = ["LICENSES/*", "*.jsonl", "docs/device-spec.md"]
 
-# Folder: the project's headers that its files may include, beside those of the folder itself.
+# Folder: headers of other folders that its files may include.
 CORE_API, UAPI = "kvcpu_core.h", "linux/kvcpu.h"
 HW = {"kvcpu_hw.h", "kvcpu_hw_rings.h", "kvcpu_hw_log.h"}
 INCLUDES = {
@@ -42,11 +42,11 @@ INCLUDES = {
     "guest-driver": HW | {UAPI},
     "guest-lib": HW | {UAPI},
 }
-# The library may reach the core through its C API, for the loopback transport alone.
+# The library may use the core only through its C API, for the loopback transport.
 CORE_API_USERS = ["guest-lib/src/*loopback*"]
 
 _MACHINE_PATH = re.compile(r"(?:(?<![\w.$}/-])|(?<=-[IL]))/(?P<top>work|home|root|farm|Users)/[\w.]\S*")
-# These run in the guest, whose user is root: its home is theirs to name. The launcher has it as initramfs.HOME.
+# These run in the guest as root, so they may name root's home, which the launcher defines as initramfs.HOME.
 GUEST_FILES = ["images/init", "tests/vm/*.c", "tests/vm/*.h", "tests/vm/*.sh"]
 
 
@@ -61,7 +61,7 @@ def licence_of(name: str) -> str:
 
 
 def licence_line(name: str, text: str) -> list[str]:
-    """The right SPDX line, among the first three."""
+    """The first three lines must have the right SPDX line."""
     if matches(name, NO_LICENCE_LINE) or not text:
         return []
     head = "\n".join(text.splitlines()[:3])
@@ -74,7 +74,7 @@ def licence_line(name: str, text: str) -> list[str]:
 
 
 def length(name: str, text: str) -> list[str]:
-    """No long files."""
+    """Files have a limited number of lines."""
     lines = text.count("\n")
     if lines > LINES_MAX and not matches(name, ANY_LENGTH):
         return [f"{lines} lines; {LINES_MAX} is the most"]
@@ -93,7 +93,7 @@ def _functions(name: str, text: str) -> Iterator[tuple[str, int]]:
 
 
 def function_lengths(name: str, text: str) -> list[str]:
-    """No long functions."""
+    """Functions have a limited number of lines."""
     return [f"{function}: {lines} lines; {FUNCTION_LINES_MAX} is the most"
             for function, lines in _functions(name, text) if lines > FUNCTION_LINES_MAX]
 
@@ -108,7 +108,7 @@ def includes(name: str, text: str, headers: list[str]) -> list[str]:
         allowed.add(CORE_API)
     findings = []
     for included in re.findall(r'^\s*#\s*include\s*[<"]([^">]+)[">]', text, re.M):
-        # QEMU's objects may get no include folders of ours, so the adapter spells the way.
+        # QEMU's objects cannot have include folders of the project, so the adapter uses relative paths.
         plain = re.sub(r"^(\.\./(core|include)/)", "", included)
         homes = [header for header in headers if ("/" + header).endswith("/" + plain)]
         foreign = plain.startswith("linux/") and plain != UAPI
@@ -118,7 +118,7 @@ def includes(name: str, text: str, headers: list[str]) -> list[str]:
 
 
 def machine_paths(name: str, text: str) -> list[str]:
-    """No path of the machine that something was written on."""
+    """Files have no paths of one machine."""
     return [f"a path of some machine: {found[0]}" for found in _MACHINE_PATH.finditer(text)
             if not (found["top"] == "root" and matches(name, GUEST_FILES))]
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Shell under shellcheck, Python under flake8. TAP.
+"""Runs shellcheck on shell files and flake8 on Python files. TAP.
 
 usage: scripts.py SOURCE_ROOT
 
@@ -15,9 +15,9 @@ from pathlib import Path
 from support.sources import scripts
 from support.tap import Tap
 
-# SC1091: a file that is sourced is there in the guest alone.
+# SC1091: sourced files exist only in the guest.
 _SHELLCHECK = ("shellcheck", "--format=gcc", "--exclude=SC1091")
-# E101 and W191 look into strings, and C has tabs in there.
+# E101 and W191 also check strings, and C code in strings has tabs.
 _FLAKE8 = ("flake8", "--isolated", "--max-line-length=120", "--extend-ignore=E101,W191")
 
 _FLAWED_SHELL = "#!/bin/sh\ncd $1\n"
@@ -25,7 +25,7 @@ _FLAWED_PYTHON = "import os\n\n\ndef f() :\n    return undefined\n"
 
 
 def findings(linter: tuple[str, ...], root: Path, names: list[str]) -> list[str]:
-    """What a linter has to say, a line each."""
+    """The findings of a linter, one per line."""
     done = subprocess.run([*linter, *names], cwd=root, capture_output=True, text=True, check=False,
                           stdin=subprocess.DEVNULL)
     lines = (done.stdout + done.stderr).splitlines()
@@ -35,7 +35,7 @@ def findings(linter: tuple[str, ...], root: Path, names: list[str]) -> list[str]
 
 
 def main() -> int:
-    """Every linter on its files, then on a flaw."""
+    """Runs every linter on its files, and then on a planted flaw."""
     root = Path(sys.argv[1])
     tap = Tap()
     shell, python = scripts(root, ".sh", "sh"), scripts(root, ".py", "python3")

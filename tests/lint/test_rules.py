@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The rules themselves: what each must find, and what it must let pass."""
+"""Tests of the rules: samples that each must find, and must not find."""
 
 import sys
 import unittest
@@ -12,13 +12,13 @@ import rules  # noqa: E402 (the line above comes first: the source tree stays cl
 HEADERS = ["qemu-device/core/kvcpu_core.h", "qemu-device/core/tiers.h", "qemu-device/include/kvcpu_hw.h",
            "qemu-device/qemu/trace.h", "guest-driver/kvcpu.h", "guest-driver/uapi/linux/kvcpu.h",
            "guest-lib/include/kvcpu/device.h", "guest-lib/tools/serving/trace.h"]
-# In two parts, so that this file keeps the rule.
+# In two parts, so that this file does not break the rule.
 ROOT_HOME, WORK, HOME = "/ro" "ot/", "/wo" "rk/", "/ho" "me/"
 
 
 class Rules(unittest.TestCase):
     def finds(self, findings: list[str], *words: str) -> None:
-        """Exactly one finding, which says this."""
+        """Checks for exactly one finding, with this text."""
         self.assertEqual(len(findings), 1, findings)
         for word in words:
             self.assertIn(word, findings[0])

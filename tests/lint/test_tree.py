@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Holds every file of the tree to the rules.
+"""Checks every file of the tree against the rules.
 
 usage: test_tree.py SOURCE_ROOT
 """

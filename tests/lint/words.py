@@ -114,7 +114,7 @@ class Words(unittest.TestCase):
 
 
 class Samples(unittest.TestCase):
-    """What the check must and must not find."""
+    """Samples that the check must find, and must not find."""
 
     def test_found(self) -> None:
         for name, text in (("a.c", "int is_leaving;"), ("a.h", "enum { KVCPU_BS_HOME };"),

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Checks the SPIN model of device, driver and two processes, every state of it, in several sizes. TAP.
+"""Checks the SPIN model of device, driver and two processes: all states, in several sizes. TAP.
 
 usage: check.py SPEC SPIN CC
 
@@ -35,11 +35,11 @@ _DEFAULTS = {"SLOTS": 1, "CHANNELS": 1, "ALLOCATION": 0, "CONTENTS": 0, "PINS": 
              "RESETS": 0, "KILLS": 0, "POLITE": 1, "DEADLINES": 0, "ANY_DEADLINE": 0}
 
 _SCENES = {
-    # Four blocks, two slots: PINs of several blocks that overlap in what they want.
+    # Four blocks, two slots: PINs of several blocks with overlapping ranges.
     "pins": {"BLOCKS": 4, "SLOTS": 2, "PINS": 1},
-    # The same by processes that keep claims while they wait for more: only deadlines save them.
+    # The same with processes that keep pins while they wait for more: only deadlines end a deadlock.
     "greedy pins": {"BLOCKS": 4, "SLOTS": 2, "PINS": 1, "POLITE": 0, "DEADLINES": 1},
-    # One block that changes hands, is mapped, claimed, sealed, moved and scrubbed, while processes are killed.
+    # One block that changes its owner, is mapped, pinned, sealed, moved and scrubbed, while processes are killed.
     "one block": {"BLOCKS": 1, "ALLOCATION": 1, "CONTENTS": 1, "PINS": 1, "MAPPINGS": 1, "AUTONOMOUS": 1, "KILLS": 1},
     "one block and resets": {"BLOCKS": 1, "ALLOCATION": 1, "CONTENTS": 1, "MAPPINGS": 1, "AUTONOMOUS": 1, "KILLS": 1,
                              "RESETS": 1},
@@ -59,7 +59,7 @@ _LARGE = ("two slots and channels",)
 
 @dataclass(frozen=True)
 class Flaw:
-    """Something built in wrong: in which scene it shows, and a variable of the assertion that must fail."""
+    """A planted flaw: its scene, and a variable of the assertion that must fail."""
 
     name: str
     scene: str
@@ -84,7 +84,7 @@ _FLAWS = (
 
 @dataclass
 class Outcome:
-    """What a search found. `error` is empty if it went through all states without one."""
+    """The result of a search. `error` is empty if the search visited all states without an error."""
 
     error: str
     states: int
@@ -120,11 +120,11 @@ class Checker:
             for source in _HERE.glob("*.pml"):
                 (folder / source.name).symlink_to(source)
             run([self.spin, "-a", *definitions, "kvcpu.pml"], folder)
-            # The compiler takes longer than most searches; for the largest it pays.
+            # Compiling with optimization takes longer than most searches, and is worth it only for the largest.
             level = "-O1" if scene in _LARGE and not flaw else "-O0"
             run([self.compiler, level, "-w", "-DSAFETY", "-DVECTORSZ=512", f"-DMEMLIM={_MEMORY_MIB}", "-o", "pan",
                  "pan.c"], folder)
-            # A path longer than its stack, or more states than its memory, is an error, too.
+            # A path that exceeds the stack, or too many states for the memory, is an error as well.
             text = run(["./pan", f"-m{_DEPTH}", "-b"], folder)
             outcome = self._outcome(text)
             if outcome.error and not flaw and (folder / "kvcpu.pml.trail").is_file():
@@ -143,14 +143,14 @@ class Checker:
 
 
 def report_scene(tap: Tap, name: str, outcome: Outcome) -> None:
-    """A scene's line; where it failed, the last steps that led there."""
+    """The line of a scene; after a failure, with the last steps before it."""
     for line in (outcome.error.splitlines() + outcome.trail[-_TRAIL_LINES:]) if outcome.error else []:
         print(f"# {line}")
     tap.ok(not outcome.error and outcome.states >= _STATES_MIN, f"no error in {name}: {outcome.states} states")
 
 
 def report_coverage(tap: Tap, table: tables.Transitions, outcomes: list[Outcome]) -> None:
-    """Whether the scenes make the changes of state that the table has, and no other."""
+    """Whether the scenes make all changes of state of the table, and no others."""
     states = {number: name for name, number in table.states.items()}
     events = {number: name for name, number in table.events.items()}
     made = {(states[state], events[what], states[to])
@@ -163,7 +163,7 @@ def report_coverage(tap: Tap, table: tables.Transitions, outcomes: list[Outcome]
 
 
 def main() -> int:
-    """Scenes, flaws, then what the scenes have seen together."""
+    """Checks the scenes, the flaws, and then the changes of state in all scenes."""
     spec = Path(sys.argv[1])
     checker = Checker(spec, sys.argv[2], sys.argv[3])
     tap = Tap()

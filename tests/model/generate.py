@@ -23,7 +23,7 @@ def nested(name, parameters, cases, default):
 
 
 def promela(spec):
-    """The generated file's text."""
+    """The text of the generated file."""
     table = tables.Transitions(spec)
     lines = ["/* Made by generate.py from docs/device-spec.md. */\n"]
     lines += [f"#define {name} {number}\n" for name, number in table.states.items()]

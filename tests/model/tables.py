@@ -7,7 +7,7 @@ RULES = {"yes": ("RULE_YES", 1), "REVOKE": ("RULE_REVOKE", 2), "-": ("RULE_NEVER
 
 
 def event_symbol(name):
-    """The model's name for an event: FREE is a state, too."""
+    """The model's name of an event, as FREE is also a state."""
     return {"FREE": "FREE_"}.get(name, name)
 
 
@@ -16,7 +16,7 @@ def _cells(line):
 
 
 class Transitions:
-    """States, events, what comes after which, and what a hold allows."""
+    """States, events, transitions, and the rules for held blocks."""
 
     def __init__(self, spec):
         tables = {}
@@ -36,5 +36,5 @@ class Transitions:
         self.write_held = {row[0]: row[2] for row in held}
 
     def cells(self):
-        """Every (state, event, state after) that the table has."""
+        """Every (state, event, next state) of the table."""
         return {(state, what, to) for state, row in self.after.items() for what, after in row.items() for to in after}

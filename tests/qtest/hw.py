@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The numbers of kvcpu_hw*.h, read from the headers themselves."""
+"""The numbers of kvcpu_hw*.h, parsed from the headers."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ HEADERS = sorted((Path(__file__).resolve().parents[2] / "qemu-device" / "include
 
 @dataclass(frozen=True)
 class Register:
-    """A line of KVCPU_REGISTERS; `reset` is None where it depends on the configuration."""
+    """A line of KVCPU_REGISTERS; `reset` is None if it depends on the configuration."""
 
     name: str
     offset: int
@@ -52,7 +52,7 @@ _LISTS = _lists(_TEXT)
 
 
 def numbers(name: str) -> dict[str, int]:
-    """Number by name, of one of the header's lists."""
+    """The numbers of one of the header's lists, by name."""
     return {fields[0]: int(fields[1], 0) for fields in _LISTS[name]}
 
 

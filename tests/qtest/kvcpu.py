@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A driver for the device as the tests see it, and the test case they share."""
+"""A driver for the device, and the base class of the tests."""
 
 import sys
 import unittest
@@ -16,7 +16,7 @@ from qtest import Machine  # noqa: E402
 from support.tap import main  # noqa: E402, F401 (for the tests, which take all they need from here)
 
 SLOT = 4
-# Addresses below 4 GiB and above RAM, with room for the default sizes; a second device's are next to them.
+# Addresses below 4 GiB and above RAM, with space for the default sizes; those of a second device follow.
 BARS = (0xC0000000, 0xC4000000, 0xE0000000)
 BARS_STRIDE = 0x1000000
 # RAM that the tests use for DMA and for interrupt messages.
@@ -26,7 +26,7 @@ MESSAGE = 0x200000
 BLOCK = 4096
 SLOTS = 8
 BLOCKS = 64
-# One channel, and numbers that make sums easy: a move takes 1,000 + 1,000 ns, a scrub 1,000 ns.
+# One channel, and round numbers: a move takes 1,000 + 1,000 ns, a scrub 1,000 ns.
 MOVE_NS = 2000
 SCRUB_NS = 1000
 PROPERTIES = {"block-size": BLOCK, "fast-size": SLOTS * BLOCK, "slow-size": BLOCKS * BLOCK, "max-contexts": 4,
@@ -44,14 +44,14 @@ class Result:
 
     @property
     def outcome(self) -> tuple[str, str]:
-        """What became of a hint, and why."""
+        """The outcome of a hint, and its reason."""
         return (hw.name_of(hw.OUTCOMES, self.aux & hw.CONST["HINT_OUTCOME_MASK"]),
                 hw.name_of(hw.REASONS, self.aux >> hw.CONST["HINT_REASON_SHIFT"]))
 
 
 @dataclass(frozen=True)
 class Block:
-    """What the directory says of a block."""
+    """The directory entry of a block."""
 
     state: str
     victim_class: str
@@ -67,13 +67,13 @@ class Block:
 
 
 def result(word: int) -> Result:
-    """A result register's fields."""
+    """The fields of a result register."""
     return Result(hw.name_of(hw.STATUS, hw.field(word, "RES_STATUS")), hw.field(word, "RES_AUX"),
                   hw.field(word, "RES_VALUE"))
 
 
 class Device:
-    """One KV-CPU, its BARs mapped."""
+    """One KV-CPU with mapped BARs."""
 
     def __init__(self, machine: Machine, function: pci.Function, index: int = 0):
         self.machine = machine
@@ -82,7 +82,7 @@ class Device:
         self.map()
 
     def map(self) -> None:
-        """Place the BARs and enable the function."""
+        """Sets the addresses of the BARs, and enables the function."""
         self.function.set_bar(hw.CONST["BAR_REGISTERS"], self.registers)
         self.function.set_bar(hw.CONST["BAR_FAST"], self.fast)
         self.function.set_bar(hw.CONST["BAR_SLOW"], self.slow)
@@ -101,16 +101,16 @@ class Device:
         return self.machine.load(self.registers + hw.CONST["COUNTER_BASE"] + 8 * hw.COUNTERS[name])
 
     def counters(self) -> dict[str, int]:
-        """All counters."""
+        """All counters, by name."""
         return {name: self.counter(name) for name in hw.COUNTERS}
 
     def status_count(self, name: str) -> int:
-        """How many commands ended with a status."""
+        """The number of commands that ended with a status."""
         return self.machine.load(self.registers + hw.CONST["STATUS_COUNTER_BASE"] + 8 * hw.STATUS[name])
 
     def command(self, opcode: str, *, first: int = 0, count: int = 0, arg: int = 0, address: int = 0, offset: int = 0,
                 length: int = 0, meta: int = 0, tag: int = 0, context: int = 0, flags: int = 0) -> Result:
-        """Fill the window, execute, read the result."""
+        """Fills the command window, executes the command, and reads the result."""
         for name, value in (("CMD_FIRST", first), ("CMD_COUNT", count), ("CMD_ARG", arg), ("CMD_ADDR", address),
                             ("CMD_EXTENT", length << 32 | offset), ("CMD_META", meta), ("CMD_TAG", tag)):
             self.write(name, value)
@@ -118,13 +118,13 @@ class Device:
         return result(self.read("CMD_RESULT"))
 
     def completion(self) -> tuple[int, Result, int]:
-        """Take the oldest completion: tag, result, time."""
+        """Removes the oldest completion; returns tag, result and time."""
         taken = self.read("CPL_TAG"), result(self.read("CPL_RESULT")), self.read("CPL_TIME")
         self.write("CPL_POP", 1)
         return taken
 
     def block(self, number: int) -> Block:
-        """A block's directory entry."""
+        """The directory entry of a block."""
         self.write("BLOCK_SELECT", number)
         state, place = self.read("BLOCK_STATE"), self.read("BLOCK_PLACE")
         flags = hw.field(state, "BST_FLAGS")
@@ -150,7 +150,7 @@ class Device:
         return self.machine.read(self.fast + slot * BLOCK, size)
 
     def alloc(self, count: int = 1, *, context: int = 0, **words: int) -> int:
-        """Allocate exactly `count` blocks in one run; the first."""
+        """Allocates exactly `count` blocks in one run; returns the first."""
         done = self.command("ALLOC", count=count, context=context, **words)
         if (done.status, done.aux) != ("SUCCESS", count):
             raise AssertionError(f"ALLOC of {count}: {done}")
@@ -173,7 +173,7 @@ class Device:
 
 
 def pattern(block: int, size: int = BLOCK) -> bytes:
-    """Bytes that tell one block from another, and one place in it from the next."""
+    """Bytes that differ between blocks, and between places in a block."""
     return b"".join((block << 32 | word).to_bytes(8, "little") for word in range(1, size // 8 + 1))
 
 
@@ -185,7 +185,7 @@ def device_argument(index: int = 0, bus: str = "pcie.0", slot: int | None = None
 
 
 class DeviceTest(unittest.TestCase):
-    """A fresh machine with one device for every test."""
+    """Starts a new machine with one device for every test."""
 
     properties: dict[str, Any] = {}
 
@@ -194,24 +194,24 @@ class DeviceTest(unittest.TestCase):
         self.device = Device(self.machine, pci.Function(self.machine, 0, SLOT))
 
     def start(self, *arguments: str, **changes: Any) -> Machine:
-        """A machine with a device whose properties are the class's, changed."""
+        """A machine with a device with the properties of the class, and changes."""
         machine = Machine("-device", device_argument(**{**self.properties, **changes}), *arguments)
         self.addCleanup(machine.close)
         return machine
 
     def settle(self, nanoseconds: int = 1_000_000) -> None:
-        """Let every move that is under way end."""
+        """Advances time until all moves in progress have ended."""
         self.machine.clock_step(nanoseconds)
 
     def assert_counts(self, before: dict[str, int], **expected: int) -> None:
-        """That exactly these counters moved since `before`, by so much."""
+        """Checks that exactly these counters have changed since `before`, by these differences."""
         now = self.device.counters()
         moved = {name: now[name] - before[name] for name in now if now[name] != before[name]}
         self.assertEqual(moved, expected)
 
 
 def scratch(test: unittest.TestCase, name: str) -> Path:
-    """A file name in a folder that goes with the test."""
+    """A file name in a folder that is removed after the test."""
     import tempfile
     folder = tempfile.TemporaryDirectory(prefix="kvcpu-qtest-")
     test.addCleanup(folder.cleanup)

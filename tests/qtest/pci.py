@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""PCI configuration without firmware: what a BIOS would do, as far as the tests need it."""
+"""PCI configuration without firmware: the work of a BIOS, as far as the tests need it."""
 
 from collections.abc import Iterator
 
@@ -52,11 +52,11 @@ class Function:
             at = self.read(at + 1, 1)
 
     def capability(self, wanted: int) -> int:
-        """The offset of a capability that must be there."""
+        """The offset of a capability that must exist."""
         return next(offset for number, offset in self.capabilities() if number == wanted)
 
     def bar_size(self, bar: int) -> int:
-        """The size of a 64-bit BAR, by the book: write ones, see which stick."""
+        """The size of a 64-bit BAR, by the standard procedure: write ones, and read them back."""
         offset = 0x10 + 4 * bar
         saved = self.read(offset), self.read(offset + 4)
         self.write(offset, 0xFFFFFFFF)
@@ -67,7 +67,7 @@ class Function:
         return (1 << 64) - mask
 
     def set_bar(self, bar: int, address: int) -> None:
-        """Put a 64-bit BAR somewhere."""
+        """Sets the address of a 64-bit BAR."""
         self.write(0x10 + 4 * bar, address & 0xFFFFFFFF)
         self.write(0x14 + 4 * bar, address >> 32)
 
@@ -81,7 +81,7 @@ class Function:
 
 
 def enable_mmconfig(machine: Machine) -> None:
-    """Have configuration space in memory, too."""
+    """Maps configuration space into memory as well."""
     Function(machine, 0, 0).write(_HOST_PCIEXBAR, MMCONFIG | 1)
 
 

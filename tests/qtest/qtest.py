@@ -26,7 +26,7 @@ def qemu() -> Path:
 
 
 class StartFailed(Exception):
-    """QEMU refused its command line; the message is what it said."""
+    """QEMU refused its command line; the message is QEMU's."""
 
 
 class Refused(Exception):
@@ -34,7 +34,7 @@ class Refused(Exception):
 
 
 class Machine:
-    """A q35 machine that executes nothing. Use it in a `with`."""
+    """A q35 machine without a guest, as a context manager."""
 
     def __init__(self, *arguments: str):
         self._folder = Path(tempfile.mkdtemp(prefix="kvcpu-qtest-"))
@@ -62,7 +62,7 @@ class Machine:
         self.close()
 
     def close(self) -> None:
-        """End QEMU. Its own death before that is an error: nothing a guest does may end it."""
+        """Ends QEMU. If QEMU has ended before, this is an error, as no guest action may end it."""
         status = self._process.poll()
         if status is None:
             self._process.terminate()
@@ -76,7 +76,7 @@ class Machine:
             raise StartFailed(said.strip() or f"QEMU ended with status {status}")
 
     def quit(self) -> None:
-        """Let QEMU end in order, as it does when a user quits."""
+        """Ends QEMU in the regular way, as when a user quits."""
         self.qmp("quit")
         self._process.wait()
 
@@ -108,7 +108,7 @@ class Machine:
     # -- QMP -----------------------------------------------------------------
 
     def qmp(self, command: str, **arguments: Any) -> Any:
-        """Execute a QMP command; events that come before its answer are kept for wait_event."""
+        """Executes a QMP command; events before its answer are kept for wait_event."""
         request = {"execute": command, "arguments": {key.replace("_", "-"): value for key, value in arguments.items()}}
         self._qmp.sendall(json.dumps(request).encode() + b"\n")
         while True:
@@ -120,7 +120,7 @@ class Machine:
             self._events.append(message)
 
     def wait_event(self, name: str) -> dict[str, Any]:
-        """The next QMP event of a name, which may have come already; others before it are dropped."""
+        """The next QMP event of a name, which may have arrived already; earlier other events are discarded."""
         while True:
             message = self._events.popleft() if self._events else self._qmp_message()
             if message.get("event") == name:
@@ -131,7 +131,7 @@ class Machine:
         return self.qmp("qom-get", path=path, property=name)
 
     def reset(self) -> None:
-        """Reset the machine, and return when it is done."""
+        """Resets the machine, and returns when the reset is done."""
         self.qmp("system_reset")
         self.wait_event("RESET")
 
@@ -167,7 +167,7 @@ class Machine:
                 raise AssertionError(f"qtest {words[0]}: {line.decode()}")
 
     def clock_step(self, nanoseconds: int) -> int:
-        """Let virtual time pass; timers that become due run at their own times."""
+        """Advances virtual time; timers that become due run at their own times."""
         return int(self._ask("clock_step", nanoseconds)[0])
 
     def out(self, port: int, value: int, size: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import hw
 from kvcpu import Device, Result, result
 
-# RAM that rings lie in; the event queue is right before it.
+# RAM for rings; the event queue is directly before it.
 AREA = 0x400000
 PHASE = hw.CONST["PHASE"]
 COMPLETE = hw.CONST["F_COMPLETE"]
@@ -25,7 +25,7 @@ REVOKES = hw.numbers("REVOKE_REASONS")
 
 @dataclass(frozen=True)
 class Completion:
-    """One of a completion ring."""
+    """An entry of a completion ring."""
 
     tag: int
     result: Result
@@ -44,7 +44,7 @@ class Notice:
 
 
 class Ring:
-    """A queue pair; context 0's is the admin ring."""
+    """A queue pair; the queue pair of context 0 is the admin ring."""
 
     def __init__(self, device: Device, context: int, entries: int = 16, completions: int = 16):
         self.device, self.machine, self.context = device, device.machine, context
@@ -55,14 +55,14 @@ class Ring:
         self.tail = self.taken = 0
 
     def wipe(self) -> None:
-        """Empty, as it must be when the device is given it."""
+        """Clears the memory and the indices, as required before OPEN."""
         self.machine.write(self.sq, bytes(self.entries * hw.CONST["ENTRY_BYTES"]))
         completions = self.completions * hw.CONST["COMPLETION_BYTES"]
         self.machine.write(self.cq, bytes(hw.CONST["CQ_HEADER_BYTES"] + completions))
         self.tail = self.taken = 0
 
     def open(self, coalescing: int = EACH) -> str:
-        """Give it to the device; the status."""
+        """Opens the ring; returns the status."""
         self.wipe()
         if self.context:
             return self.device.command("OPEN", context=self.context, first=self.cq, address=self.sq, arg=coalescing,
@@ -74,7 +74,7 @@ class Ring:
         return "SUCCESS" if self.device.read("QUEUE_ENABLE") & hw.CONST["QEN_ADMIN"] else "OFF"
 
     def push_words(self, words: list[int]) -> None:
-        """An entry as it is."""
+        """Writes an entry without changes."""
         at = self.sq + self.tail % self.entries * hw.CONST["ENTRY_BYTES"]
         self.machine.write(at, b"".join(word.to_bytes(8, "little") for word in words))
         self.tail += 1
@@ -82,21 +82,21 @@ class Ring:
     def push(self, opcode: str | int, *, first: int = 0, count: int = 0, arg: int = 0, address: int = 0,
              offset: int = 0, length: int = 0, meta: int = 0, tag: int = 0, context: int = 0,
              flags: int = COMPLETE) -> None:
-        """An entry; the tail stays."""
+        """Writes an entry; the tail is not published."""
         code = hw.OPCODES[opcode] if isinstance(opcode, str) else opcode
         self.push_words([first, count, arg, address, length << 32 | offset, meta, tag,
                          context << 32 | flags << 16 | code])
 
     def doorbell(self, name: str, value: int) -> None:
-        """A store to the doorbell page."""
+        """Stores to the doorbell page."""
         self.machine.store(self.page + _DOORBELLS[name], value % 2**64)
 
     def advance_tail(self) -> None:
-        """All that was pushed."""
+        """Publishes all written entries."""
         self.doorbell("SQ_TAIL", self.tail)
 
     def look(self) -> list[Completion]:
-        """Completions that are there and not taken."""
+        """The completions that are present and not consumed."""
         found: list[Completion] = []
         while len(found) < self.completions:
             index = self.taken + len(found)
@@ -118,7 +118,7 @@ class Ring:
         return found
 
     def run(self, opcode: str, **words: int) -> Result:
-        """Push, advance the tail, take the completion; other rings may be served first."""
+        """Writes an entry, publishes it and consumes its completion; other rings may be served first."""
         self.push(opcode, **words)
         self.advance_tail()
         for _ in range(100):
@@ -133,7 +133,7 @@ class Ring:
         return self.machine.load(self.cq + 8 * _WORD["header"][name])
 
     def state(self) -> str:
-        """What the header says."""
+        """The fields of the header."""
         return hw.name_of(STATES, self.header("STATE"))
 
     def register(self, name: str) -> int:
@@ -151,7 +151,7 @@ class Events:
         self.taken = 0
 
     def open(self) -> bool:
-        """Give it to the device; whether it took it."""
+        """Enables the queue; returns whether it is enabled."""
         self.machine.write(self.at, bytes(self.entries * hw.CONST["NOTICE_BYTES"]))
         self.taken = 0
         self.device.write("EVQ_ADDR", self.at)
@@ -160,11 +160,11 @@ class Events:
         return bool(self.device.read("QUEUE_ENABLE") & hw.CONST["QEN_EVENTS"])
 
     def head(self, value: int) -> None:
-        """The doorbell."""
+        """Stores to the doorbell EVQ_HEAD."""
         self.machine.store(self.device.registers + hw.CONST["DOORBELL_BASE"] + _DOORBELLS["EVQ_HEAD"], value)
 
     def look(self) -> list[Notice]:
-        """Records that are there and not taken."""
+        """The records that are present and not consumed."""
         found: list[Notice] = []
         while len(found) < self.entries:
             index = self.taken + len(found)

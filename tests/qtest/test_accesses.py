@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Accesses that no register takes: by size, alignment, offset and direction. Each is counted once, and does nothing."""
+"""Refused accesses: by size, alignment, offset and direction. Each is counted once, and has no effect."""
 
 import hw
 import pci
@@ -12,7 +12,7 @@ REASONS = ("BAD_SIZE", "BAD_ALIGNMENT", "BAD_OFFSET", "BAD_DIRECTION", "BAD_VALU
 
 class Accesses(DeviceTest):
     def refused(self, reason: str, offset: int, size: int, value: int | None = None) -> None:
-        """One access must be refused for one reason, and leave one record."""
+        """Checks that an access is refused for one reason, with one log record."""
         at = self.device.registers + offset
         before, records = self.device.counters(), self.device.read("LOG_RECORDS")
         if value is None:
@@ -33,7 +33,7 @@ class Accesses(DeviceTest):
                     self.refused("BAD_SIZE", offset + 3, size, 1)
 
     def test_half_writes(self) -> None:
-        """A trigger written in halves would execute half a hint."""
+        """A 4-byte write of a trigger would execute a hint with half of its value."""
         for name in ("STEP_ADVANCE", "BOOST_LEN", "PREFETCH_STEP", "CMD_CONTROL", "CONTROL", "WEIGHT_R"):
             with self.subTest(register=name):
                 offset = hw.REGISTERS[name].offset
@@ -59,7 +59,7 @@ class Accesses(DeviceTest):
         self.refused("BAD_SIZE", 0xF02, 4, 1)
 
     def test_gaps(self) -> None:
-        """No register before, between and after those of each page, nor on pages that have none."""
+        """Offsets without a register: before, between and after those of each page, and pages without registers."""
         taken = {register.offset for register in hw.REGISTERS.values()}
         taken |= {hw.CONST["COUNTER_BASE"] + 8 * index for index in hw.COUNTERS.values()}
         taken |= {hw.CONST["STATUS_COUNTER_BASE"] + 8 * number for number in hw.STATUS.values()}
@@ -96,7 +96,7 @@ class Accesses(DeviceTest):
 
 
 class Reentry(DeviceTest):
-    """DMA that comes back to the registers of the device that made it."""
+    """DMA to the registers of the device that made it."""
 
     def setUp(self) -> None:
         self.machine = Machine("-device", device_argument(0), "-device", device_argument(1))
@@ -115,7 +115,7 @@ class Reentry(DeviceTest):
         self.assertEqual(self.device.counter("COMMANDS"), 7)
 
     def test_through_another_device(self) -> None:
-        """Ours stores to the other's trigger; the other's command stores to ours, which is busy."""
+        """One device stores to the trigger of another, whose command stores to the first, which is busy."""
         there = self.other.alloc()
         here = self.device.alloc()
         self.other.write("CMD_FIRST", there)
@@ -134,7 +134,7 @@ class Reentry(DeviceTest):
         self.assertEqual(self.device.read("STEP_ADVANCE"), 0)
 
     def test_a_read_that_reenters_is_zero(self) -> None:
-        """The same way about, with a WRITE: the other fetches from our registers."""
+        """The same with a WRITE: the other device reads from the registers of the first."""
         there = self.other.alloc()
         here = self.device.alloc()
         self.device.fill(here, hw.OPCODES["WRITE"].to_bytes(8, "little"))
@@ -156,7 +156,7 @@ class Reentry(DeviceTest):
 
 
 class OwnConfiguration(DeviceTest):
-    """DMA to the device's own configuration space, where it can reset itself half way through a command."""
+    """DMA to the device's own configuration space, which can reset the device during a command."""
 
     def test_flr_by_own_dma(self) -> None:
         pci.enable_mmconfig(self.machine)

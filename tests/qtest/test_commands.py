@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Commands by the window: what each does, and every status it can end with."""
+"""Commands of the window: the effect of each, and every status that it can end with."""
 
 import hw
 from kvcpu import BLOCK, BLOCKS, BUFFER, SCRUB_NS, SLOTS, DeviceTest, Result, main, pattern
@@ -9,7 +9,7 @@ SECOND = 10**9
 
 
 class Checks(DeviceTest):
-    """What is checked before a command's own checks, in its order."""
+    """The checks before those of the command itself, in their order."""
 
     def status(self, control: int) -> str:
         self.device.write("CMD_CONTROL", control)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""READ and WRITE: what is copied, and what becomes of addresses that are none."""
+"""READ and WRITE: the copied bytes, and invalid bus addresses."""
 
 import pci
 from kvcpu import BLOCK, BLOCKS, BUFFER, SLOTS, Device, DeviceTest, device_argument, main, pattern
@@ -70,7 +70,7 @@ class Copies(DeviceTest):
 
 
 class Faults(DeviceTest):
-    """Nothing here may end QEMU, or the device."""
+    """No access here may end QEMU or the device."""
 
     def failing(self, status: str, address: int, length: int = 64) -> None:
         block = 0
@@ -86,13 +86,13 @@ class Faults(DeviceTest):
         self.device.fill(1, pattern(6))
 
     def test_wild_addresses(self) -> None:
-        # Above RAM, in no BAR; far above all; at the end of all; past it.
+        # Above RAM and in no BAR; far above; at the end of the address space; beyond it.
         for address, length in ((0x90000000, 64), (1 << 46, 8), (0x00FFFFFF00000000, 4096), (2**64 - 64, 64),
                                 (2**64 - 8, 64), (2**64 - 1, 2)):
             before = self.device.counters()
             self.failing("DMA_FAULT", address, length)
             self.assert_counts(before, COMMANDS=2, COMMANDS_FAILED=2, DMA_FAULTS=2)
-        # Of the block named, the range may have changed; the device goes on, and others have what they had.
+        # The range of the named block may have changed; the device continues, and other blocks are unchanged.
         self.assertEqual(self.device.contents(1), pattern(6))
         self.device.fill(0, pattern(5))
         self.assertEqual(self.device.contents(0), pattern(5))
@@ -116,7 +116,7 @@ class Faults(DeviceTest):
         self.failing("DMA_FAULT", self.device.slow + BLOCKS * BLOCK)
 
     def test_where_the_bars_are_not_is_not_own(self) -> None:
-        """The device judges where its BARs are now, not where they were."""
+        """The device compares with the current addresses of its BARs."""
         self.device.function.set_bar(4, self.device.slow + 0x8000000)
         self.failing("DMA_FAULT", self.device.slow)
         self.failing("OWN_ADDRESS", self.device.slow + 0x8000000)
@@ -137,7 +137,7 @@ class Faults(DeviceTest):
         self.assertEqual(self.device.block(0).state, "FAST")
 
     def test_another_devices_memory_is_memory(self) -> None:
-        """Peer to peer: one device's WRITE reads the other's tier."""
+        """Peer to peer: WRITE of one device reads from a tier of the other."""
         machine = Machine("-device", device_argument(0), "-device", device_argument(1))
         self.addCleanup(machine.close)
         one, two = (Device(machine, pci.Function(machine, 0, 4 + index), index) for index in range(2))

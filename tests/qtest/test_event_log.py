@@ -52,7 +52,7 @@ class Log(DeviceTest):
         self.device.write("CONTROL", hw.CONST["CONTROL_LOG_RESTART"])
 
     def logged(self, path: Path | None = None) -> list[Record]:
-        """What is in the file since the last restart; asking for the digest brings it up to date."""
+        """The records of the file since the last restart; a read of the digest writes pending records to it."""
         expected = self.digest()
         data = (path or self.path).read_bytes()
         self.assertEqual(len(data) % BYTES, 0)
@@ -78,7 +78,7 @@ class Log(DeviceTest):
         self.assertEqual(self.digest(), empty)
 
     def test_all_kinds_in_sequence(self) -> None:
-        """What one block goes through, with its times."""
+        """The records of one block, with their times."""
         self.restart()
         block = self.device.alloc(context=1)
         self.device.fill(block, pattern(1), context=1)
@@ -111,7 +111,7 @@ class Log(DeviceTest):
         self.assertEqual(self.device.read("LOG_RECORDS"), 101)
 
     def test_same_run_same_digest(self) -> None:
-        """Two machines, one program: equal to the nanosecond."""
+        """Two machines with the same program have equal logs."""
         digests = []
         for _ in range(2):
             machine = self.start()
@@ -120,7 +120,7 @@ class Log(DeviceTest):
             machine.clock_step(12345)
             self.device.write("STEP_ADVANCE", 3)
             self.settle()
-            # LOG_RESTART, RESET, HOT, eight fetches' starts and ends, STEP.
+            # LOG_RESTART, RESET, HOT, start and end of eight fetches, STEP.
             self.assertEqual(len(self.logged()), 20)
             digests.append(self.digest())
         self.assertEqual(digests[0], digests[1])
@@ -142,7 +142,7 @@ class Log(DeviceTest):
                 self.assertRegex(machine.get(PATH, "event-log-sha256"), digest)
 
     def test_the_file_ends_at_its_limit(self) -> None:
-        """Whole records alone; the digest is of all records, and a restart begins the file anew."""
+        """The file has only whole records; the digest is of all records; a restart empties the file."""
         limit = 1000 * BYTES + 7
         machine = self.start(event_log_max=limit)
         device = Device(machine, pci.Function(machine, 0, SLOT))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Hints by the command window: outcomes, reasons, and what each does to a block."""
+"""Hints of the command window: outcomes, reasons, and the effect of each on a block."""
 
 import hw
 from kvcpu import BLOCK, BLOCKS, SLOTS, DeviceTest, main, pattern
@@ -40,7 +40,7 @@ class Outcomes(DeviceTest):
         self.assertEqual(self.device.command("SHARE", first=0, count=3).outcome, ("CLIPPED", "FOREIGN"))
 
     def test_a_context_hints_only_what_it_allocated(self) -> None:
-        """Free blocks are context 0's to hint, and no other's."""
+        """Only context 0 can hint free blocks."""
         self.assertEqual(self.outcome("HOT", first=0, count=1, context=1), ("IGNORED", "FOREIGN"))
         self.assertEqual(self.outcome("HOT", first=0, count=1), ("ACCEPTED", "NONE"))
 
@@ -160,7 +160,7 @@ class Effects(DeviceTest):
         self.assertEqual(self.device.counter("WRITE_BACKS"), before["WRITE_BACKS"] + 1)
 
     def test_order_of_eviction(self) -> None:
-        """A PIN of one more block takes released, then evictable, then unhinted blocks."""
+        """A PIN of one more block evicts released, then evictable, then unhinted blocks."""
         first = self.pinned_once(SLOTS)
         self.device.command("RELEASE", first=first + 6, count=1)
         self.device.command("EVICTABLE", first=first + 3, count=1)
@@ -173,7 +173,7 @@ class Effects(DeviceTest):
             self.settle()
             left += [number for number in range(first, first + SLOTS)
                      if self.device.block(number).state == "SLOW" and number not in left]
-        # UNPIN goes from the last block on, so that one is the least recently used.
+        # UNPIN begins at the last block, so this block is the least recently used.
         self.assertEqual(left, [first + 6, first + 3, first + 7])
 
     def test_evict_f_now_drops_the_slot(self) -> None:

@@ -21,7 +21,7 @@ class Holds(DeviceTest):
             self.device.fill(block, pattern(block), context=1)
 
     def hold(self, block: int, flags: int = 0) -> int | None:
-        """Where it is then: its slot, or None."""
+        """Holds the block; returns its slot, or None."""
         done = self.device.command("HOLD", context=1, first=block, count=1, flags=flags)
         if done.status == "PENDING":
             self.settle()
@@ -36,7 +36,7 @@ class Holds(DeviceTest):
         return self.device.backing_bytes(block) if slot is None else self.device.slot_bytes(slot)
 
     def store(self, block: int, slot: int | None, data: bytes) -> None:
-        """As a process does through its mapping."""
+        """Stores as a process does through its mapping."""
         base = self.device.slow + block * BLOCK if slot is None else self.device.fast + slot * BLOCK
         self.machine.write(base, data)
 
@@ -70,7 +70,7 @@ class Holds(DeviceTest):
         self.assertEqual(self.mapped(0, self.hold(0)), pattern(101))
 
     def test_pressure_from_another(self) -> None:
-        """All slots are held by one context; another's PINs get them one after the other."""
+        """One context holds all slots; PINs of another context get them one after the other."""
         for block in range(SLOTS):
             self.device.command("PIN", context=1, first=block, count=1, arg=SECOND)
             self.settle()
@@ -124,7 +124,7 @@ class Holds(DeviceTest):
         ring.advance_tail()
         admin.push("HOLD", context=1, first=2, count=1, tag=5)
         admin.advance_tail()
-        self.assertEqual(admin.look(), [])  # it is on its way
+        self.assertEqual(admin.look(), [])  # it is being fetched
         self.settle()
         done = admin.take()[0]
         self.assertEqual((done.tag, done.result.status, done.result.value), (5, "SUCCESS", self.device.block(2).slot))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a driver sees before it touches a register: PCI identity, BARs, capabilities; then geometry."""
+"""The device before any register access: PCI identity, BARs, capabilities; then its geometry."""
 
 import hw
 import pci
@@ -75,7 +75,7 @@ class Geometry(DeviceTest):
 
 
 class OddSizes(DeviceTest):
-    """Tiers whose sizes are no powers of two."""
+    """Tiers whose sizes are not powers of two."""
 
     properties = {"fast_size": 3 * BLOCK, "slow_size": 5 * BLOCK}
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""MSI-X: a message in memory for every completion, and what masking does to it."""
+"""MSI-X: a message in memory for every completion, and the effect of masking."""
 
 import hw
 import pci
@@ -27,7 +27,7 @@ class Interrupts(DeviceTest):
         self.device.function.write(self.control, bits, 2)
 
     def messages(self) -> int:
-        """Take the message that is in memory; 0: none."""
+        """Reads and clears the message in memory; 0: none."""
         value = self.machine.load(MESSAGE, 4)
         self.machine.store(MESSAGE, 0, 4)
         return value
@@ -106,7 +106,7 @@ class Interrupts(DeviceTest):
         self.assertEqual(self.messages(), DATA)
 
     def test_own_address_as_message_does_no_harm(self) -> None:
-        """A message aimed at our own trigger: the core is busy, counts it, and goes on."""
+        """A message to the device's own trigger: the core is busy, counts it, and continues."""
         self.machine.store(self.device.registers + TABLE, self.device.registers + 0x2038, 4)
         self.msix(ENABLE)
         self.pin()

@@ -13,7 +13,7 @@ DOORBELL_LATENCY_NS = 500
 
 
 class Lifetime(DeviceTest):
-    """A device below a port with native hotplug, whose configuration space is in memory."""
+    """A device below a port with native hotplug and with configuration space in memory."""
 
     def setUp(self) -> None:
         self.machine = Machine(
@@ -61,7 +61,7 @@ class Lifetime(DeviceTest):
         self.assert_unplugged()
 
     def test_a_ring_unplugs_its_own_device(self) -> None:
-        """By a register write, and by the timer, where the doorbell has a latency; more entries follow the READ."""
+        """The READ is executed by a register write, and by the timer with a doorbell latency; entries follow it."""
         for latency in (0, DOORBELL_LATENCY_NS):
             with self.subTest(latency=latency):
                 self.unplug_at_once()

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Moves between the tiers: when they end, in which order, and what they carry."""
+"""Moves between the tiers: their ends, their order, and the copied bytes."""
 
 import hw
 from kvcpu import BLOCK, BUFFER, MOVE_NS, SCRUB_NS, SLOTS, DeviceTest, Result, main, pattern
@@ -10,7 +10,7 @@ SECOND = 10**9
 
 class OneChannel(DeviceTest):
     def written(self, count: int, **words: int) -> int:
-        """Blocks with contents, in the slow tier."""
+        """Written blocks in the slow tier."""
         first = self.device.alloc(count, **words)
         for block in range(first, first + count):
             self.device.fill(block, pattern(block), context=words.get("context", 0))
@@ -21,7 +21,7 @@ class OneChannel(DeviceTest):
         self.device.command("PIN", first=block, count=1, arg=SECOND, tag=3)
         start = self.device.read("TIME")
         self.machine.clock_step(MOVE_NS - 1)
-        # Changed in the slow tier while it is on its way: what arrives is what is there when it ends.
+        # The block is changed in the slow tier during the fetch; the bytes are those at the end of the move.
         self.machine.write(self.device.slow + block * BLOCK, b"late change     ")
         self.assertEqual(self.device.slot_bytes(0, 16), bytes(16))
         self.machine.clock_step(1)
@@ -44,7 +44,7 @@ class OneChannel(DeviceTest):
         self.assertEqual((now["PINS"], now["PINS_WAITED"]), (1, 1))
 
     def test_a_step_over_many_ends_changes_nothing(self) -> None:
-        """Each move ends at its own time, however far the clock goes at once."""
+        """Each move ends at its own time, also if the clock advances far at once."""
         first = self.written(3)
         start = self.device.read("TIME")
         for place in range(3):
@@ -90,7 +90,7 @@ class OneChannel(DeviceTest):
         self.assertGreaterEqual(self.device.counter("PREFETCH_USED"), 1)
 
     def test_full_of_dirty_blocks(self) -> None:
-        """A dirty victim is written back before its slot is another's: two moves on the way."""
+        """A dirty victim is written back before another block gets its slot: two moves."""
         first = self.written(SLOTS + 1)
         self.device.command("PIN", first=first, count=SLOTS, arg=SECOND)
         self.settle()
@@ -144,7 +144,7 @@ class OneChannel(DeviceTest):
         self.assertEqual(self.device.read("FAST_FREE"), SLOTS)
 
     def test_churn_loses_nothing(self) -> None:
-        """Many more blocks than slots, pinned in round_number and rewritten: every byte is where it should be."""
+        """Many more blocks than slots, pinned and rewritten in turn: every byte is correct."""
         count = 4 * SLOTS
         first = self.written(count)
         version = {block: block for block in range(first, first + count)}
@@ -162,7 +162,7 @@ class OneChannel(DeviceTest):
 
 
 class Channels(DeviceTest):
-    """Two channels share the link: twice as many moves at once, each with half the bandwidth."""
+    """Two channels share the link: twice as many moves at a time, each with half the bandwidth."""
 
     properties = {"dma_channels": 2}
 
@@ -178,7 +178,7 @@ class Channels(DeviceTest):
 
 
 class NoLatency(DeviceTest):
-    """The shortest moves there are still end in virtual time, never within the register write."""
+    """The shortest moves end in virtual time, and never within the register write."""
 
     properties = {"dma_latency_ns": 0, "dma_bandwidth": 2**63}
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Coming and going while the machine runs: nothing of a device stays behind, whatever it was doing."""
+"""Plug and unplug in a running machine: no resource of a device remains, in any state of the device."""
 
 import pci
 from kvcpu import BLOCK, BLOCKS, SLOTS, Device, DeviceTest, main, pattern, scratch
@@ -43,7 +43,7 @@ class Plug(DeviceTest):
         self.bridge.write(register, others | bits, 2)
 
     def remove(self) -> None:
-        """Ask for it; then turn the slot off, which lets the device go."""
+        """Requests the unplug, and turns the slot off, which releases the device."""
         self.machine.qmp("device_del", id="plugged")
         self.slot_control(SLOT_CONTROL_POWER_OFF | SLOT_CONTROL_INDICATOR_OFF)
         self.machine.wait_event("DEVICE_DELETED")
@@ -91,7 +91,7 @@ class Plug(DeviceTest):
             with self.subTest(round_number=round_number):
                 device = self.add(**{"fast-memdev": "fast", "slow-memdev": "slow"})
                 block = device.alloc()
-                # What the device before wrote is not there any more.
+                # The bytes of the previous device are gone.
                 self.assertEqual(device.backing_bytes(block), bytes(BLOCK))
                 device.fill(block, pattern(9))
                 self.remove()

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Properties out of range: QEMU does not start, and says which one and why."""
+"""Properties out of range: QEMU does not start, and names the property and the reason."""
 
 import hw
 from kvcpu import BLOCK, SLOT, SLOTS, Device, DeviceTest, main, scratch
@@ -8,7 +8,7 @@ from pci import Function
 from qtest import StartFailed
 
 G = 1 << 30
-# property, value, what else is set, what the message must say besides the property's name
+# property, value, other properties, text in the message besides the property's name
 REFUSED = [
     ("block-size", 4095, {}, "4096"), ("block-size", 6000, {}, "power of two"), ("block-size", 4 << 20, {}, "2097152"),
     ("block-size", 0, {}, "4096"),
@@ -23,7 +23,7 @@ REFUSED = [
     ("vectors", 0, {}, "257"), ("vectors", 2, {}, "3"), ("vectors", 258, {}, "257"),
     ("doorbell-latency-ns", 10**9 + 1, {}, "1000000000"),
 ]
-# What QEMU's own parser refuses; it names the property too.
+# Values that QEMU's parser refuses, also with the property's name.
 UNPARSED = [("max-contexts", "-1"), ("max-contexts", "many"), ("block-size", "4X"), ("dma-latency-ns", "1.5"),
             ("vendor-id", "0x10000"), ("fast-memdev", "nothing"), ("slow-memdev", "nothing"), ("no-such", "1")]
 
@@ -41,7 +41,7 @@ class Refused(DeviceTest):
         for name, value, others, needed in REFUSED:
             with self.subTest(property=name, value=value):
                 said = self.refusal({name: value, **others})
-                # A slow tier too small for the fast one may be told of either.
+                # A slow tier that is smaller than the fast tier may be reported as either property.
                 self.assertRegex(said, f"kvcpu.*: ({name}|fast-size): " if needed is None else f"kvcpu.*: {name}: ")
                 self.assertIn(needed or "", said)
 
@@ -80,7 +80,7 @@ class Refused(DeviceTest):
 
 
 class Accepted(DeviceTest):
-    """The ends of the ranges work."""
+    """The limits of the ranges are accepted."""
 
     def setUp(self) -> None:
         """No machine until the test starts one."""

@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The reference-compatible registers, in every order their interface allows, and the blocks that move for them."""
+"""The reference-compatible registers, in every allowed order, and the moves of blocks."""
 
 import itertools
 
 import hw
 from kvcpu import BLOCK, BLOCKS, BUFFER, MOVE_NS, SLOTS, DeviceTest, main, pattern
 
-# (address register, executing register, counter of its hint) of the hints with two registers.
+# (address register, executing register, counter) of the hints with two registers.
 PAIRS = [("BOOST_ADDR", "BOOST_LEN", "HINTS_HOT"), ("IMEVICT_ADDR", "IMEVICT_LEN", "HINTS_EVICTABLE"),
          ("SHARE_ADDR", "SHARE_LEN", "HINTS_SHARE")]
 SPACE = BLOCKS * BLOCK
 
 
 class Order(DeviceTest):
-    """Which write executes, and with what."""
+    """The write that executes, and its values."""
 
     def test_only_the_length_executes_a_pair(self) -> None:
         for address, length, counter in PAIRS:
@@ -45,7 +45,7 @@ class Order(DeviceTest):
                 self.assert_counts(before, **{counter: 3, "HINTS_ACCEPTED": 3, "HINT_BLOCKS": 3})
 
     def test_every_order_of_prefetch(self) -> None:
-        """Address, length and step in any order: the step executes, with what the others hold then."""
+        """Address, length and step in any order: the step's write executes, with the values of the others."""
         old = {"PREFETCH_ADDR": 0, "PREFETCH_LEN": BLOCK, "PREFETCH_STEP": 0}
         for step, order in enumerate(itertools.permutations(old)):
             with self.subTest(order=order):
@@ -64,7 +64,7 @@ class Order(DeviceTest):
                     self.assertEqual(self.device.block(number).target, step + 1)
 
     def test_hints_keep_their_registers_apart(self) -> None:
-        """All addresses first, then all triggers: each uses its own."""
+        """All addresses first, then all triggers: each trigger uses its own registers."""
         for place, address in enumerate(("BOOST_ADDR", "IMEVICT_ADDR", "SHARE_ADDR", "PREFETCH_ADDR")):
             self.device.write(address, place * BLOCK)
         self.device.write("PREFETCH_LEN", BLOCK)
@@ -85,7 +85,7 @@ class Order(DeviceTest):
 
 
 class Ranges(DeviceTest):
-    """Which blocks a byte range means."""
+    """The blocks of a byte range."""
 
     # address, length, first block, blocks, outcome
     CASES = [(0, 1, 0, 1, "ACCEPTED"), (0, BLOCK, 0, 1, "ACCEPTED"), (0, BLOCK + 1, 0, 2, "ACCEPTED"),
@@ -99,7 +99,7 @@ class Ranges(DeviceTest):
              (0, 0, 0, 0, "IGNORED"), (SPACE, 0, 0, 0, "IGNORED"), (3 * BLOCK, 0, 0, 0, "IGNORED")]
 
     def test_share(self) -> None:
-        """SHARE shows which blocks it touched, and nothing else changes."""
+        """SHARE marks the blocks of the range, and changes nothing else."""
         for address, length, first, count, outcome in self.CASES:
             with self.subTest(address=hex(address), length=hex(length)):
                 before = [self.device.block(number).sharers for number in range(BLOCKS)]
@@ -136,7 +136,7 @@ class Ranges(DeviceTest):
 
 
 class Movement(DeviceTest):
-    """Blocks go where the hints send them, with their bytes."""
+    """Hints move blocks, with their bytes."""
 
     def boost(self, block: int, count: int = 1) -> None:
         self.device.write("BOOST_ADDR", block * BLOCK)
@@ -199,7 +199,7 @@ class Movement(DeviceTest):
             self.machine.clock_step(MOVE_NS)
             arrived += [block for block in range(10, 14)
                         if self.device.block(block).state == "FAST" and block not in arrived]
-        # The first found the channel idle; of the others the nearest target goes first.
+        # The first fetch found the channel idle; of the others, the nearest target is first.
         self.assertEqual(arrived, [10, 13, 11, 12])
 
     def test_hot_goes_before_prefetches(self) -> None:
@@ -211,7 +211,7 @@ class Movement(DeviceTest):
                          ["FAST", "FETCHING", "FREE", "FAST"])
 
     def test_step_demotes_what_no_hint_protects(self) -> None:
-        """With the published thresholds everything unhinted goes; what is hot stays, till its lease ends."""
+        """With the published thresholds unhinted blocks are evicted; hot blocks stay until their lease ends."""
         block = self.device.alloc(2)
         self.device.command("PIN", first=block, count=2, arg=10**9)
         self.settle()
@@ -280,7 +280,7 @@ class Movement(DeviceTest):
         self.assertEqual(self.device.block(block).state, "SLOW")
 
     def test_the_whole_space_and_back(self) -> None:
-        """More than fits: the fast tier fills, the rest stays; then all of it leaves."""
+        """A range larger than the fast tier: the tier fills up, the rest stays; then all blocks are evicted."""
         self.boost(0, BLOCKS)
         self.settle()
         fast = [number for number in range(BLOCKS) if self.device.block(number).state == "FAST"]
@@ -335,7 +335,7 @@ class UnderLru(DeviceTest):
 
 
 class LongHints(DeviceTest):
-    """Hints longer than one portion go on by themselves, and later hints wait behind them."""
+    """Hints of more than one batch continue automatically, and later hints wait behind them."""
 
     properties = {"slow_size": 3 * 4096 * BLOCK}
 

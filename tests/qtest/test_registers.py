@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every register of kvcpu_hw.h: value after reset, what can be written, what cannot."""
+"""Every register of kvcpu_hw.h: value after reset, accepted and refused values."""
 
 import hw
 from kvcpu import BLOCKS, PROPERTIES, SLOTS, DeviceTest, main
 
-# Written, these do something; what they do has tests of its own.
+# A write of these executes something, which other tests cover.
 EXECUTING = ("STEP_ADVANCE", "BOOST_LEN", "IMEVICT_LEN", "PREFETCH_STEP", "SHARE_LEN", "CMD_CONTROL",
              "QUEUE_ENABLE")
-# What a register takes at most, where that is not any value.
+# The maximum value of registers that do not accept every value.
 LARGEST = {"WEIGHT_R": 2**32 - 1, "WEIGHT_F": 2**32 - 1, "WEIGHT_S": 2**32 - 1, "WEIGHT_D": 2**32 - 1,
            "EVICT_THRESH": 2**32 - 1, "PREFETCH_THRESH": 2**32 - 1, "SHARED_CAP": SLOTS, "BLOCK_SELECT": BLOCKS - 1,
            "POLICY": max(hw.POLICIES.values()), "CONTEXT_SELECT": PROPERTIES["max-contexts"] - 1}
@@ -38,7 +38,7 @@ class Registers(DeviceTest):
 
     def test_rw_registers_keep_what_they_are_given(self) -> None:
         for register in hw.REGISTERS.values():
-            # These have tests of their own: they read as when the clock stops, and as where to go on.
+            # Other tests cover these: they read as the stop time, and as the place to continue.
             if register.access != "RW" or register.name in {*EXECUTING, "CLOCK_STOP", "HISTORY_BEFORE"}:
                 continue
             values = (LARGEST.get(register.name, 2**64 - 1), 1)
@@ -87,7 +87,7 @@ class Registers(DeviceTest):
                     before = self.device.counter("BAD_DIRECTION")
                     self.device.write(register.name, ~value & 2**64 - 1)
                     self.assertEqual(self.device.counter("BAD_DIRECTION"), before + 1)
-                    # The log has grown by the refusal itself.
+                    # The refusal itself adds a record to the log.
                     self.assertEqual(self.device.read(register.name), value + (register.name == "LOG_RECORDS"))
 
     def test_counters_are_not_written(self) -> None:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The ways to reset the device, and what each of them leaves."""
+"""The kinds of reset, and the state that each keeps."""
 
 import hw
 import pci
@@ -12,14 +12,14 @@ SECOND = 10**9
 
 
 class ResetTest(DeviceTest):
-    """A device in the middle of everything."""
+    """A device with work of every kind in progress."""
 
     def setUp(self) -> None:
         super().setUp()
         self.busy()
 
     def busy(self) -> None:
-        """Blocks in each place, moves and waits under way, hints, a completion, registers changed."""
+        """Creates blocks in each place, moves, pending commands, hints, a completion, and changed registers."""
         device = self.device
         self.first = device.alloc(6)
         for block in range(self.first, self.first + 6):
@@ -157,7 +157,7 @@ class Cold(ResetTest):
         self.assert_works()
 
     def test_function_reset_after_a_machine_reset(self) -> None:
-        """The one is not taken for the other, whichever came last."""
+        """A reset is not confused with an earlier one of another kind."""
         self.machine.reset()
         self.device.map()
         self.busy()
@@ -178,7 +178,7 @@ class Cold(ResetTest):
 
 
 class WithBackends(Cold):
-    """Tiers from memory backends are zeroed alike."""
+    """Tiers from memory backends are zeroed as well."""
 
     def setUp(self) -> None:
         self.machine = Machine(

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Rings, tables, buffers, maps at addresses that are none, or the device's own; entries that change, and wild ones."""
+"""Rings, tables, buffers and maps at invalid or own addresses; entries that change, and random entries."""
 
 import random
 
@@ -68,7 +68,7 @@ class OwnAddresses(DeviceTest):
 
 
 class Hostile(DeviceTest):
-    """One process does what it likes; the other one's work is not disturbed."""
+    """One process sends random commands; the work of the other is not affected."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -122,7 +122,7 @@ class Hostile(DeviceTest):
         self.check()
 
     def test_entries_that_change(self) -> None:
-        """Announced, then changed: only what was copied counts, and what was not yet is checked as it is then."""
+        """Entries changed after the doorbell write: the copy counts; entries not yet copied are checked then."""
         for _ in range(40):
             self.bad.push("TOUCH", count=BLOCKS, flags=0)
         for _ in range(24):
@@ -138,7 +138,7 @@ class Hostile(DeviceTest):
         self.check()
 
     def test_everything_is_taken(self) -> None:
-        """The other takes all blocks and claims all slots: what we have stays ours."""
+        """Another context allocates all blocks and pins all slots: the blocks of this context stay its own."""
         while self.bad.run("ALLOC", count=BLOCKS).status == "SUCCESS":
             pass
         for block in range(4, BLOCKS, SLOTS):

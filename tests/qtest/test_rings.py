@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Queue pairs: every opcode through a ring, indices, turns, interrupts; what ends them."""
+"""Queue pairs: every opcode through a ring, indices, slices, interrupts, and the ends of a ring."""
 
 import hw
 import pci
@@ -19,7 +19,7 @@ class RingTest(DeviceTest):
         self.assertEqual(self.ring.open(), "SUCCESS")
 
     def buffer(self, number: int, pages: list[int], length: int, offset: int = 0, context: int = 1) -> str:
-        """Register a buffer of these pages."""
+        """Registers a buffer of these pages."""
         self.machine.write(BUFFER, b"".join(page.to_bytes(8, "little") for page in pages))
         return self.device.command("BUFFER_ADD", context=context, first=number, count=length, arg=offset,
                                    address=BUFFER).status
@@ -27,7 +27,7 @@ class RingTest(DeviceTest):
 
 class Opcodes(RingTest):
     def test_every_opcode(self) -> None:
-        """What a process may ask for, in an order in which all of it succeeds."""
+        """The commands of a process, in an order in which all succeed."""
         self.assertEqual(self.buffer(3, [PAGES, PAGES + 0x5000], BLOCK, 512), "SUCCESS")
         data = pattern(5)
         self.machine.write(PAGES + 512, data[:4096 - 512])
@@ -124,7 +124,7 @@ class Indices(RingTest):
         self.assertEqual(self.device.counter("RING_PAUSES"), 2)
 
     def test_long_hints_share_slices(self) -> None:
-        """The budget is 4,096 blocks; the space is smaller, so many hints fill a turn."""
+        """The budget of a slice is 4,096 blocks; the space is smaller, so the test uses many hints."""
         ring = Ring(self.device, 2, 256, 16)
         ring.open()
         for _ in range(200):
@@ -188,7 +188,7 @@ class Stopping(RingTest):
         self.assertEqual(self.ring.state(), "RUNNING")
 
     def test_work_under_way_when_it_stops(self) -> None:
-        """A PIN waits, and a completion was promised to it: both are forgotten."""
+        """A PIN is pending, and has a reserved place: both are discarded."""
         self.ring.run("ALLOC", count=2)
         self.device.fill(0, pattern(1), context=1)
         self.ring.push("PIN", count=1, arg=SECOND, tag=5)
@@ -211,7 +211,7 @@ class Interrupts(RingTest):
         function.write(function.capability(pci.CAP_MSIX) + 2, 0x8000, 2)
 
     def messages(self) -> list[int]:
-        """Vectors that were raised since."""
+        """The vectors that were raised since the last call."""
         words = [self.machine.load(MESSAGE + 4 * vector, 4) for vector in range(PROPERTIES["vectors"])]
         self.machine.write(MESSAGE, bytes(4 * PROPERTIES["vectors"]))
         return [word - 0xA0 for word in words if word]
@@ -303,7 +303,7 @@ class Ends(RingTest):
         self.assertEqual(self.device.command("RESTART", context=1).status, "SUCCESS")
         self.assertEqual(self.ring.run("UNPIN", count=1).status, "SUCCESS")
         self.assertTrue(events.open())
-        self.assertEqual(events.look(), [])  # the ring runs again: there is nothing to tell
+        self.assertEqual(events.look(), [])  # the ring runs again: the record is void
 
     def test_close_leaves_memory_alone(self) -> None:
         self.ring.run("ALLOC", count=4)

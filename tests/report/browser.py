@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Headless Chromium through its debugging pipe: opens a page, and says what that page did."""
+"""Headless Chromium through its debugging pipe: opens a page, and returns its errors and requests."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ PATIENCE_S = 120
 
 
 def chromium() -> str | None:
-    """Where Chromium is, if it is installed."""
+    """The path of Chromium, if it is installed."""
     return shutil.which("chromium")
 
 
@@ -35,7 +35,7 @@ class Browser:
         self._from, answers = os.pipe()
 
         def take_three_and_four() -> None:
-            # By way of high numbers, lest one of them be 3 or 4 already.
+            # High numbers first, as one of the descriptors could be 3 or 4 already.
             os.dup2(commands, 60)
             os.dup2(answers, 61)
             os.dup2(60, 3)
@@ -67,7 +67,7 @@ class Browser:
             self._process.wait()
         os.close(self._to)
         os.close(self._from)
-        # Its helpers may still be writing there.
+        # Helper processes may still be writing to the folder.
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class Browser:
             self.requests.append(parameters["request"]["url"])
 
     def open(self, page: Path, scheme: str = "light", width: int = 1280) -> None:
-        """Loads a page from a file, in a colour scheme, and waits until it is drawn."""
+        """Loads a page from a file in a colour scheme, and waits until it is drawn."""
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self._seen.clear()
@@ -123,7 +123,7 @@ class Browser:
         self.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))")
 
     def evaluate(self, expression: str) -> Any:
-        """What an expression comes to in the page."""
+        """The value of an expression in the page."""
         result = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in result:
             raise RuntimeError(f"{expression}: {result['exceptionDetails']}")

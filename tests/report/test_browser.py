@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The report opens in headless Chromium, in light and dark: no error, no request, every plot drawn, its numbers there.
+"""The report in headless Chromium, in light and dark mode: no error, no request, every plot with its numbers.
 
 usage: test_browser.py KVCPU_SIM SAMPLE_TRACE
 
@@ -17,10 +17,10 @@ from pathlib import Path
 from browser import Browser, chromium
 
 SIM, SAMPLE = Path(), Path()
-# Plots that runs of several sizes, policies and ablations have.
+# The plots for runs of several sizes, policies and ablations.
 PLOTS = ("fast-by-size", "stall-by-size", "slow-by-size", "ttft-by-size", "stall-distribution", "waiting-distribution",
          "ttft-distribution", "hits", "traffic", "residency", "residency-slow", "ablation")
-# Whether there is more than one colour in a plot: something was drawn.
+# Whether a plot has more than one colour, so that something was drawn.
 IS_DRAWN = """(() => {
   const canvas = document.querySelector('#%s canvas');
   if (!canvas) return false;
@@ -79,7 +79,7 @@ class Page(unittest.TestCase):
             self.assertEqual(browser.evaluate(CHOOSE % (2, 0)), 3)
             self.assertEqual(browser.evaluate(CHOOSE % (3, 0)), 2)
             self.assertEqual(browser.complaints, [])
-            # What is too wide scrolls in its own frame: the page does not.
+            # Wide elements scroll in their own frame, and the page does not.
             self.assertLessEqual(browser.evaluate("document.documentElement.scrollWidth"), 400)
 
     def test_an_error_would_be_seen(self):

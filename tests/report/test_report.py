@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""kvcpu-sim report: what it takes, what the page is made of, what it refuses.
+"""kvcpu-sim report: its inputs, the content of the page, its errors.
 
 usage: test_report.py KVCPU_SIM SAMPLE_TRACE
 """
@@ -15,12 +15,12 @@ from pathlib import Path
 from tool import ToolTest
 
 FAILED, USAGE = 1, 2
-# Elements and attributes by which a page reaches for something outside of it.
+# Elements and attributes that refer to resources outside of the page.
 REACHING = {"src", "href", "srcset", "action", "poster", "data", "formaction", "background"}
 
 
 class Reader(html.parser.HTMLParser):
-    """Collects what a page refers to, and the text of its scripts by their id."""
+    """Collects the references of a page, and the text of its scripts by their id."""
 
     def __init__(self) -> None:
         super().__init__()

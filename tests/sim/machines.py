@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Programs that a test needs and a machine may lack, and programs that a test starts and ends."""
+"""Programs that a test needs and that may be missing, and programs that a test starts and ends."""
 
 import shutil
 import socket
@@ -13,8 +13,8 @@ PATIENCE_S = 60
 
 
 def need(packages: dict[str, str]) -> None:
-    """Ends the test as skipped where a program is missing; its package by its name."""
-    # Daemons are where only root looks.
+    """Skips the test if a program is missing; `programs` has the package of each."""
+    # Daemons are in folders that are only in root's path.
     path = "/usr/sbin:/usr/bin:/sbin:/bin"
     missing = sorted({package for program, package in packages.items() if shutil.which(program, path=path) is None})
     if missing:
@@ -37,7 +37,7 @@ class Daemons:
         self._processes: list[subprocess.Popen] = []
 
     def start(self, *command: object, **options: object) -> subprocess.Popen:
-        """Starts one in the foreground of its own session."""
+        """Starts a program in the foreground of its own session."""
         log = self._folder / f"{Path(str(command[0])).name}.out"
         with log.open("wb") as output:
             process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output,
@@ -46,7 +46,7 @@ class Daemons:
         return process
 
     def stop(self) -> None:
-        """Ends them, the last first."""
+        """Ends the programs, the last first."""
         for process in reversed(self._processes):
             process.terminate()
             try:
@@ -56,7 +56,7 @@ class Daemons:
                 process.wait()
 
     def wait_for(self, what: str, is_present: Callable[[], bool]) -> None:
-        """Until it is; or fails with what the programs said."""
+        """Waits for the condition, or fails with the output of the programs."""
         deadline = time.monotonic() + PATIENCE_S
         while not is_present():
             if time.monotonic() > deadline:

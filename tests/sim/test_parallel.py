@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""sweep-parallel: the same results as one process gives, here and over ssh, where it starts a server of its own.
+"""sweep-parallel: the results equal those of one process, locally and over ssh to a server that the test starts.
 
 usage: test_parallel.py SWEEP_PARALLEL KVCPU_SIM SAMPLE_TRACE
 """
@@ -75,7 +75,7 @@ class Parallel(unittest.TestCase):
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)
         daemons.start("/usr/sbin/sshd", "-D", "-e", "-f", self.folder / "sshd_config")
-        # What ssh and rsync are to use, whatever this user's own settings are.
+        # The settings for ssh and rsync, instead of the user's own settings.
         command = (f"ssh -F none -p {port} -i {self.folder}/user -o StrictHostKeyChecking=no -o BatchMode=yes "
                    f"-o UserKnownHostsFile={self.folder}/known -o LogLevel=ERROR")
         login = f"{getpass.getuser()}@127.0.0.1"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""kvcpu-sim run, compare and ablation: their figures, and what is refused.
+"""kvcpu-sim run, compare and ablation: figures and errors.
 
 usage: test_sim.py KVCPU_SIM SAMPLE_TRACE
 """
@@ -21,7 +21,7 @@ class Sim(ToolTest):
     sample = Path()
 
     def runs(self, command: str, *options: object) -> list[dict]:
-        """What a command gives, at one small size, as JSON."""
+        """The JSON output of a command at one small size."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "runs.jsonl"
             done = self.run_tool(command, self.sample, "--requests", 200, "--json", path, *options)
@@ -54,7 +54,7 @@ class Sim(ToolTest):
                 self.assertLessEqual(sum(counts[at] for kind, counts in where.items()
                                          if kind.startswith("fast") or kind == "evicting"), run["fast_blocks"])
             self.assertGreater(max(where["fast_pinned"]), 0)
-            # When all is over, nothing is used any more, and nothing is left to be written back.
+            # At the end no block is in use, and no block must be written back.
             self.assertEqual((where["fast_pinned"][-1], where["evicting"][-1]), (0, 0))
 
     def test_a_run_says_what_it_is(self):
@@ -78,7 +78,7 @@ class Sim(ToolTest):
         self.assertEqual(by_name["next-use", "prefetchable"]["counters"]["HINTS_PREFETCHABLE"], 0)
         self.assertGreater(by_name["next-use+ends", ""]["counters"]["HINTS_RELEASE"], 0)
         self.assertEqual(by_name["next-use+ends", "release"]["counters"]["HINTS_RELEASE"], 0)
-        # Prefetching is most of what hints buy.
+        # Most of the gain of hints comes from prefetching.
         self.assertGreater(by_name["next-use", "prefetchable"]["stall_ns_total"],
                            2 * by_name["next-use", ""]["stall_ns_total"])
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""sweep-slurm: an array job on a cluster of one node, which the test makes in a folder of its own.
+"""sweep-slurm: an array job on a cluster of one node, which the test creates in a folder of its own.
 
 usage: test_slurm.py SWEEP_SLURM KVCPU_SIM SAMPLE_TRACE
 """
@@ -22,7 +22,7 @@ SWEEP = ["--requests", "100", "--fast-blocks", "300", "--slow-blocks", "everythi
 
 
 def configuration(folder: Path) -> str:
-    """Of a cluster of this machine alone, all of whose files are in a folder."""
+    """The configuration of a cluster of this machine, with all files in one folder."""
     host = socket.gethostname().split(".")[0]
     user = "root"
     return f"""\
@@ -97,7 +97,7 @@ class Slurm(unittest.TestCase):
         self.assertEqual(sorted(map(str, found)),
                          sorted(str(json.loads(line)) for line in expected.read_text(encoding="utf-8").splitlines()))
         self.assertEqual(len(found), 6)
-        # As if a node had died at the last of them.
+        # Simulates a node that failed during the last points.
         files[-1].write_bytes(files[-1].read_bytes()[:-100])
         self.sweep(out)
         self.assertEqual([json.loads(path.read_text(encoding="utf-8")) for path in sorted(out.glob("*.jsonl"))], found)

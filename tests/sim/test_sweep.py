@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""kvcpu-sim sweep: points are independent, are run once, and survive being interrupted.
+"""kvcpu-sim sweep: points are independent, are run once, and survive an interruption.
 
 usage: test_sweep.py KVCPU_SIM SAMPLE_TRACE
 """
@@ -32,7 +32,7 @@ class Sweep(ToolTest):
                 "everything,700", "--policy", "lru,next-use", "--seed", "1,2", *more]
 
     def sweep(self, *more: object, out: Path | None = None) -> str:
-        """What it says on stderr."""
+        """Its stderr."""
         done = self.run_tool(*self.options("--out", out or self.out, *more))
         self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
         return done.stderr
@@ -59,7 +59,7 @@ class Sweep(ToolTest):
         self.sweep()
         whole = {run["point"]: run for run in self.lines()}
         text = self.out.read_text(encoding="utf-8").splitlines(keepends=True)
-        # Five results, and a sixth of which half was written.
+        # Five results, and an incomplete sixth line.
         self.out.write_text("".join(text[:5]) + text[5][:len(text[5]) // 2], encoding="utf-8")
         self.assertEqual(len(self.listed()), 3)
         self.assertEqual(self.out.read_text(encoding="utf-8"), "".join(text[:5]))

@@ -8,14 +8,14 @@ from launcher.errors import Exit, LauncherError
 
 
 def checkpatch(script: Path, files: list[Path], *options: str) -> list[str]:
-    """Its findings in whole files, a line each; none means clean. That it does not run is an error."""
+    """The findings in whole files, one per line; empty if there is none. A failure to run is an error."""
     findings = []
     for file in files:
         done = subprocess.run(["perl", str(script), "--no-tree", "--strict", "--terse", "--no-summary", *options,
                                "--file", str(file)],
                               capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        # It exits with 1 for findings, and with something else when it cannot work.
+        # It exits with 1 for findings, and with another status when it fails.
         if done.returncode not in (0, 1) or (done.returncode == 1) != bool(lines):
             raise LauncherError(Exit.BUILD_FAILED, f"checkpatch of {file} ended with status {done.returncode}: "
                                 + " ".join(lines))

@@ -32,7 +32,7 @@ class Tap:
 
 
 class _Result(unittest.TestResult):
-    """Prints a line for each test as it ends."""
+    """Prints a line for each test when it ends."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,13 +71,13 @@ class _Result(unittest.TestResult):
 
 
 def main() -> None:
-    """Run the calling script's tests; names of tests may be given as arguments."""
+    """Runs the calling script's tests; names of tests may be given as arguments."""
     module = sys.modules["__main__"]
     loader = unittest.TestLoader()
     suite = loader.loadTestsFromNames(sys.argv[1:], module) if sys.argv[1:] else loader.loadTestsFromModule(module)
     print("TAP version 13", flush=True)
     outcome = _Result()
     suite.run(outcome)
-    # Failures of parts of a test have lines of their own, so the plan comes last.
+    # Failures of subtests have their own lines, so the plan is last.
     print(f"1..{outcome.number}", flush=True)
     sys.exit(not outcome.wasSuccessful())

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""An installation of the library: what is in it, and that the examples of docs/library.md build on it and work.
+"""An installation of the library: its files, and the examples of docs/library.md, which build on it and run.
 
 usage: test_install.py BUILD_FOLDER LIBRARY_MD
 """
@@ -56,7 +56,7 @@ class Install(unittest.TestCase):
         for name in ("bin/kvctl", "bin/kvcpu-replay", "bin/kvcpu-sim"):
             self.assertIn(name, there)
         self.assertTrue(any(name.endswith("/libkvcpu.a") for name in there))
-        # Nothing else: no test program, no part of the build.
+        # No other file: no test program, and no build product.
         self.assertEqual(len(there), 18, sorted(there))
 
     def test_tools_run(self):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""kvctl on a device in its own process, and on files that are no device.
+"""kvctl on a loopback device, and on files that are not a device.
 
 usage: test_kvctl.py KVCTL
 """

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Wrong options, help, and outputs that cannot be written, of every tool.
+"""Wrong options, help, and outputs that cannot be written, for every tool.
 
 usage: test_options.py KVCTL REPLAY SIM TRACE
 """
@@ -50,7 +50,7 @@ class Options(unittest.TestCase):
         return done.stderr
 
     def all_refused(self, command: list[object], options: dict[str, tuple[str, ...]]) -> None:
-        """Each value of each option is refused, written as one word and as two."""
+        """Checks that each value of each option is refused, written as one word and as two."""
         for option, values in options.items():
             for value in values:
                 with self.subTest(command=command[1:], option=option, value=value[:10]):
@@ -110,7 +110,7 @@ class Options(unittest.TestCase):
                 with self.subTest(program=argv[0], word=word[:10]):
                     done = run(*argv, word)
                     self.assertEqual(done.returncode, USAGE, done.stderr)
-                    # A second trace is refused as one too many.
+                    # A second trace is refused.
                     self.assertIn("--trace" if (argv[1:2], word) == (("run",), LONG) else word[:20], done.stderr)
                     self.assertNotIn("9" * 50, done.stderr)
 
@@ -212,7 +212,7 @@ class Outputs(unittest.TestCase):
             self.assertEqual(sorted(path.name for path in folder.iterdir()), ["link", "pipe", "target"])
 
     def test_a_wrong_path_is_refused_before_any_work(self) -> None:
-        # Without its trace none of these could do any work.
+        # Without the trace none of these commands could run.
         for argv in ((SIM, "run", "/no/trace", "--json"), (SIM, "report", "/no/trace", "--out"),
                      (REPLAY, "/no/trace", "--json")):
             done = run(*argv, "/no/such/folder/file")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The replay under `lru`, without hints, against the figures that were published with the serving model.
+"""The replay under `lru`, without hints, compared with the published figures of the serving model.
 
 usage: test_published.py KVCPU_REPLAY conversation_trace.jsonl
 """
@@ -15,10 +15,10 @@ sys.dont_write_bytecode = True
 from tool import ToolTest  # noqa: E402 (the line above comes first)
 
 WITHIN = 0.02
-# F = 3,000 and S = everything; parts of the block uses: recomputed, for smaller S; fast, for other F.
+# F = 3,000 and S = everything; fractions of the block uses: recomputed for smaller S; fast for other F.
 PUBLISHED = {"fast": 0.0626, "slow": 0.3038, "recomputed": 0.6336, "blocks_in": 87_700, "blocks_out": 191_103}
 RECOMPUTED_BY_SLOW_BLOCKS = {10_000: 0.791, 20_000: 0.715, 40_000: 0.649}
-# Published with three digits: half of the last is 1.1 % of the first.
+# Published with three digits, so the rounding error of the first is up to 1.1 %.
 FAST_BY_FAST_BLOCKS = {1_000: 0.045, 10_000: 0.208}
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""kvcpu-replay's command line: figures, and what it says and returns where they cannot be had.
+"""kvcpu-replay's command line: figures, and messages and exit status of errors.
 
 usage: test_replay.py KVCPU_REPLAY SAMPLE_TRACE
 """
@@ -54,7 +54,7 @@ class Replay(ToolTest):
         self.assertEqual((hepc["policy"], hepc["hints"]), ("hepc", ["step", "prefetchable", "evictable", "share"]))
         self.assertGreater(sum(hepc["hint_outcomes"].values()), sum(lru["hint_outcomes"].values()))
         self.assertGreater(hepc["fast"], lru["fast"])
-        # Both get the same requests.
+        # Both replay the same requests.
         for name in ("requests", "block_uses", "recomputed"):
             self.assertEqual(lru[name], hepc[name])
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""kvctl why and top, on a device in its own process: what they tell, and that top leaves a terminal as it was.
+"""kvctl why and top on a loopback device: their output, and the terminal's settings after top.
 
 usage: test_top_why.py KVCTL
 """
@@ -28,9 +28,9 @@ PATIENCE_S = 60
 
 class Why(ToolTest):
     def why(self, block: int, *script: str, last: int = 50) -> dict:
-        """Of a block after some commands under hepc, which listens to hints; its thresholds move nothing."""
+        """The output for a block after some commands under hepc, with thresholds that move no block."""
         text = "\n".join(["policy hepc", "weights 1 1 2 200 0 65535", "alloc 2048", "fill 0 2048 --byte 1", *script])
-        # In a script the option --json is the whole program's.
+        # In a script the option --json applies to the whole program.
         said = self.output("--loopback", "--json", "script", text=f"{text}\nwhy {block} --last {last}\n")
         decoder, found, at = json.JSONDecoder(), {}, 0
         while at < len(said):
@@ -48,7 +48,7 @@ class Why(ToolTest):
 
     def test_a_block_that_left_for_another(self):
         said = self.why(0, "pin 0 1024", "unpin 0 1024", "pin 2000 1", last=6)
-        # The last of the range was let go first.
+        # The last block of the range was unpinned first.
         self.assertEqual(said["block"]["tier"], "fast")
         said = self.why(1023, "pin 0 1024", "unpin 0 1024", "pin 2000 1", last=6)
         self.assertEqual(said["block"]["tier"], "slow")
@@ -102,7 +102,7 @@ class Top(ToolTest):
         self.assertIn("done 0", rows["commands"])
 
     def on_a_terminal(self, end: signal.Signals | None, *options: str) -> tuple[bytes, int, bool]:
-        """What it writes to a terminal, its status, and whether the terminal's settings are what they were."""
+        """Its output on a terminal, its status, and whether the terminal's settings are unchanged."""
         ours, its = pty.openpty()
         before = termios.tcgetattr(its)
         process = subprocess.Popen([self.tool, "--loopback", "top", "-i", "0.05", *options], stdin=its, stdout=its,

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What the debug kernel reports reaches the verdict: a module makes a mistake of each kind, and each must be among
-the complaints about the guest. TAP.
+"""Reports of the debug kernel reach the verdict: a module makes a mistake of each kind, and each is reported. TAP.
 """
 
 import re
@@ -14,7 +13,7 @@ from launcher.errors import LauncherError
 
 _MODULE = "flaws.ko"
 _FOLDER = Path(__file__).resolve().parent / "flaws"
-# What the module does, and what it must be reported as.
+# The mistakes of the module, and their reports.
 _FLAWS = (
     ("an RCU pointer read outside a reader", r"WARNING: suspicious RCU usage"),
     ("two locks taken in both orders", r"WARNING: possible circular locking dependency"),
@@ -30,7 +29,7 @@ _FLAWS = (
 
 
 def main() -> int:
-    """Boot, load, look for each."""
+    """Boots a guest, loads the module, and checks each report."""
     failed = 0
     try:
         module = driver.external_module(debugkernel.kernel(), _FOLDER, _MODULE)

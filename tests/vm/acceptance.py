@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The long runs of the driver, which `./kvcpu test` has with small counts: minutes to an hour each. TAP.
+"""The long runs of the driver: minutes to an hour each. `./kvcpu test` has them with small counts. TAP.
 
 After `./kvcpu build`: tests/vm/acceptance.py [--kernel 6.12] [--share 0.1] [moves] [kill] [hostile]
 """
@@ -17,11 +17,11 @@ _TOP = _HERE.parents[1]
 _SMALL = "--device=fast-size=256K,slow-size=16M"
 # Name: options of run_program.py, program, counts (of which --share is taken), further arguments.
 _RUNS: dict[str, tuple[list[str], str, list[int], list[str]]] = {
-    # Accesses of four threads, and moves that a fifth forces.
+    # Accesses of four threads, and moves that a fifth thread forces.
     "moves": (["--device=fast-size=1M,slow-size=16M"], "vm_moves", [10_000_000, 1_000_000], []),
-    # Processes killed with claims, holds, moves and registered buffers in flight.
+    # Processes killed with pins, holds, moves and registered buffers in progress.
     "kill": ([f"{_SMALL},dma-latency-ns=100000"], "vm_kill", [1000], []),
-    # Entries of a hostile process, beside a replay that verifies every block.
+    # Entries of a hostile process, during a replay that verifies every block.
     "hostile": (["--device=fast-size=512K,slow-size=16M", "--trace=200"], "vm_hostile", [10_000_000],
                 ["1", "kvcpu-replay", "/usr/share/kvcpu-test/trace.jsonl", "--shared", "--scale", "8",
                  "--hints", "all"]),
@@ -29,7 +29,7 @@ _RUNS: dict[str, tuple[list[str], str, list[int], list[str]]] = {
 
 
 def run(name: str, kernel: str, share: float, timeout: float) -> bool:
-    """One of the runs; whether it passed."""
+    """Executes one of the runs; returns whether it passed."""
     options, program, counts, arguments = _RUNS[name]
     begin = time.monotonic()
     status = subprocess.run(
@@ -43,7 +43,7 @@ def run(name: str, kernel: str, share: float, timeout: float) -> bool:
 
 
 def main() -> int:
-    """All that are named, or all."""
+    """Executes the named runs, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kernel", default="6.1", help="guest kernel (%(default)s)")
     parser.add_argument("--share", type=float, default=1, help="of the counts (%(default)s)")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tests that replay a trace share: the trace, a device that is too small for it, the command."""
+"""Helpers of tests that replay a trace: the trace, a device that is too small for it, the command."""
 
 import json
 import tempfile
@@ -14,17 +14,17 @@ from launcher.guest import Guest
 from launcher.machine import Time
 
 REQUESTS = 200
-# In the guest.
+# A path in the guest.
 FOLDER = "/usr/share/kvcpu-test"
-# A load that overlaps requests, and thresholds under which the score promotes.
+# A load with overlapping requests, and thresholds with which the score promotes blocks.
 COMMAND = ["kvcpu-replay", f"{FOLDER}/trace.jsonl", "--scale", "8", "--evict-thresh", "0",
            "--prefetch-thresh", "51200", "--json", "-"]
-# Fewer blocks than the trace has, so that blocks leave both tiers.
+# Fewer blocks than the trace has, so that blocks are evicted and reclaimed.
 SIZES = ["--fast-blocks", "40", "--slow-blocks", "300"]
 
 
 class ReplayTest(unittest.TestCase):
-    """Has a trace, and guests for it."""
+    """A test with a trace, and guests for it."""
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory(prefix="kvcpu-replay-")
@@ -34,7 +34,7 @@ class ReplayTest(unittest.TestCase):
 
     def guest(self, series: str, command: list[str], name: str, policy: str, *, time: Time = Time.REAL,
               more: Sequence[Path] = ()) -> Guest:
-        """A guest for a command that replays; it has the trace and `more` files in FOLDER."""
+        """A guest for a replay; it has the trace and `more` files in FOLDER."""
         tool = build.products_as_built().tool("kvcpu-replay")
         plan = json.loads(process.capture([tool, self.trace, "--plan", *SIZES]))
         return guests.guest(series, command, name, devices=[f"{plan['device']},policy={policy}"], time=time,

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Random commands through the kernel driver, against the model, and as the device answers without a kernel. TAP.
+"""Random commands through the kernel driver, compared with the model and with a loopback device. TAP.
 
 KVCPU_SERIES in the environment names the kernel, KVCPU_CONFORMANCE the program: it holds either way to the same model,
 and prints what was observed; here both ways print the same.
@@ -20,16 +20,16 @@ from launcher.machine import Time  # noqa: E402
 
 SERIES = os.environ["KVCPU_SERIES"]
 PROGRAM = Path(os.environ["KVCPU_CONFORMANCE"])
-# As the program's own device.
+# Equal to the program's loopback device.
 DEVICE = "fast-size=96K,slow-size=1M"
 GUEST_PROGRAM = f"/usr/bin/{PROGRAM.name}"
 
 
 class Conformance(unittest.TestCase):
-    """A seed and a policy each."""
+    """Tests with one seed and one policy each."""
 
     def check(self, policy: str, seed: int, commands: int, time: Time) -> None:
-        """The same stream here and in a guest."""
+        """Runs the same stream here and in a guest."""
         arguments = ["--seed", str(seed), "--commands", str(commands)]
         here = subprocess.run([PROGRAM, "--policy", policy, *arguments], capture_output=True, text=True, check=False)
         self.assertEqual(here.returncode, 0, here.stderr)

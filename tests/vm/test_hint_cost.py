@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What `./kvcpu bench hints` measures: twice the same table, and a ring that is as much cheaper as it must be. TAP.
+"""`./kvcpu bench hints` prints the same table twice, and a ring is as much cheaper as required. TAP.
 
 KVCPU_SERIES in the environment names the kernel, KVCPU_BENCH the program that gives the hints.
 """
@@ -17,7 +17,7 @@ from launcher import bench, build, tree  # noqa: E402
 
 SERIES = os.environ["KVCPU_SERIES"]
 PROGRAM = Path(os.environ["KVCPU_BENCH"])
-# Of a ring to the ioctl of the same driver: times cheaper, at least, by batch.
+# The minimum ratio of the ioctl's cost to the ring's, by batch.
 TARGETS = {1: 3, 64: 40}
 
 
@@ -25,7 +25,7 @@ class HintCost(unittest.TestCase):
     """Two guests in virtual time, one after the other."""
 
     def rows(self, number: int) -> list[dict]:
-        """What one guest measures."""
+        """The measurements of one guest."""
         built = build.products_as_built()
         with bench.hints_guest(built, build.image(SERIES, built), PROGRAM,
                                tree.BUILD / "vm-logs" / f"hint-cost-{number}-{SERIES}") as guest:

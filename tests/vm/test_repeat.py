@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What virtual time promises: a run that is repeated is the same run, whatever else the host does. TAP.
+"""Virtual time: a repeated run is equal to the first one, under any load of the host. TAP.
 
 KVCPU_SERIES in the environment names the kernel.
 """
@@ -22,13 +22,13 @@ from launcher.machine import Time  # noqa: E402
 
 SERIES = os.environ["KVCPU_SERIES"]
 REPEATS = 3
-# Beside the replay's figures: all counters of the device, and what the guest saw of time, interrupts, scheduling.
+# All counters of the device, and the guest's record of time, interrupts and scheduling, beside the figures.
 WITNESSES = ["kvctl --json counters", "kvctl --json info", "cat /proc/uptime /proc/stat /proc/interrupts", "dmesg"]
 
 
 @contextlib.contextmanager
 def busy_host() -> Iterator[None]:
-    """More processes that want a processor than there are processors."""
+    """More busy processes than processors."""
     spin = [sys.executable, "-c", "while True: pass"]
     processes = [subprocess.Popen(spin) for _ in range((os.cpu_count() or 1) + 1)]
     try:
@@ -40,12 +40,12 @@ def busy_host() -> Iterator[None]:
 
 
 class Repeat(replays.ReplayTest):
-    """One replay, several times."""
+    """Repeats one replay several times."""
 
     def run_once(self, name: str) -> Outcome:
-        """A replay in virtual time; its stdout ends with what the witnesses say."""
+        """A replay in virtual time; its stdout ends with the output of the witnesses."""
         script = " && ".join([" ".join([*replays.COMMAND, "--hints", "all"]), *WITNESSES])
-        # The same command line and files each time: a guest with others is another guest.
+        # The same command line and files each time, as other files would change the guest.
         with self.guest(SERIES, ["sh", "-c", script], f"repeat-{name}", "hepc", time=Time.VIRTUAL) as guest:
             outcome = guest.wait()
         self.assertEqual(outcome.status, 0, outcome.stderr)
@@ -64,7 +64,7 @@ class Repeat(replays.ReplayTest):
             self.compare(first, self.run_once("busy"))
 
     def compare(self, first: Outcome, again: Outcome) -> None:
-        """Equal to the nanosecond."""
+        """Runs are equal to the nanosecond."""
         self.assertEqual(first.stdout.splitlines(), again.stdout.splitlines())
         self.assertEqual(first.stderr, again.stderr)
         self.assertEqual(first.event_log_sha256, again.event_log_sha256)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""kvcpu-replay in a guest, in real time with two CPUs: every block holds what was written to it, wherever it is. TAP.
+"""kvcpu-replay in a guest, in real time with two CPUs: every block has its written bytes, in either tier. TAP.
 
 KVCPU_SERIES in the environment names the kernel, KVCPU_SPOIL the program that spoils blocks.
 """
@@ -21,16 +21,16 @@ from launcher.guest import Outcome  # noqa: E402
 
 SERIES = os.environ["KVCPU_SERIES"]
 SPOIL = Path(os.environ["KVCPU_SPOIL"])
-# How a driver talks to the device: by which way, in how many pieces, and with which holds.
+# Counters of the interface between driver and device: windows or rings, number of commands, holds.
 DRIVERS_COUNTERS = ("COMMANDS", "DOORBELLS", "RING_ENTRIES", "RING_COMPLETIONS", "RING_PAUSES", "HOLDS", "HOLDS_WAITED",
                     "UNHOLDS", "REVOKES", "NOTICES", "INTERRUPTS")
 
 
 class Replay(replays.ReplayTest):
-    """A trace of our own, on a device that is too small for it."""
+    """A generated trace, on a device that is too small for it."""
 
     def replay(self, policy: str, command: list[str], *more: Path) -> Outcome:
-        """The outcome of a command in a guest whose kernel was content."""
+        """The outcome of a command in a guest without kernel reports."""
         with self.guest(SERIES, command, self.id().rpartition(".")[2].replace("test_", "replay-"), policy,
                         more=more) as guest:
             outcome = guest.wait()
@@ -38,17 +38,17 @@ class Replay(replays.ReplayTest):
         return outcome
 
     def verified(self, policy: str) -> dict[str, Any]:
-        """The figures of a replay in which nothing was wrong."""
+        """The figures of a replay without errors."""
         outcome = self.replay(policy, [*replays.COMMAND, "--hints", "all"])
         self.assertEqual(outcome.status, 0, outcome.stderr)
         run = json.loads(outcome.stdout)
         self.assertEqual(run["policy"], policy)
         self.assertEqual(run["requests"], replays.REQUESTS)
         self.assertEqual(run["verification_failures"], 0)
-        # Hints go through the ring. A batch that is more than a turn of it would be waited for.
+        # Hints use the ring. The replay would wait for a batch that exceeds a slice.
         self.assertGreater(run["hints_given"], 0)
         self.assertEqual(run["hint_system_calls"], 0)
-        # It was put to the test: blocks were verified after they had moved, and were dropped and used anew.
+        # The replay was a real test: blocks were verified after they had moved, and were reclaimed and used again.
         self.assertGreater(run["blocks_verified"], replays.REQUESTS)
         for name in ("FETCHES_DEMAND", "WRITE_BACKS", "PINS_WAITED", "SCRUBS"):
             self.assertGreater(run["counters"][name], 0, name)
@@ -65,7 +65,7 @@ class Replay(replays.ReplayTest):
         self.assertGreater(run["hint_outcomes"]["accepted"], 0)
 
     def test_the_counts_are_those_of_the_simulator(self) -> None:
-        """In real time, with a driver and a kernel between: each figure, and each counter of what the device did."""
+        """In real time, through driver and kernel: each figure, and each counter of the device's work."""
         tool = build.products_as_built().tool("kvcpu-replay")
         for policy, *options in (("lru",), ("hepc", "--hints", "all"), ("next-use", "--hints", "all", "--cached")):
             with self.subTest(policy=policy):

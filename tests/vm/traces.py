@@ -13,7 +13,7 @@ _SYSTEM_PROMPT_BLOCKS = 2
 
 
 def write(path: Path, requests: int, seconds: float, seed: int) -> None:
-    """A trace that the seed alone decides. Prompts have up to ten blocks, the first two often those of all sessions."""
+    """A trace by seed. Prompts have up to ten blocks, the first two often shared by all sessions."""
     choose = random.Random(seed)
     numbers = iter(range(_SYSTEM_PROMPT_BLOCKS, 1 << 30))
     sessions: list[list[int]] = []
@@ -22,7 +22,7 @@ def write(path: Path, requests: int, seconds: float, seed: int) -> None:
             if not sessions or choose.random() < 0.3:
                 shared = choose.random() < 0.7
                 sessions.append(list(range(_SYSTEM_PROMPT_BLOCKS)) if shared else [])
-            # Sessions of late are the likelier to go on.
+            # Recent sessions continue with a higher probability.
             place = len(sessions) - 1 - min(int(choose.expovariate(0.2)), len(sessions) - 1)
             prompt = sessions[place] + [next(numbers) for _ in range(choose.randint(1, 3))]
             if len(prompt) > 10:
