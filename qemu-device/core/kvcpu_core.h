@@ -10,7 +10,7 @@
  * Threads: one core is used by one thread at a time; the host serializes. Several
  * cores are independent of each other.
  * Errors: no exception crosses this header. Guest mistakes never fail a call; they
- * are counted and logged as docs/device-spec.md says.
+ * are counted and logged as docs/device-spec.md specifies.
  * Re-entry: a call into the core from within one of its host operations (DMA that
  * reaches the device's own registers) is refused and counted: a read returns 0, a
  * write does nothing.

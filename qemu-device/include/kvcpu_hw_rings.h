@@ -201,7 +201,7 @@ enum kvcpu_notice { KVCPU_NOTICES(KVCPU_NOTICE_NUMBER_) };
 enum kvcpu_revoke_reason { KVCPU_REVOKE_REASONS(KVCPU_REVOKE_NUMBER_) };
 #undef KVCPU_REVOKE_NUMBER_
 
-/* -- Residency map: a word a block; all zero for what is not the context's - */
+/* -- Residency map: one word per block; zero for blocks of other contexts - */
 
 #define KVCPU_RESIDENCY_BYTES 8
 #define KVCPU_RSD_OWNED_SHIFT 0

@@ -55,7 +55,7 @@ static void kvcpu_core_reset_now(KvcpuState *s, enum kvcpu_reset_kind kind)
     kvcpu_core_reset(s->core, kind);
 }
 
-/* Frees what a call in progress may use. */
+/* Frees the resources that a call in progress may use. */
 static void kvcpu_release(KvcpuState *s)
 {
     kvcpu_core_destroy(s->core);

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Reports of the debug kernel reach the verdict: a module makes a mistake of each kind, and each is reported. TAP.
-"""
+"""Reports of the debug kernel reach the verdict: a module makes a mistake of each kind, and each is reported. TAP."""
 
 import re
 import sys
