@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The driver when the kernel has no memory for it and user pages cannot be reached. Every call is
- * made again and again; each time the next of the allocations and copies in it fails, until none
- * does. What a call answers is ENOMEM or EFAULT, or it goes on without what it did not get; what it
- * leaves behind shows afterwards, as a block that stays taken or, to the debug kernel, as a leak.
- * Usage: vm_faults [CALL...]: the calls of these names alone. Runs as root, alone, on a kernel with
+ * The driver without memory from the kernel, and with user pages that cannot be accessed. Every
+ * call is repeated; each time the next allocation or copy in it fails, until none fails. The result
+ * of a call is ENOMEM or EFAULT, or the call continues without the resource. A leak shows
+ * afterwards, as a block that stays allocated or in a report of the debug kernel.
+ *
+ * Usage: vm_faults [CALL...]: only the calls of these names. Runs as root, alone, on a kernel with
  * fault injection. TAP.
  */
 #include "vm_pci.h"
@@ -17,7 +18,7 @@
 #include <sys/wait.h>
 
 #define DEBUGFS "/sys/kernel/debug/"
-/* More than any call here allocates: one that reaches it never ends by itself. */
+/* More than the allocations of any call here: a call that reaches this number never ends. */
 #define FAULTS_MAX 3000
 
 static struct pci_function function;
@@ -34,7 +35,9 @@ static void set_up_injection(void)
     char path[128];
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-        /* Its reports look like a kernel's in trouble. */
+        /*
+         * The reports of fault injection look like those of a kernel error, so they are disabled.
+         */
         snprintf(path, sizeof(path), DEBUGFS "%s/verbose", kinds[i]);
         if (attribute_write(path, "0")) {
             bail_out("no fault injection: %s", path);
@@ -49,13 +52,13 @@ static void set_up_injection(void)
     if (fail_nth < 0) {
         bail_out("/proc/thread-self/fail-nth");
     }
-    /* What the program itself touches must not be what fails. */
+    /* The memory of the program itself must not fail. */
     if (mlockall(MCL_CURRENT | MCL_FUTURE)) {
         bail_out("mlockall");
     }
 }
 
-/* The nth allocation or copy that this thread causes from here on fails. */
+/* Makes the nth allocation or copy of this thread from here on fail. */
 static void arm(unsigned int nth)
 {
     char text[16];
@@ -66,11 +69,11 @@ static void arm(unsigned int nth)
     }
 }
 
-/* No fault any more; whether there was one since arm(). */
+/* Ends the fault; returns whether it happened since arm(). */
 static bool disarm(void)
 {
     char left[16] = "";
-    /* Reading and writing copy too: where that is what fails, nothing failed before. */
+    /* read() and write() copy as well: if such a copy fails, no earlier one has failed. */
     bool failed = pread(fail_nth, left, sizeof(left) - 1, 0) > 0 && atoi(left) == 0;
 
     while (pwrite(fail_nth, "0", 1, 0) != 1) {
@@ -92,10 +95,10 @@ struct call {
     void (*prepare)(struct scene *scene);
     /* 0 or an errno. */
     int (*act)(struct scene *scene);
-    /* Checks what the call has to keep though it failed; may be NULL. */
+    /* Checks the state that the call must keep after a failure; may be NULL. */
     bool (*holds)(struct scene *scene, int error);
     void (*undo)(struct scene *scene);
-    /* The kernel between us and the driver has errnos of its own. */
+    /* Errnos that the kernel returns before the driver is called are accepted. */
     bool any_error;
 };
 
@@ -289,7 +292,7 @@ static void with_rings(struct scene *scene)
     }
 }
 
-/* What was refused can be had afterwards. */
+/* After a refusal, the same call succeeds. */
 static bool setup_is_possible(struct scene *scene, int error)
 {
     return !error || !try_setup(scene);
@@ -345,7 +348,7 @@ static int try_quota(struct scene *scene)
     return code(ioctl(scene->fd, KVCPU_IOC_QUOTA, &quota));
 }
 
-/* By a tail that is too far on. */
+/* Stops the ring by a tail that is too far ahead. */
 static void with_stopped_rings(struct scene *scene)
 {
     volatile uint64_t *doorbell;
@@ -382,7 +385,7 @@ static void with_view(struct scene *scene)
     }
 }
 
-/* A fault for which there is no memory is tried again by the kernel: the store is made. */
+/* The kernel repeats a page fault without memory, so the store succeeds. */
 static int try_store(struct scene *scene)
 {
     scene->view[1] = 0x5afe;
@@ -486,7 +489,7 @@ static bool is_quiet(struct scene *scene, int error)
     return !error || is_bound() || pci_is_quiet(&function);
 }
 
-/* Whatever a fault left undone, without one it can be done. */
+/* Work that a fault prevented succeeds without the fault. */
 static void bind_again(struct scene *scene)
 {
     (void)scene;
@@ -567,7 +570,7 @@ int main(int argc, char **argv)
     }
     stop_opener();
     fd = open_device();
-    /* Blocks of the files just closed are scrubbed first. */
+    /* Blocks of closed files are scrubbed first. */
     wait_for(fd, NULL, 0, 0, SECOND_NS);
     info = info_of(fd);
     is(info.blocks_free, info.blocks, "no block stays taken");

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The PCI function of a KV-CPU: what sysfs lets root do to it.
- */
+/* The PCI function of a KV-CPU: the operations that sysfs offers to root. */
 #ifndef KVCPU_VM_PCI_H
 #define KVCPU_VM_PCI_H
 
@@ -17,7 +15,7 @@ struct pci_function {
     char name[32]; /* domain:bus:device.function */
 };
 
-/* That of /dev/kvcpuN. */
+/* The function of /dev/kvcpuN. */
 __attribute__((unused)) static struct pci_function pci_function_of(unsigned int node)
 {
     char link[64], path[PATH_MAX];
@@ -43,7 +41,7 @@ static struct pci_path pci_path_of(const struct pci_function *function, const ch
     return path;
 }
 
-/* A file of the function, opened; -1 with errno. */
+/* Opens a file of the function; -1 with errno. */
 __attribute__((unused)) static int pci_open(const struct pci_function *function, const char *file)
 {
     return open(pci_path_of(function, file).text, O_RDWR | O_CLOEXEC);
