@@ -6,8 +6,8 @@
  * interface, which does not change. Numbers from 0x40 are ours, with these rules:
  *
  *  - Structures grow at their end only. The size in the ioctl number is the size of the version
- *    that the caller was built with. A shorter structure is extended with zeros; shorter than in
- *    version 1 is ENOTTY. A longer structure is accepted if the bytes that the driver does not
+ *    that the caller was built with. The driver zero-extends a shorter structure. A size below
+ *    version 1 gives ENOTTY. A longer structure is accepted if the bytes that the driver does not
  *    know are zero; otherwise the call fails with E2BIG.
  *  - Reserved fields must be zero (EINVAL otherwise).
  *  - Opcodes, flags, status codes and hint outcomes are those of kvcpu_hw.h. The driver passes
@@ -281,8 +281,8 @@ struct kvcpu_completion {
  * struct kvcpu_wait - get completions of SUBMIT, and wait for them or for a time (KVCPU_IOC_WAIT)
  * @completions: user address of an array of struct kvcpu_completion
  * @capacity: length of the array
- * @min: return as soon as this many completions are present; 0 with @until_ns: wait for the
- *	time only
+ * @min: return when this many completions are present. 0, with a nonzero @until_ns: wait until that
+ *	time
  * @until_ns: return at this device time at the latest; 0: do not wait
  * @count: output: completions written
  * @flags: KVCPU_WAIT_*; reserved and zero in version 1
@@ -427,8 +427,8 @@ struct kvcpu_restart {
  * @count: as kvcpu_setup.coalesce_count
  * @ns: as kvcpu_setup.coalesce_ns
  *
- * Completions that CQ_HEAD does not count, count as just written. So a process that polls, sets 1
- * here and then sleeps misses none.
+ * Unconsumed completions are treated as just written. So a process that polls, sets @count to 1
+ * and then sleeps does not miss a completion.
  *
  * Returns 0, or: EINVAL, ENXIO (no SETUP yet).
  */
@@ -465,8 +465,8 @@ struct kvcpu_eventfd {
  *
  * The pages must be writable. They are pinned, and count as the caller's pinned memory (against
  * RLIMIT_MEMLOCK, except with CAP_IPC_LOCK) until the buffer is removed or the file is closed.
- * munmap() does not remove them from the device. Mappings of a KV-CPU cannot be registered. ADDR of
- * an entry is
+ * munmap() does not remove them from the device. Mappings of a KV-CPU cannot be registered. In an
+ * entry, ADDR has
  * @id and the offset from @address: KVCPU_BUF_*.
  *
  * Returns 0, or: EINVAL (@length, @id, @flags, a range that wraps), EFAULT (memory that cannot be

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A context's queue pair from C: hints for the price of a store, commands that complete later.
+ * C interface of a context's queue pair: submits hints and commands without a system call.
  *
  * The same rings as in kvcpu/queue.h, behind a handle, on a device of kvcpu.h, through the kernel
  * or in this process. An entry is the eight words of kvcpu_hw_rings.h, a completion is that of
@@ -8,14 +8,14 @@
  * blocks are a first one and a count, times are the device's virtual nanoseconds. A function makes
  * no system call unless its comment says so.
  *
- * Returns: where it is int, 0 or a negative errno value; each function lists those it may give.
- * Those that make a system call may also give what the driver gives: -ENODEV (the driver was
+ * Return value: an int is 0 or a negative errno. The comment of each function lists its errors.
+ * A function that makes a system call may also return errors of the driver: -ENODEV (the driver was
  * unbound, or the function left the bus), -EIO (a reset took what the device's handle owned: close
- * both). What became of a command is not an error of the call but in its completion's `result`, and
+ * both). A command's status is not an error of the call: it is in the completion's `result`, and
  * in kvcpu_queue_failed().
  *
- * Ownership: what commands take belongs to the device's handle, as with kvcpu_device_submit(), and
- * is given back by kvcpu_device_close(). Buffers and windows are the queue's. The memory of a
+ * Ownership: the device's handle owns blocks and pins, as with kvcpu_device_submit(), and
+ * kvcpu_device_close() releases them. The queue owns buffers and windows. The memory of a
  * buffer is the caller's, and must live until it is removed.
  *
  * Threads: one thread at a time uses a queue and its device. Different devices are independent.
@@ -52,7 +52,7 @@ void kvcpu_queue_defaults(struct kvcpu_queue_config *config);
 /*
  * Sets up the rings of a device's context, once in the life of its handle. NULL for `config`
  * selects the defaults. System calls. Errors: -EINVAL (a value out of its range), -EBUSY (it has,
- * or had, a queue), -EPERM (slots that are the administrator's to give), -ENOSPC (the minima of all
+ * or had, a queue), -EPERM (the quota needs CAP_SYS_ADMIN), -ENOSPC (the minima of all contexts
  * would be more than there are slots), -EMFILE (all contexts of the device are in use), -ENOMEM,
  * -EOPNOTSUPP (the device has no rings, no residency maps or no quotas).
  */
@@ -104,7 +104,7 @@ static inline struct kvcpu_entry kvcpu_entry_alloc(uint64_t count, uint64_t meta
     return entry;
 }
 
-/* The result has a run of cached blocks that are gone: the first, and how many; 0: no more. */
+/* The result has the first block and the length of a run of reclaimed blocks; length 0: no more. */
 static inline struct kvcpu_entry kvcpu_entry_reclaimed(void) { /* NOLINT(modernize-*): this is C */
     return kvcpu_entry_ranged(KVCPU_OP_RECLAIMED, 0, 0, 0, 0);
 }
@@ -177,16 +177,16 @@ static inline struct kvcpu_entry kvcpu_entry_hint(uint16_t opcode, uint64_t firs
 int kvcpu_queue_add(struct kvcpu_queue *queue, const struct kvcpu_entry *entry);
 
 /*
- * Adds `count` entries in order. `added`, unless NULL, says how many, also where the call fails:
- * those behind are to be added again.
+ * Adds `count` entries in order. `added`, unless NULL, gets how many were added, also on error:
+ * the caller must add the others again.
  * Errors: as kvcpu_queue_add(), of the first that could not be added.
  */
 int kvcpu_queue_add_batch(struct kvcpu_queue *queue, const struct kvcpu_entry *entries,
                           size_t count, size_t *added);
 
 /*
- * kvcpu_entry_hint() and kvcpu_entry_step(), made in their place in the ring: what is said a
- * million times a second. No completion. Errors: -EAGAIN.
+ * Add the entry of kvcpu_entry_hint() or kvcpu_entry_step(), which they build in the ring itself.
+ * It has no completion. Errors: -EAGAIN.
  */
 int kvcpu_queue_hint(struct kvcpu_queue *queue, uint16_t opcode, uint64_t first, uint64_t count,
                      uint64_t step, uint16_t flags);
@@ -284,14 +284,13 @@ int kvcpu_queue_add_buffer(struct kvcpu_queue *queue, void *bytes, size_t size, 
 
 /*
  * Removes a buffer. At return the device no longer accesses its memory. Later entries that name it
- * end as
- * KVCPU_SC_BAD_BUFFER. A system call.
+ * end as KVCPU_SC_BAD_BUFFER. A system call.
  * Errors: -ENOENT (no such buffer).
  */
 int kvcpu_queue_remove_buffer(struct kvcpu_queue *queue, uint32_t id);
 
 /*
- * Shows the bytes of a run of own blocks, in order, wherever each is, until kvcpu_queue_unmap();
+ * Maps a run of the context's blocks, in either tier, until kvcpu_queue_unmap();
  * meanwhile blocks may still move. `bytes` gets the address. For stores `writable` is not 0. A
  * store to a sealed block, and any access to one that was given back, raises SIGBUS (on a loopback
  * SIGSEGV). A system call.
@@ -325,8 +324,8 @@ int kvcpu_queue_coalesce(struct kvcpu_queue *queue, uint32_t count, uint32_t ns)
 int kvcpu_queue_event_descriptor(struct kvcpu_queue *queue);
 
 /*
- * How many slots of the fast tier are kept for the context, and how many it may have; `slots_max`
- * 0: as many as may be had. Errors: -EINVAL (the minimum is above the maximum, or above what there
+ * Sets the context's minimum and maximum number of slots in the fast tier; `slots_max`
+ * 0: the largest allowed. Errors: -EINVAL (the minimum is above the maximum, or above what there
  * is), -EPERM, -ENOSPC, -EOPNOTSUPP: as kvcpu_queue_open().
  */
 int kvcpu_queue_set_quota(struct kvcpu_queue *queue, uint32_t slots_min, uint32_t slots_max);

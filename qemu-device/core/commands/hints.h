@@ -70,7 +70,7 @@ class Hints {
     [[nodiscard]] uint64_t next_batch() const noexcept {
         return count_ == 0 ? KVCPU_TIMER_OFF : due_ns_;
     }
-    /* The number of queued hints of a context; discards them. */
+    /* waiting_of() returns the number of queued hints of a context; drop() discards them. */
     [[nodiscard]] uint32_t waiting_of(uint16_t context) const noexcept;
     void drop(uint16_t context) noexcept;
 

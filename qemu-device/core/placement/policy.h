@@ -16,7 +16,7 @@ namespace kvcpu {
 /* Why a slot is needed. The purpose decides which victim classes may be taken. */
 enum class SlotPurpose : uint8_t { pin, hint, score };
 
-/* A granted PIN; or READ, WRITE, TOUCH or HOT. */
+/* claim: a granted PIN. access: READ, WRITE, a granted HOLD, TOUCH or HOT. */
 enum class Use : uint8_t { claim, access };
 
 /* The fetch that needs a slot. */

@@ -48,7 +48,7 @@ class Quotas {
     [[nodiscard]] bool is_at_maximum(uint16_t context) const noexcept {
         return d_.contexts[context].slots_used >= d_.contexts[context].slots_max;
     }
-    /* The same, with slots in EVICTING counted as used. */
+    /* The same, but a slot in EVICTING or with a pending REVOKE counts as free. */
     [[nodiscard]] bool must_evict(uint16_t context) const noexcept {
         return staying(context) >= d_.contexts[context].slots_max;
     }

@@ -122,7 +122,7 @@ class Pins {
     void rescue(uint32_t block) noexcept;
     void rewind(uint32_t block) noexcept;
     [[nodiscard]] bool has_saturated(Range range) const noexcept;
-    /* Calls `use` with each pending PIN of the owner whose range includes the block. */
+    /* Calls `function` with each pending PIN of the owner whose range includes the block. */
     template <typename Function>
     void for_each_wanting(uint32_t block, Function function) noexcept;
 
