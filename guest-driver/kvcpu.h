@@ -5,6 +5,7 @@
 #ifndef KVCPU_H
 #define KVCPU_H
 
+#include <linux/bitfield.h>
 #include <linux/bitmap.h>
 #include <linux/cdev.h>
 #include <linux/device.h>
@@ -25,8 +26,9 @@
 #include "kvcpu_view.h"
 
 /* Read the field NAME of a register or result word, and place @value in that field. */
-#define KVCPU_GET(name, value) (((value) >> name##_SHIFT) & name##_MASK)
-#define KVCPU_PUT(name, value) (((u64)(value) & name##_MASK) << name##_SHIFT)
+#define KVCPU_FIELD(name) (name##_MASK << name##_SHIFT)
+#define KVCPU_GET(name, value) FIELD_GET(KVCPU_FIELD(name), value)
+#define KVCPU_PUT(name, value) FIELD_PREP(KVCPU_FIELD(name), value)
 
 struct kvcpu_rings;
 

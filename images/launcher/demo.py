@@ -22,7 +22,7 @@ _NO_REPORT = "none"
 # The hints that each policy gets. `lru` ignores hints, so it gets none and is the baseline.
 _HINTS = {"lru": "none"}
 _ALL_HINTS = "all"
-# The published thresholds move everything out at every step and promote nothing (docs/device-spec.md, section 11).
+# The published thresholds move everything out at every step and promote nothing ("Placement" in docs/device-spec.md).
 # With these the score never demotes, and promotes a shared prefix that was used lately.
 _EVICT_THRESH = 0
 _PREFETCH_THRESH = 0xC800

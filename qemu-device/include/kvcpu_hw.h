@@ -358,8 +358,7 @@ enum kvcpu_status { KVCPU_STATUS_CODES(KVCPU_STATUS_NUMBER_) KVCPU_STATUS_COUNT 
     X(READ, 0x05, "copy from a block to memory")                                                \
     X(WRITE, 0x06, "copy from memory to a block")                                               \
     X(CANCEL, 0x07, "cancel the pending PIN whose tag is ARG")                                  \
-    X(FENCE, 0x09,                                                                              \
-      "completes when every command of the context that is pending now has completed")          \
+    X(FENCE, 0x09, "completes when the PINs and deferred hints pending now have completed")     \
     X(RECLAIMED, 0x0a, "acknowledge reclaimed cached blocks; result: first and how many")
 
 /* Valid only in the command window and in the admin ring; so is CLOSE. */

@@ -13,7 +13,7 @@
 #include "vm_ring.h"
 
 #define INJECTION "/sys/kernel/debug/kvcpu/"
-#define NOBODY 65534
+#define UNPRIVILEGED_ID 65534
 
 static struct kvcpu_info device;
 
@@ -59,7 +59,7 @@ static bool is_moving(int fd, uint64_t block)
 }
 
 /* Faults on a block that is moving; tells the parent before. */
-__attribute__((noreturn)) static void fault_until_killed(int cpu, int told)
+__attribute__((noreturn)) static void fault_until_killed(int cpu, int notice_fd)
 {
     cpu_set_t cpus;
     volatile uint8_t *at;
@@ -77,7 +77,7 @@ __attribute__((noreturn)) static void fault_until_killed(int cpu, int told)
     run_pin(fd, block, 1, LONG_NS, 0);
     while (!is_moving(fd, block)) {
     }
-    if (write(told, "", 1) != 1) {
+    if (write(notice_fd, "", 1) != 1) {
         _exit(1);
     }
     for (;;) {
@@ -168,7 +168,7 @@ static void test_quota_fails(void)
     inject_failure("fail_quota", "1");
     pid = fork();
     if (pid == 0) {
-        if (setresuid(NOBODY, NOBODY, NOBODY)) {
+        if (setresuid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)) {
             _exit(2);
         }
         _exit(submit(fd, &step, 1, 0, NULL) == 0);
@@ -178,7 +178,7 @@ static void test_quota_fails(void)
     is(info_of(fd).context, 0, "and has none afterwards");
     pid = fork();
     if (pid == 0) {
-        if (setresuid(NOBODY, NOBODY, NOBODY)) {
+        if (setresuid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)) {
             _exit(2);
         }
         _exit(submit(fd, &step, 1, 0, NULL) != 0 || info_of(fd).slots_max != 4);

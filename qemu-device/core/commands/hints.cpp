@@ -12,8 +12,14 @@ constexpr kvcpu_counter counter_of(kvcpu_opcode opcode) {
     return static_cast<kvcpu_counter>(
         opcode == KVCPU_OP_STEP ? KVCPU_CNT_STEPS : KVCPU_CNT_HINTS_HOT + (opcode - KVCPU_OP_HOT));
 }
-static_assert(counter_of(KVCPU_OP_CLEAR) == KVCPU_CNT_HINTS_CLEAR);
-static_assert(counter_of(KVCPU_OP_RELEASE) == KVCPU_CNT_HINTS_RELEASE);
+
+/* Every hint of KVCPU_HINTS must be in the range of is_hint(), and have the counter of its name. */
+constexpr kvcpu_counter KVCPU_CNT_HINTS_STEP = KVCPU_CNT_STEPS;
+#define KVCPU_CHECK_HINT_(name, number, what) \
+    static_assert(is_hint(KVCPU_OP_##name) && \
+                  counter_of(KVCPU_OP_##name) == KVCPU_CNT_HINTS_##name);
+KVCPU_HINTS(KVCPU_CHECK_HINT_)
+#undef KVCPU_CHECK_HINT_
 
 constexpr uint8_t reason_bit(kvcpu_hint_reason reason) {
     return static_cast<uint8_t>(reason == KVCPU_HR_NONE ? 0 : 1U << reason);
