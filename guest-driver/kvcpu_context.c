@@ -201,6 +201,7 @@ static int kvcpu_context_assign(struct kvcpu_file *file)
 		WRITE_ONCE(file->context, context);
 	}
 	spin_unlock_irq(&kd->lock);
+	dev_dbg(&kd->dev, "context %lu: assigned, status %d\n", context, err);
 	return err;
 }
 

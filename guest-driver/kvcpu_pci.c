@@ -313,6 +313,7 @@ static void kvcpu_pause(struct kvcpu_device *kd)
 	kvcpu_context_reset(kd);
 	mutex_unlock(&kd->window);
 	up_write(&kd->binding);
+	dev_dbg(&kd->pdev->dev, "paused: all contexts have ended\n");
 }
 
 /* Makes a paused device usable after it was reset. */
@@ -333,6 +334,7 @@ static void kvcpu_continue(struct kvcpu_device *kd)
 	WRITE_ONCE(kd->paused, false);
 	mutex_unlock(&kd->window);
 	wake_up_all(&kd->context_wait);
+	dev_dbg(&kd->pdev->dev, "in use again\n");
 }
 
 static void kvcpu_reset_prepare(struct pci_dev *pdev)
@@ -384,6 +386,7 @@ static pci_ers_result_t kvcpu_error_detected(struct pci_dev *pdev, pci_channel_s
 {
 	struct kvcpu_device *kd = pci_get_drvdata(pdev);
 
+	dev_dbg(&pdev->dev, "error of the bus, channel state %u\n", state);
 	if (state == pci_channel_io_perm_failure) {
 		kvcpu_end(kd);
 		return PCI_ERS_RESULT_DISCONNECT;
