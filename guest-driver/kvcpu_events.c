@@ -20,6 +20,8 @@ static void kvcpu_event(struct kvcpu_device *kd, u64 head, u64 block)
 	u64 context = KVCPU_GET(KVCPU_NTC_CONTEXT, head);
 	struct kvcpu_file *file;
 
+	dev_dbg(&kd->dev, "notice %llu of context %llu, block %llu\n",
+		KVCPU_GET(KVCPU_NTC_KIND, head), context, block);
 	if (context >= KVCPU_CONTEXTS_MAX)
 		return;
 	spin_lock_irq(&kd->lock);

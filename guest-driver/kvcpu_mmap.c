@@ -24,7 +24,8 @@
  *
  * Page faults fill all mappings. Mappings are filled and emptied under kvcpu_file.mapping. After
  * kvcpu_unmap_all() every access faults, and every fault raises SIGBUS. The driver does not use
- * remap_pfn_range(): x86 warns if the entries it made are removed before the area is unmapped.
+ * remap_pfn_range() or dma_mmap_coherent(), which uses it: x86 warns if the entries that they made
+ * are removed before the area is unmapped.
  */
 
 /* -- Address spaces ----------------------------------------------------------- */
