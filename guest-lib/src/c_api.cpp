@@ -13,7 +13,7 @@ namespace {
 
 using kvcpu::guarded;
 
-void tell(char *message, std::size_t size, const char *text) noexcept {
+void copy_message(char *message, std::size_t size, const char *text) noexcept {
     if (size == 0) {
         return;
     }
@@ -62,7 +62,7 @@ int kvcpu_device_open_loopback(const kvcpu_loopback *config, kvcpu_device **devi
             }
             *device = new kvcpu_device{kvcpu::make_loopback_transport(config_of(*config))};
         } catch (const std::invalid_argument &error) {
-            tell(message, size, error.what());
+            copy_message(message, size, error.what());
             throw;
         }
     });

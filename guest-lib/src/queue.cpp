@@ -42,7 +42,7 @@ Queue::Queue(Transport &transport, const QueueConfig &config)
 }
 
 Queue::~Queue() {
-    begin_what_waits();
+    submit_backlog();
     (void)submit();
     if (event_descriptor_ >= 0) {
         (void)link_->signal(-1);
@@ -115,8 +115,8 @@ void Queue::forget(Waiter &waiter) noexcept {
             slots_[waiter.slot].waiter = nullptr;
             waiter.at = Waiter::At::nowhere;
             break;
-        case Waiter::At::answers:
-            answers_.remove(waiter);
+        case Waiter::At::completed:
+            completed_.remove(waiter);
             if (waiter.entry.opcode() == KVCPU_OP_PIN && waiter.completion.result.ok()) {
                 release(KVCPU_OP_UNPIN, waiter.entry.first(), waiter.entry.count());
             }
@@ -128,7 +128,7 @@ void Queue::cancel(Waiter &waiter) noexcept {
     if (waiter.at == Waiter::At::backlog) {
         backlog_.remove(waiter);
         waiter.completion = {0, Result(cancelled()), 0};
-        answers_.append(waiter, Waiter::At::answers);
+        completed_.append(waiter, Waiter::At::completed);
     } else if (waiter.at == Waiter::At::slot) {
         release(KVCPU_OP_CANCEL, tag_of(waiter.slot), 0);
     }
@@ -144,7 +144,7 @@ void Queue::settle(const Completion &completion) noexcept {
     Slot &slot = slots_[index];
     if (slot.waiter != nullptr) {
         slot.waiter->completion = completion;
-        answers_.append(*slot.waiter, Waiter::At::answers);
+        completed_.append(*slot.waiter, Waiter::At::completed);
     } else if (slot.entry.opcode() == KVCPU_OP_PIN && completion.result.ok()) {
         release(KVCPU_OP_UNPIN, slot.entry.first(), slot.entry.count());
     }
@@ -155,10 +155,10 @@ void Queue::settle(const Completion &completion) noexcept {
 }
 
 /* A Waiter may start, forget and cancel other Waiters. */
-void Queue::tell() noexcept {
-    while (answers_.first != nullptr) {
-        Waiter &waiter = answers_.pop();
-        waiter.answered(waiter);
+void Queue::run_callbacks() noexcept {
+    while (completed_.first != nullptr) {
+        Waiter &waiter = completed_.pop();
+        waiter.on_complete(waiter);
     }
 }
 
@@ -172,7 +172,7 @@ void Queue::promise_release() {
 void Queue::release(kvcpu_opcode opcode, uint64_t first, uint64_t count) noexcept {
     releases_.push_back({opcode, first, count});
     if (polling_ == 0) {
-        begin_what_waits();
+        submit_backlog();
         (void)submit();
     }
 }
@@ -189,7 +189,7 @@ Entry Queue::Release::entry() const noexcept {
 }
 
 /* Commands that release blocks go first, since other commands may wait for these blocks. */
-void Queue::begin_what_waits() noexcept {
+void Queue::submit_backlog() noexcept {
     std::size_t begun = 0;
     for (const Release &due : releases_) {
         if (add(due.entry()) != std::errc()) {
@@ -227,14 +227,14 @@ std::size_t Queue::take(std::span<Completion> into, bool keep) noexcept {
 
 std::size_t Queue::poll_once(std::span<Completion> into, bool keep) noexcept {
     ++polling_;
-    begin_what_waits();
+    submit_backlog();
     (void)submit();
     const std::size_t taken = take(into, keep);
     if (state() == KVCPU_RS_RUNNING) {
         completion_.advance_head();
     }
-    tell();
-    begin_what_waits();
+    run_callbacks();
+    submit_backlog();
     (void)submit();
     --polling_;
     return taken;
@@ -248,7 +248,7 @@ std::size_t Queue::poll(std::span<Completion> into) noexcept {
 }
 
 std::error_code Queue::wait(uint64_t until_ns, uint64_t &time_ns) noexcept {
-    begin_what_waits();
+    submit_backlog();
     (void)submit();
     return link_->wait(kept_.empty() ? until_ns : 0, time_ns);
 }
@@ -267,7 +267,7 @@ std::error_code Queue::sleep(const Waiter &waiter) noexcept {
 std::error_code Queue::execute(const Entry &entry, Result &result) noexcept {
     Waiter waiter;
     waiter.entry = entry;
-    waiter.answered = [](Waiter &) noexcept {};
+    waiter.on_complete = [](Waiter &) noexcept {};
     start(waiter);
     for (;;) {
         poll_once({}, true);

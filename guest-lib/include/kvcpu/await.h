@@ -25,7 +25,7 @@ class Operation {
     Operation(Queue &queue, const Entry &entry) noexcept : queue_(queue) {
         waiter_.entry = entry;
         waiter_.operation = this;
-        waiter_.answered = [](Waiter &waiter) noexcept {
+        waiter_.on_complete = [](Waiter &waiter) noexcept {
             static_cast<Awaited &>(waiter).operation->coroutine_.resume();
         };
     }

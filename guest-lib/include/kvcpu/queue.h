@@ -38,11 +38,11 @@ struct Residency {
 struct Waiter {
     Entry entry;
     Completion completion;
-    /* Called once, within Queue::poll() or execute(), when `completion` is there. */
-    void (*answered)(Waiter &waiter) noexcept = nullptr;
+    /* Called once, within Queue::poll() or execute(), when `completion` is valid. */
+    void (*on_complete)(Waiter &waiter) noexcept = nullptr;
 
     /* The queue's own fields: the list that holds the Waiter, and its place there. */
-    enum class At : uint8_t { nowhere, backlog, slot, answers };
+    enum class At : uint8_t { nowhere, backlog, slot, completed };
     At at = At::nowhere;
     uint32_t slot = 0;
     Waiter *next = nullptr;
@@ -210,9 +210,9 @@ class Queue {
 
     [[nodiscard]] uint64_t tag_of(uint32_t slot) const noexcept;
     bool begin(Waiter &waiter) noexcept;
-    void begin_what_waits() noexcept;
+    void submit_backlog() noexcept;
     void settle(const Completion &completion) noexcept;
-    void tell() noexcept;
+    void run_callbacks() noexcept;
     std::size_t take(std::span<Completion> into, bool keep) noexcept;
     std::size_t poll_once(std::span<Completion> into, bool keep) noexcept;
     std::error_code sleep(const Waiter &waiter) noexcept;
@@ -231,7 +231,7 @@ class Queue {
     std::vector<Slot> slots_; /* one for each completion that can be outstanding */
     std::vector<uint32_t> free_slots_;
     List backlog_; /* Waiters that wait for room in the ring */
-    List answers_;
+    List completed_;
     std::vector<Release> releases_; /* commands that wait for room in the ring */
     std::size_t promised_ = 0;
     unsigned polling_ = 0;

@@ -425,7 +425,7 @@ void Engine::finish(Active &active) {
         active.blocks.begin() + static_cast<std::ptrdiff_t>(active.request->hash_ids.size());
     const std::vector<uint32_t> output(prompt_end, active.blocks.end());
     Batch batch;
-    hinter_.let_go(batch, active.blocks);
+    hinter_.release(batch, active.blocks);
     const std::vector<Run> runs = runs_of(active.blocks);
     for (std::size_t i = runs.size(); i-- > 0;) {
         batch.unpin(runs[i].first, runs[i].count);
@@ -435,7 +435,7 @@ void Engine::finish(Active &active) {
     hinter_.ended(batch, active.number, active.blocks);
     channel_.submit(batch);
     for (std::size_t i = active.blocks.size(); i-- > 0;) {
-        store_.let_go(active.blocks[i]);
+        store_.release(active.blocks[i]);
         if (active.is_private[i]) {
             store_.give_back(active.blocks[i]);
         }

@@ -124,7 +124,7 @@ void Hinter::held(Batch &batch, const std::vector<uint32_t> &blocks) {
 }
 
 /* Called before the store releases the blocks: UNSHARE is given where another user remains. */
-void Hinter::let_go(Batch &batch, const std::vector<uint32_t> &blocks) {
+void Hinter::release(Batch &batch, const std::vector<uint32_t> &blocks) {
     hint_shared(batch, KVCPU_OP_UNSHARE, blocks);
 }
 

@@ -66,7 +66,7 @@ class Hinter {
     void prefetch_queue(Batch &batch, const Queue &queue, uint64_t room);
     /* Called when a running request begins or ends its use of blocks, which may be shared. */
     void held(Batch &batch, const std::vector<uint32_t> &blocks);
-    void let_go(Batch &batch, const std::vector<uint32_t> &blocks);
+    void release(Batch &batch, const std::vector<uint32_t> &blocks);
     /* Called when a request has ended. An oracle may report that its session is over. */
     void ended(Batch &batch, std::size_t request, const std::vector<uint32_t> &blocks);
     /* Called when other requests can find the blocks that a request has computed. */

@@ -47,7 +47,7 @@ uint64_t percentile_99(const std::vector<uint64_t> &values) {
     return values.empty() ? 0 : quantiles(values)[99];
 }
 
-std::vector<uint64_t> those_that_wait(const std::vector<uint64_t> &stalls) {
+std::vector<uint64_t> nonzero_stalls(const std::vector<uint64_t> &stalls) {
     std::vector<uint64_t> waits;
     std::copy_if(stalls.begin(), stalls.end(), std::back_inserter(waits),
                  [](uint64_t ns) { return ns > 0; });
@@ -108,7 +108,7 @@ Json run_json(const RunSettings &settings, const Figures &figures,
     run["blocks_written"] = figures.blocks_written;
     run["blocks_verified"] = figures.blocks_verified;
     run["stall_quantiles_ns"] = quantiles(figures.stall_ns);
-    run["stall_waiting_quantiles_ns"] = quantiles(those_that_wait(figures.stall_ns));
+    run["stall_waiting_quantiles_ns"] = quantiles(nonzero_stalls(figures.stall_ns));
     run["ttft_quantiles_ns"] = quantiles(figures.ttft_ns);
     run["timeline"] = figures.timeline;
     run["counters"] = counters_json(counters);

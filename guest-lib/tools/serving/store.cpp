@@ -58,7 +58,7 @@ void Store::hold(uint32_t block) {
     }
 }
 
-void Store::let_go(uint32_t block) {
+void Store::release(uint32_t block) {
     if (--blocks_[block].users == 0) {
         --held_;
         place_[block] = unused_.insert(unused_.end(), block);

@@ -43,7 +43,7 @@ class Store {
     void hold(uint32_t block);
     /* Ends a use of the block. Unused blocks are freed in the order in which their last use ended.
      */
-    void let_go(uint32_t block);
+    void release(uint32_t block);
     void give_back(uint32_t block);
 
     [[nodiscard]] StoredBlock &at(uint32_t block) { return blocks_[block]; }

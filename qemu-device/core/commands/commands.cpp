@@ -47,7 +47,7 @@ Command Command::from(const Entry &entry, uint16_t ring) noexcept {
 }
 
 kvcpu_status Commands::check_head(const Command &command) const noexcept {
-    if (!is_known(command.opcode) || (command.is_users() && is_admin(command.opcode))) {
+    if (!is_known(command.opcode) || (command.is_from_process() && is_admin(command.opcode))) {
         return KVCPU_SC_BAD_OPCODE;
     }
     if (command.reserved != 0 || (command.flags & ~flags_of(command.opcode)) != 0) {
@@ -272,7 +272,7 @@ Result Commands::copy(const Command &command) noexcept {
         command.length() > size - command.offset()) {
         return {KVCPU_SC_BAD_FIELD, 0, 0};
     }
-    if (command.is_users()) {
+    if (command.is_from_process()) {
         const kvcpu_status buffer =
             p_.buffers.check(command.context, command.address, command.length());
         if (buffer != KVCPU_SC_SUCCESS) {
@@ -286,7 +286,7 @@ Result Commands::copy(const Command &command) noexcept {
         return {KVCPU_SC_SEALED, 0, 0};
     }
     const kvcpu_dma_result dma = transfer(command, b, write);
-    if (write && (dma != KVCPU_DMA_OWN_ADDRESS || command.is_users())) {
+    if (write && (dma != KVCPU_DMA_OWN_ADDRESS || command.is_from_process())) {
         written(block); /* also after a failure: some bytes may have been written */
     }
     if (dma != KVCPU_DMA_OK) {
@@ -312,7 +312,7 @@ kvcpu_dma_result Commands::transfer(const Command &command, const Block &block,
     uint8_t *const bytes =
         (has_slot_copy(block) ? d_.tiers.slot(block.slot) : d_.tiers.backing(number)) +
         command.offset();
-    if (command.is_users()) {
+    if (command.is_from_process()) {
         return p_.buffers.copy(
             command.context, command.address, bytes, command.length(),
             write ? Buffers::Direction::from_buffer : Buffers::Direction::to_buffer);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "queues/command.h"
+
 namespace kvcpu {
 
 namespace {

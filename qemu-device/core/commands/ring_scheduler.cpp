@@ -59,7 +59,7 @@ bool RingScheduler::advance_head(uint16_t context, uint64_t head) noexcept {
 
 void RingScheduler::resume() noexcept {
     const bool is_idle = !pairs_.is_any_ready();
-    pairs_.ripen();
+    pairs_.enqueue_delayed();
     if (pairs_.is_any_ready() && (is_idle || next_slice_ns_ <= d_.now)) {
         serve();
     }
@@ -112,7 +112,7 @@ uint32_t RingScheduler::serve_slice(uint16_t context) noexcept {
             goes_on = budget > 0 && pairs_[context].runs() && execute(context, entries_[i], budget);
         }
     }
-    pairs_.header_is_due(context);
+    pairs_.mark_header_changed(context);
     return KVCPU_RING_BUDGET - budget;
 }
 

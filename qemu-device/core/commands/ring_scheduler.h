@@ -29,7 +29,7 @@ class RingScheduler {
 
     void resume() noexcept;
     [[nodiscard]] uint64_t next() const noexcept {
-        return std::min(pairs_.next_ripe(),
+        return std::min(pairs_.next_delayed(),
                         pairs_.is_any_ready() ? next_slice_ns_ : KVCPU_TIMER_OFF);
     }
 

@@ -13,7 +13,7 @@ void Teardown::free_block(uint32_t block) noexcept {
     d_.count_slot_out(b);
     b = block_after_free(b);
     d_.count_slot_in(b);
-    p_.mover.give_up(block);
+    p_.mover.abort_and_scrub(block);
     d_.residency.hide(owner, block);
 }
 

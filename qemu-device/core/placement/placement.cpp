@@ -67,7 +67,7 @@ void Placement::end_use(uint32_t block) noexcept {
     Block &b = d_.at(block);
     if (b.claims == 0) {
         b.lingering = b.hint == Hint::hot;
-        policy().unclaimed(block);
+        policy().unpinned(block);
     }
     changed(block);
 }

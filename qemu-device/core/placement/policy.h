@@ -87,7 +87,7 @@ class Policy {
     /* The block was used. A call of changed() follows. */
     virtual void used(uint32_t /*block*/, Use /*use*/) noexcept {}
     /* The block's pin count fell to 0. A call of changed() follows. */
-    virtual void unclaimed(uint32_t /*block*/) noexcept {}
+    virtual void unpinned(uint32_t /*block*/) noexcept {}
     /* A fetch of the block has started; the block has left its slot. A call of changed() follows.
      */
     virtual void entered(uint32_t /*block*/) noexcept {}

@@ -22,7 +22,7 @@ class MinPolicy final : public Policy {
     void restart() noexcept override;
     void changed(uint32_t block) noexcept override;
     void used(uint32_t block, Use) noexcept override { ask(block); }
-    void unclaimed(uint32_t block) noexcept override { ask(block); }
+    void unpinned(uint32_t block) noexcept override { ask(block); }
     void forget(uint32_t block) noexcept override { next_use_[block] = never; }
     [[nodiscard]] uint32_t reclaim_next() const noexcept override { return reclaim_.first(); }
     [[nodiscard]] Victim victim(const Want &want) const noexcept override;

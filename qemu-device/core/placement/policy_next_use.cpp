@@ -135,7 +135,7 @@ void NextUsePolicy::used(uint32_t block, Use use) noexcept {
     }
 }
 
-void NextUsePolicy::unclaimed(uint32_t block) noexcept {
+void NextUsePolicy::unpinned(uint32_t block) noexcept {
     rest(block);
 }
 

@@ -29,7 +29,7 @@ class NextUsePolicy final : public Policy {
     void restart() noexcept override;
     void changed(uint32_t block) noexcept override;
     void used(uint32_t block, Use use) noexcept override;
-    void unclaimed(uint32_t block) noexcept override;
+    void unpinned(uint32_t block) noexcept override;
     void forget(uint32_t block) noexcept override;
     void sealed(uint32_t block, uint64_t content) noexcept override;
     [[nodiscard]] uint32_t reclaim_next() const noexcept override;

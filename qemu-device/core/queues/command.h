@@ -39,7 +39,7 @@ struct Command {
     }
     /* A command of a process's ring: it may name no context, no bus address and no admin command.
      */
-    [[nodiscard]] bool is_users() const noexcept {
+    [[nodiscard]] bool is_from_process() const noexcept {
         return completion.via != via_window && completion.via != 0;
     }
     [[nodiscard]] uint32_t offset() const noexcept {

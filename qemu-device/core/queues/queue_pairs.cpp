@@ -21,7 +21,7 @@ QueuePairs::QueuePairs(Device &device)
     : d_(device),
       pairs_(device.contexts.size()),
       slice_lists_(static_cast<uint32_t>(pairs_.size()), slice_list_count),
-      ripe_ns_(pairs_.size()),
+      delayed_until_ns_(pairs_.size()),
       faulty_(static_cast<uint32_t>(pairs_.size())),
       changed_(static_cast<uint32_t>(pairs_.size())) {
     clear();
@@ -234,12 +234,12 @@ void QueuePairs::stop(uint16_t context) noexcept {
 /* -- Rings waiting for a slice ---------------------------------------------- */
 
 void QueuePairs::enqueue_later(uint16_t context) noexcept {
-    ripe_ns_[context] = d_.now + d_.config.doorbell_latency_ns;
+    delayed_until_ns_[context] = d_.now + d_.config.doorbell_latency_ns;
     slice_lists_.push_back(delayed, context);
 }
 
-void QueuePairs::ripen() noexcept {
-    while (next_ripe() <= d_.now) {
+void QueuePairs::enqueue_delayed() noexcept {
+    while (next_delayed() <= d_.now) {
         enqueue(static_cast<uint16_t>(slice_lists_.front(delayed)));
     }
 }

@@ -97,7 +97,7 @@ class QueuePairs {
     uint32_t fetch(uint16_t context, Entry *to, uint32_t limit) noexcept;
     void consume(uint16_t context) noexcept { ++pairs_[context].head; }
     /* Marks the header as changed. */
-    void header_is_due(uint16_t context) noexcept { changed_.insert(context); }
+    void mark_header_changed(uint16_t context) noexcept { changed_.insert(context); }
     /* Reserves a place for the completion of the next command. False: the ring pauses. */
     bool reserve_completion(uint16_t context) noexcept;
     /* Ends a command: its reserved place is used or released. */
@@ -128,7 +128,7 @@ class QueuePairs {
         return slice_lists_.contains(context);
     }
     /* Enqueues the rings whose doorbell latency has passed. */
-    void ripen() noexcept;
+    void enqueue_delayed() noexcept;
     [[nodiscard]] bool is_any_ready() const noexcept {
         return slice_lists_.front(ready) != IndexLists::none ||
                slice_lists_.front(urgent) != IndexLists::none;
@@ -138,9 +138,9 @@ class QueuePairs {
         return static_cast<uint16_t>(
             slice_lists_.front(urgent) == IndexLists::none ? slice_lists_.front(ready) : 0);
     }
-    [[nodiscard]] uint64_t next_ripe() const noexcept {
+    [[nodiscard]] uint64_t next_delayed() const noexcept {
         const uint32_t first = slice_lists_.front(delayed);
-        return first == IndexLists::none ? KVCPU_TIMER_OFF : ripe_ns_[first];
+        return first == IndexLists::none ? KVCPU_TIMER_OFF : delayed_until_ns_[first];
     }
 
     /* Raises the vectors whose coalescing time has passed. */
@@ -167,7 +167,7 @@ class QueuePairs {
     Device &d_;
     std::vector<QueuePair> pairs_;
     IndexLists slice_lists_;
-    std::vector<uint64_t> ripe_ns_;
+    std::vector<uint64_t> delayed_until_ns_;
     NumberSet faulty_;
     NumberSet changed_;  // queue pairs whose header must be written
     uint64_t next_signal_ns_ = KVCPU_TIMER_OFF;

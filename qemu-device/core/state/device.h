@@ -58,14 +58,14 @@ struct Device {
     }
 
     /* Cancels the request for the slot of a held block. */
-    void keep_slot(uint32_t block) noexcept {
+    void cancel_slot_request(uint32_t block) noexcept {
         if (at(block).slot_requested) {
             at(block).slot_requested = false;
             --slots_requested;
             --context_of(block).slots_evicting;
         }
     }
-    void ask_for_slot(uint32_t block) noexcept {
+    void request_slot(uint32_t block) noexcept {
         if (!at(block).slot_requested) {
             at(block).slot_requested = true;
             ++slots_requested;

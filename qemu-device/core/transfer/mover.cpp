@@ -77,7 +77,7 @@ bool Mover::evict_for(uint32_t block, kvcpu_victim_class as, const Cause &cause)
     record_choice(block, as, cause);
     b.eviction_class = as;
     if (b.held) {
-        d_.ask_for_slot(block);
+        d_.request_slot(block);
         revoke(block, cause.revoke);
         return false;
     }
@@ -126,11 +126,11 @@ void Mover::clean(uint32_t block) noexcept {
     }
 }
 
-void Mover::give_up(uint32_t block) noexcept {
+void Mover::abort_and_scrub(uint32_t block) noexcept {
     const Block &b = d_.at(block);
     jobs_.remove(block);
-    d_.keep_slot(block);
-    forget_asked(block);
+    d_.cancel_slot_request(block);
+    clear_fetch_request(block);
     d_.change(block, KVCPU_BE_FREE, KVCPU_BS_SCRUBBING);
     placement_.changed(block);
     if (b.held) {
@@ -218,7 +218,7 @@ void Mover::held(uint32_t block) noexcept {
     }
 }
 
-void Mover::forget_asked(uint32_t block) noexcept {
+void Mover::clear_fetch_request(uint32_t block) noexcept {
     fetches_requested_ -= d_.at(block).fetch_requested ? 1 : 0;
     d_.at(block).fetch_requested = false;
 }
@@ -229,8 +229,8 @@ void Mover::released(uint32_t block) noexcept {
     const kvcpu_revoke_reason why = d_.holds[block].reason;
     const bool was_asked = b.revoking;
     b.revoking = false;
-    d_.keep_slot(block);
-    forget_asked(block);
+    d_.cancel_slot_request(block);
+    clear_fetch_request(block);
     if (b.state == KVCPU_BS_SCRUBBING) {
         if (!b.moving) {
             scrub(block);
@@ -249,7 +249,7 @@ void Mover::released(uint32_t block) noexcept {
 }
 
 /* For hints only: a PIN sends the REVOKEs of all its blocks at once. */
-void Mover::ask_back_for_fetches() noexcept {
+void Mover::revoke_for_fetches() noexcept {
     for (uint32_t block = placement_.next_held_fetch();
          block != no_block && fetches_requested_ < channels_.size();
          block = placement_.next_held_fetch()) {
@@ -333,7 +333,7 @@ bool Mover::take_demand(Engine &channel) noexcept {
 }
 
 bool Mover::take_prefetch(Engine &channel) noexcept {
-    ask_back_for_fetches();
+    revoke_for_fetches();
     SlotPurpose purpose = SlotPurpose::score;
     for (;;) {
         const uint32_t block = placement_.next_fetch();

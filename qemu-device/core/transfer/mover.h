@@ -40,7 +40,7 @@ class Mover final : public Evictions {
      */
     void clean(uint32_t block) noexcept;
     /* The block is freed: its move is aborted, and it is scrubbed. */
-    void give_up(uint32_t block) noexcept;
+    void abort_and_scrub(uint32_t block) noexcept;
     /* Puts a block that is SCRUBBING into the scrubber's queue, unless it is held. */
     void scrub(uint32_t block) noexcept {
         if (!d_.at(block).held) {
@@ -109,8 +109,8 @@ class Mover final : public Evictions {
     void begin(Engine &engine, Kind kind, uint32_t block, uint16_t reason) noexcept;
     void begin_fetch(Engine &engine, Kind kind, uint32_t block, uint16_t reason) noexcept;
     void revoke(uint32_t block, kvcpu_revoke_reason why) noexcept;
-    void ask_back_for_fetches() noexcept;
-    void forget_asked(uint32_t block) noexcept;
+    void revoke_for_fetches() noexcept;
+    void clear_fetch_request(uint32_t block) noexcept;
     bool begin_eviction(Engine &channel, uint16_t reason) noexcept;
     bool take_demand(Engine &channel) noexcept;
     bool take_prefetch(Engine &channel) noexcept;

@@ -109,7 +109,7 @@ void Pins::wait(const Waiting &pin) noexcept {
 /* A block that a pending PIN needs is not evicted. */
 void Pins::rescue(uint32_t block) noexcept {
     const Block &b = d_.at(block);
-    d_.keep_slot(block);
+    d_.cancel_slot_request(block);
     if (b.state == KVCPU_BS_EVICTING) {
         d_.change(block, KVCPU_BE_CLAIM, b.moving ? KVCPU_BS_WRITING_BACK : KVCPU_BS_FAST);
     }
