@@ -141,7 +141,7 @@ class Disorderly(LauncherTest):
                 self.check(run("true", "--device", setting), Exit.QEMU_DIED, "refused to start", said)
 
     def test_sizes_that_do_not_fit_the_host(self) -> None:
-        self.check(run("true", "--memory", "1000000000"), Exit.QEMU_DIED, "memory")
+        self.check(run("true", "--memory", "1048576"), Exit.QEMU_DIED, "memory")
 
     def started(self, command: str, *options: str) -> tuple[subprocess.Popen[str], int]:
         """A launcher whose guest already executes a command, and the process id of its QEMU."""
