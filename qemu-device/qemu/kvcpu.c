@@ -39,12 +39,13 @@
  *   register reads as all ones and everything else does nothing. A CPU may
  *   still get here through a memory map that it took before the unplug.
  * - Unplug only marks the device. The core, the event log and the tiers'
- *   memory live until the last call has left. A host operation of such a call
- *   does nothing.
+ *   memory live until the last call has left. In such a call the timer, DMA,
+ *   interrupts and the event log do nothing.
  * - The outermost call holds a reference to the object. After an unplug, a
  *   bottom half drops this reference, as the memory core uses the
  *   MemoryRegion in the object when the call returns.
  */
+
 static void kvcpu_core_reset_now(KvcpuState *s, enum kvcpu_reset_kind kind)
 {
     if (kind == KVCPU_RESET_COLD) {

@@ -8,7 +8,7 @@ from launcher.errors import Exit, LauncherError
 
 
 def checkpatch(script: Path, files: list[Path], *options: str) -> list[str]:
-    """The findings in whole files, one per line; empty if there is none. A failure to run is an error."""
+    """The findings in whole files, one per line; empty if the files are clean. A failure to run is an error."""
     findings = []
     for file in files:
         done = subprocess.run(["perl", str(script), "--no-tree", "--strict", "--terse", "--no-summary", *options,

@@ -131,7 +131,7 @@ class CompletionRing {
           size_(link.memory().completion_entries),
           lap_shift_(static_cast<unsigned>(std::countr_zero(size_))) {}
 
-    /* Reads the oldest completion that was not taken. Returns false if there is none. */
+    /* Reads the oldest completion that was not consumed. Returns false if all were. */
     [[nodiscard]] bool peek(Completion &completion) const noexcept {
         const uint64_t *const words =
             completions_ + (taken_ & (size_ - 1)) * (KVCPU_COMPLETION_BYTES / sizeof(uint64_t));
